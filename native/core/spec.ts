@@ -1,0 +1,82 @@
+/** SandboxSpec: all that the launcher must know of one container, as plain data. Paths are absolute host paths unless said otherwise. */
+
+export interface Mount {
+  readonly kind: "bind" | "tmpfs" | "overlay";
+  /** Host path of a bind. */
+  readonly source?: string;
+  /** Path inside the container; created when missing. */
+  readonly target: string;
+  readonly readonly: boolean;
+  /** tmpfs: bytes. */
+  readonly sizeBytes?: number;
+  readonly mode?: number;
+}
+
+export interface SandboxRoot {
+  /** Topmost first, as overlayfs takes them. With no `upper` and one folder it is bind-mounted. */
+  readonly lower: readonly string[];
+  readonly upper?: string;
+  readonly work?: string;
+  readonly readonly?: boolean;
+}
+
+export interface SandboxProcess {
+  /** argv[0] is looked up in the container's PATH when it has no slash. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute, inside the container; must exist. */
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  /** A new terminal for the process, relayed to ours. */
+  readonly tty: boolean;
+  /** `null`: /dev/null; `inherit`: the CLI's own descriptors; `pipe`: given back as streams. */
+  readonly stdin: "null" | "inherit";
+  readonly output: "pipe" | "inherit";
+}
+
+export interface SandboxLimits {
+  readonly memoryBytes?: number;
+  /** CPUs, 1.5 means one and a half. */
+  readonly cpus?: number;
+  readonly pids?: number;
+  readonly shmBytes: number;
+  /** name → [soft, hard]; -1 is unlimited. Names as `docker build --ulimit` has them (nofile, nproc, core …). */
+  readonly ulimits: Readonly<Record<string, readonly [number, number]>>;
+}
+
+export interface SandboxSpec {
+  readonly root: SandboxRoot;
+  readonly mounts: readonly Mount[];
+  readonly process: SandboxProcess;
+  readonly hostname: string;
+  /** `private`: an own namespace with outbound access where a helper makes that possible; `none`: loopback only; `host`. */
+  readonly network: "private" | "none" | "host";
+  /** Lines for /etc/hosts, name → address. */
+  readonly extraHosts: readonly (readonly [name: string, address: string])[];
+  readonly limits: SandboxLimits;
+  /** `default`: Docker's default capabilities and seccomp filter; `insecure`: all that the caller has. */
+  readonly security: "default" | "insecure";
+}
+
+export interface OutputChunk {
+  readonly stream: "stdout" | "stderr";
+  readonly bytes: Uint8Array;
+}
+
+/** How the process ended: exactly one of the two is set. */
+export interface Exit {
+  readonly code?: number;
+  readonly signal?: string;
+  /** True when the kernel killed it for memory, as far as the cgroup tells. */
+  readonly outOfMemory?: boolean;
+}
+
+export interface Running extends AsyncDisposable {
+  /** Ends when the process and everything it started have closed their output. Empty for `inherit`. */
+  readonly output: AsyncIterable<OutputChunk>;
+  readonly exited: Promise<Exit>;
+  /** Sends to the container's first process; SIGKILL ends every process in it. */
+  signal(name: NodeJS.Signals): void;
+}

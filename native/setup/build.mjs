@@ -1,0 +1,138 @@
+/** Compiles the native parts and bundles the CLI into dist/. What has not changed since the last time is left alone. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const top = fileURLToPath(new URL("../..", import.meta.url));
+const dist = join(top, "dist");
+const strict = ["-Wall", "-Wextra", "-Werror", "-O2", "-g1"];
+
+/** Files below a folder (relative to the top) with one of the endings, sorted. */
+function sources(folder, ...endings) {
+  return readdirSync(join(top, folder), { recursive: true })
+    .map((name) => join(top, folder, String(name)))
+    .filter((name) => endings.some((ending) => name.endsWith(ending)))
+    .sort();
+}
+
+/** Runs `make` only when the inputs' bytes or the recipe differ from those of the last success. */
+async function unlessFresh(name, inputs, make) {
+  const hash = createHash("sha256").update(make.toString()).update(process.version);
+  for (const input of inputs) hash.update(relative(top, input)).update("\0").update(readFileSync(input));
+  const stamp = join(dist, ".stamps", name);
+  const now = hash.digest("hex");
+  try {
+    if (readFileSync(stamp, "utf8") === now) return;
+  } catch {
+    // No stamp: build.
+  }
+  const began = Date.now();
+  await make();
+  mkdirSync(join(dist, ".stamps"), { recursive: true });
+  writeFileSync(stamp, now);
+  console.log(`built ${name} in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+}
+
+async function compile(tool, args) {
+  try {
+    await run(tool, args, { cwd: top, maxBuffer: 16 << 20 });
+  } catch (error) {
+    throw new Error(`${tool} failed:\n${error.stderr || error.message}`);
+  }
+}
+
+/** Compiles each file to an object, two at a time, and links them. */
+async function compileAll(tool, files, flags, link, output) {
+  const folder = join(dist, "obj", basename(output));
+  mkdirSync(folder, { recursive: true });
+  const objects = files.map((file) => join(folder, `${relative(top, file).replaceAll("/", "_")}.o`));
+  let next = 0;
+  const worker = async () => {
+    while (next < files.length) {
+      const i = next++;
+      await compile(tool, [...flags, "-c", files[i], "-o", objects[i]]);
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  // A new name, then a rename: the old file may be in use by a running process.
+  await compile(tool, [...objects, ...link, "-o", `${output}.new`]);
+  const { renameSync } = await import("node:fs");
+  renameSync(`${output}.new`, output);
+}
+
+/** The N-API addon: dist/native.node. With `sanitize`, dist/native-asan.node for the fuzz and native tests. */
+export async function buildAddon({ sanitize = false } = {}) {
+  const files = sources("native/addon", ".cc");
+  if (files.length === 0) return;
+  const name = sanitize ? "native-asan.node" : "native.node";
+  const flags = [
+    "-std=c++17", "-fPIC", "-fvisibility=hidden", ...strict, "-DNAPI_VERSION=8", "-DNODE_ADDON_API_DISABLE_DEPRECATED",
+    "-isystem", join(top, "node_modules/node-addon-api"), "-isystem", join(top, "node_modules/node-api-headers/include"),
+    ...(sanitize ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : []),
+  ];
+  const link = ["-shared", "-l:libzstd.a", "-l:libdeflate.a", "-lpthread", ...(sanitize ? ["-fsanitize=address,undefined"] : ["-static-libstdc++", "-static-libgcc"])];
+  await unlessFresh(name, sources("native/addon", ".cc", ".hh"), () => compileAll("g++", files, flags, link, join(dist, name)));
+}
+
+/** The launcher: dist/wbuild-sandbox, static, so that it runs in any root. */
+export async function buildSandbox({ sanitize = false } = {}) {
+  const files = sources("native/sandbox", ".c");
+  if (files.length === 0) return;
+  const name = sanitize ? "wbuild-sandbox-asan" : "wbuild-sandbox";
+  const flags = ["-std=c11", "-D_GNU_SOURCE", ...strict, ...(sanitize ? ["-fsanitize=address,undefined"] : [])];
+  const link = sanitize ? ["-fsanitize=address,undefined", "-lseccomp"] : ["-static", "-lseccomp"];
+  await unlessFresh(name, sources("native/sandbox", ".c", ".h"), () => compileAll("gcc", files, flags, link, join(dist, name)));
+}
+
+/** The CLI: dist/wbuild and the compiled parts of the packages that it loads. */
+export async function bundle() {
+  const inputs = [
+    ...["builder", "layerfs", "registry", "native"].flatMap((room) => sources(room, ".ts")),
+    join(top, "package-lock.json"),
+    join(top, "native/setup/build.mjs"),
+  ];
+  await unlessFresh("wbuild", inputs, async () => {
+    const { build } = await import("esbuild");
+    await build({
+      entryPoints: [join(top, "builder/cli/main.ts")],
+      outfile: join(dist, "wbuild"),
+      bundle: true,
+      platform: "node",
+      target: "node20",
+      format: "cjs",
+      minify: true,
+      keepNames: true,
+      sourcemap: false,
+      define: { WBUILD_BUNDLED: "true", "import.meta.url": "__wbuild_url" },
+      banner: { js: "#!/usr/bin/env node\nconst __wbuild_url = require('node:url').pathToFileURL(__filename).href;" },
+      loader: { ".node": "copy" },
+      assetNames: "[name]",
+      logLevel: "warning",
+    });
+    writeFileSync(join(dist, "package.json"), '{"type":"commonjs"}\n');
+    chmodSync(join(dist, "wbuild"), 0o755);
+  });
+  const addon = join(top, "node_modules/better-sqlite3/build/Release/better_sqlite3.node");
+  await unlessFresh("better_sqlite3.node", [addon], async () => {
+    rmSync(join(dist, "better_sqlite3.node"), { force: true });
+    copyFileSync(addon, join(dist, "better_sqlite3.node"));
+  });
+}
+
+/** Everything a checkout needs to run. */
+export async function buildAll() {
+  mkdirSync(dist, { recursive: true });
+  await Promise.all([buildAddon(), buildSandbox()]);
+  await bundle();
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await buildAll().catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * BuildRequest: everything that a person can ask of one build, as plain data. The command line fills it in, programs
+ * may do so too; build.ts reads it. No defaults are hidden here: what is absent was not asked for.
+ */
+import type { Descriptor, Platform } from "../layerfs/store/descriptor.ts";
+import type { Digest } from "../layerfs/store/digest.ts";
+import type { SandboxLimits } from "../native/core/spec.ts";
+import type { NetworkMode } from "./runtime/runtime.ts";
+
+export type Compression = "zstd" | "gzip" | "none";
+
+/** Level is the compressor's own scale: zstd 1 … 22, gzip 1 … 9. */
+export interface CompressionChoice {
+  readonly compression?: Compression;
+  readonly compressionLevel?: number;
+}
+
+/**
+ * Where a result goes besides the store, one `-o` each. `dest` "-" is standard output (a tar always).
+ * image: into the store, under `names` beside the request's tags. registry: pushed, under the same names.
+ * oci, docker: an archive, or with `folder` a layout folder. tar, local: the last stage's files, as archive or folder.
+ */
+export type OutputSpec =
+  | (CompressionChoice & { readonly type: "image"; readonly names: readonly string[]; readonly push: boolean })
+  | (CompressionChoice & { readonly type: "registry"; readonly names: readonly string[] })
+  | (CompressionChoice & {
+      readonly type: "oci" | "docker";
+      readonly names: readonly string[];
+      readonly dest: string;
+      readonly folder: boolean;
+    })
+  | { readonly type: "tar" | "local"; readonly dest: string };
+
+export interface BuildRequest {
+  /** Folder on this host, or "-": a tar (or, without `dockerfile`, a lone Dockerfile) on standard input. */
+  readonly context: string;
+  /** Path of the Dockerfile on this host, "-" for standard input; absent: `Dockerfile` in the context. */
+  readonly dockerfile?: string;
+  /** References as typed; checked before any work is done. */
+  readonly tags: readonly string[];
+  /** Stage name or index; absent: the last stage. */
+  readonly target?: string;
+  /** name → value, already looked up in the environment where `--build-arg NAME` had no value. */
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platform?: Platform;
+  /** Ask the registry for each base image again, even when the store has one of that name. */
+  readonly pull: boolean;
+  /** true: use no cached result. A list: of these stages (names or indexes) only. Results are still stored. */
+  readonly noCache: boolean | readonly string[];
+  /** Empty: the image goes into the store under `tags`. */
+  readonly outputs: readonly OutputSpec[];
+  /** Push every tag when the build is done. */
+  readonly push: boolean;
+  /** Files to write when the build is done: the image ID; a JSON object as `docker buildx build` writes it. */
+  readonly iidfile?: string;
+  readonly metadataFile?: string;
+  readonly compression?: Compression;
+  readonly compressionLevel?: number;
+  readonly network: NetworkMode;
+  readonly addHosts: readonly (readonly [name: string, address: string])[];
+  readonly limits: SandboxLimits;
+  /** How many steps may run at the same time; absent: the number of CPUs. */
+  readonly jobs?: number;
+  /** Seconds since 1970 that no time in a layer or config may exceed. */
+  readonly sourceDateEpoch?: number;
+  /** Speak plain http to registries that are not on loopback, too. */
+  readonly plainHttp: boolean;
+}
+
+export interface BuildResult {
+  /** Digest of the image's configuration: the image ID. */
+  readonly imageId: Digest;
+  /** The manifest in the store. */
+  readonly manifest: Descriptor;
+  /** Full names that now point at the image. */
+  readonly tags: readonly string[];
+}

@@ -1,0 +1,20 @@
+/** BuildContext: where COPY and ADD find their sources, and what is remembered of them between builds. */
+
+import type { Change } from "../../layerfs/layer/entry.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
+import type { WbuildError } from "../../native/error.ts";
+
+export interface BuildContext {
+  /** What is not ignored. */
+  readonly tree: Tree;
+  /** Digest of all that these sources hold. Reads only files whose stat data changed since they were last read. */
+  contentKey(sources: readonly string[]): Promise<Digest>;
+  /**
+   * Takes over what a layer writer learned: `written` has the digests of the files whose `content` stands in `given`,
+   * at the same paths. Saves reading them again for the content key.
+   */
+  remember(given: readonly Change[], written: readonly Change[]): Promise<void>;
+  /** Why a source matched nothing: the pattern, what hid it, what is near. */
+  missing(source: string): Promise<WbuildError>;
+}

@@ -1,0 +1,85 @@
+/** A folder of this host as build context. Files are known again by their stat data, so a warm build reads none. */
+import { realpath } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import type { FactTable } from "../../layerfs/store/facts.ts";
+import { folderTree } from "../../layerfs/tree/folder.ts";
+import { WbuildError } from "../../native/error.ts";
+import { nearest } from "../diagnose/nearest.ts";
+import type { IgnoreFile } from "../dockerfile/ignore.ts";
+import type { BuildContext } from "./context.ts";
+import { FileDigests } from "./fingerprint.ts";
+import { cleanSource, digestOfSelection, isPattern, type Selected, selectSource } from "./select.ts";
+
+/** Opens a context folder. Throws CTX_NO_FOLDER. */
+export async function openFolder(
+  path: string,
+  ignore: IgnoreFile | undefined,
+  facts: FactTable,
+): Promise<BuildContext & { readonly root: string }> {
+  let root: string;
+  try {
+    root = await realpath(resolve(path));
+  } catch (cause) {
+    throw new WbuildError("CTX_NO_FOLDER", `cannot open the build context ${JSON.stringify(path)}`, { cause });
+  }
+  const disk = folderTree(root, ignore ? { ignore: (name, isFolder) => ignore.decide(name, isFolder) } : {});
+  const scope = digestOf(JSON.stringify([root, ignore?.text ?? null]));
+  const digests = new FileDigests(facts, scope, disk);
+  const tree = digests.tree;
+
+  return {
+    root,
+    tree,
+
+    async contentKey(sources) {
+      const selections: Selected[] = [];
+      for (const source of sources) selections.push(...(await selectSource(tree, source)));
+      const stamps: string[] = [];
+      for (const { path, root: entry } of selections) stamps.push(`${path} ${await disk.stamp(entry.path)}`);
+      const shape = JSON.stringify([sources, stamps]);
+      const name = `context ${scope} ${digestOf(JSON.stringify(sources))}`;
+      const known = readStamp(facts.get(name));
+      if (known && known.stamp === digestOf(shape)) return known.key;
+      await digests.load(selections.map((selected) => selected.root.path));
+      const key = digestOf(`copy/1 ${await digestOfSelection(tree, selections)}`);
+      if (digests.settled) facts.set(name, JSON.stringify({ stamp: digestOf(shape), key }));
+      digests.save();
+      return key;
+    },
+
+    remember: (given, written) => digests.remember(given, written),
+
+    missing: (source) => missing(tree, ignore, source),
+  };
+}
+
+function readStamp(fact: Uint8Array | string | undefined): { stamp: Digest; key: Digest } | undefined {
+  return typeof fact === "string" ? JSON.parse(fact) : undefined;
+}
+
+async function missing(
+  tree: BuildContext["tree"],
+  ignore: IgnoreFile | undefined,
+  source: string,
+): Promise<WbuildError> {
+  const clean = cleanSource(source);
+  const hidden = isPattern(clean) ? undefined : ignore?.which(clean);
+  const what = isPattern(clean)
+    ? `nothing in the build context matches ${JSON.stringify(source)}`
+    : `${JSON.stringify(source)} is not in the build context`;
+  const folder = clean.slice(0, Math.max(0, clean.lastIndexOf("/")));
+  const near = nearest(
+    clean,
+    (await tree.list(folder)).map((entry) => entry.path),
+  );
+  const hint = hidden
+    ? `line ${hidden.line} of ${ignore?.name} (${hidden.pattern}) leaves it out`
+    : near
+      ? `did you mean ${near}?`
+      : undefined;
+  return new WbuildError("CTX_NO_SOURCE", what, {
+    facts: { source, ignoredBy: hidden },
+    ...(hint ? { hint } : {}),
+  });
+}

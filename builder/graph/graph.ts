@@ -1,0 +1,92 @@
+/**
+ * BuildGraph: what must be done for one image, as immutable nodes. A node knows its inputs and, by its id,
+ * everything of its own that decides the result; it does not know how it is carried out (steps/) nor when (solve/).
+ */
+import type { Layer, Platform } from "../../layerfs/store/descriptor.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
+import type { ContainerConfig, History } from "../../registry/oci/image.ts";
+import type { Span } from "../diagnose/source.ts";
+import type { NetworkMode } from "../runtime/runtime.ts";
+
+/** The layers of a base image. Its blobs may still lie in a registry: they are fetched when somebody needs them. */
+export interface SourceOp {
+  readonly kind: "source";
+  /** Full reference as the base was found; undefined for `scratch`. */
+  readonly reference?: string;
+  readonly layers: readonly Layer[];
+  readonly platform: Platform;
+}
+
+/** Input 0: the file system the process runs on. */
+export interface RunOp {
+  readonly kind: "run";
+  readonly argv: readonly string[];
+  /** `NAME=value`, in order; ENV and declared ARGs. */
+  readonly env: readonly string[];
+  /** Proxy variables: given to the process, but no part of the id (they differ from host to host and must not leak). */
+  readonly proxyEnv: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
+  readonly network: NetworkMode;
+  readonly extraHosts: readonly (readonly [name: string, address: string])[];
+  readonly security: "default" | "insecure";
+}
+
+/** Input 0: the file system copied onto. Input 1, if `from` is "node": the file system copied from. */
+export interface CopyOp {
+  readonly kind: "copy" | "add";
+  readonly from: "context" | "node";
+  readonly sources: readonly string[];
+  /** Absolute; a trailing slash means folder. */
+  readonly target: string;
+  readonly chown?: string;
+  /** Permission bits for files and folders. */
+  readonly chmod?: number;
+}
+
+/** Input 0: the file system. WORKDIR: makes the folder where it is missing. */
+export interface MkdirOp {
+  readonly kind: "mkdir";
+  readonly path: string;
+  /** The stage's USER: what is made belongs to it. */
+  readonly user?: string;
+}
+
+export type Op = SourceOp | RunOp | CopyOp | MkdirOp;
+
+export interface Node {
+  /** Digest over op and inputs' ids. Span and title are no part of it. */
+  readonly id: Digest;
+  readonly op: Op;
+  readonly inputs: readonly Node[];
+  readonly span?: Span;
+  /** As people read it: `[build 2/5] RUN make`. */
+  readonly title: string;
+}
+
+/** One line of the image's history: made by a node's layer, or (without node) by a change of the config alone. */
+export interface PlannedHistory {
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly author?: string;
+  readonly node?: Node;
+}
+
+/** One image to be made. */
+export interface Target {
+  readonly platform: Platform;
+  /** The last node of the stage. */
+  readonly node: Node;
+  readonly config: ContainerConfig;
+  readonly author?: string;
+  /** The base image's own, before ours. */
+  readonly baseHistory: readonly History[];
+  readonly history: readonly PlannedHistory[];
+  readonly stage: string;
+}
+
+export interface BuildGraph {
+  readonly target: Target;
+  /** Every node the target needs, inputs before users. */
+  readonly nodes: readonly Node[];
+}

@@ -1,0 +1,173 @@
+/**
+ * The walk over the graph. A node is solved once, when somebody needs it: its inputs first (side by side), then by
+ * key, else by the content of its inputs, else by carrying it out. Layers are written in the background.
+ */
+import type { Digest } from "../../layerfs/store/digest.ts";
+import { digestOf } from "../../layerfs/store/digest.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
+import type { CopyOp, MkdirOp, Node, RunOp } from "../graph/graph.ts";
+import { opKey } from "../graph/key.ts";
+import { addStep } from "../steps/add.ts";
+import { copyStep } from "../steps/copy.ts";
+import { mkdirStep } from "../steps/mkdir.ts";
+import { runStep } from "../steps/run.ts";
+import { openSource } from "../steps/source.ts";
+import { type LayerStack, storedLayer } from "../steps/stack.ts";
+import type { Performed, World } from "../steps/step.ts";
+import { contentKey, definitionKey, ResultCache } from "./cache.ts";
+import { Slots } from "./schedule.ts";
+
+export interface Solved {
+  readonly stack: LayerStack;
+  /** Names how the result came to be: the chain of definitions. Of a COPY just carried out, known when its layer is. */
+  readonly key: Promise<Digest>;
+  readonly createdMs: number;
+  readonly cached: boolean;
+}
+
+export interface SolveOptions {
+  /** How many steps may run at the same time. */
+  readonly jobs: number;
+  /** Nodes for which no cached result may be used. */
+  readonly ignoreCache: (node: Node) => boolean;
+}
+
+/** Steps by kind; each takes the op of its own kind, which the table's keys guarantee. */
+const steps = { run: runStep, copy: copyStep, add: addStep, mkdir: mkdirStep } as const;
+
+export class Solver {
+  readonly #world: World;
+  readonly #options: SolveOptions;
+  readonly #cache: ResultCache;
+  readonly #slots: Slots;
+  readonly #solved = new Map<Node, Promise<Solved>>();
+
+  constructor(world: World, options: SolveOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.#cache = new ResultCache(world.store);
+    this.#slots = new Slots(options.jobs);
+  }
+
+  /** Resolves when the node's files are known; its layer may still be being written. Rejects with the step's error. */
+  solve(node: Node): Promise<Solved> {
+    let solved = this.#solved.get(node);
+    if (!solved) {
+      solved = this.#solve(node);
+      this.#solved.set(node, solved);
+    }
+    return solved;
+  }
+
+  async #solve(node: Node): Promise<Solved> {
+    const { op } = node;
+    if (op.kind === "source") {
+      const stack = openSource(op, this.#world);
+      const key = digestOf(`source/1 ${op.layers.map((layer) => layer.diffId).join(" ")}`);
+      this.#report(node, true);
+      return { stack, key: Promise.resolve(key), createdMs: 0, cached: true };
+    }
+    const inputs = await Promise.all(node.inputs.map((input) => this.solve(input)));
+    this.#world.signal.throwIfAborted();
+    try {
+      return await this.#layerNode(node as LayerNode, inputs);
+    } catch (error) {
+      if (this.#world.signal.aborted) this.#world.report({ kind: "canceled", id: node.id, at: Date.now() });
+      else this.#world.report({ kind: "failed", id: node.id, message: messageOf(error), at: Date.now() });
+      throw located(error, node);
+    }
+  }
+
+  async #layerNode(node: LayerNode, inputs: readonly Solved[]): Promise<Solved> {
+    const world = this.#world;
+    const [below] = inputs as [Solved];
+    const stacks = inputs.map((input) => input.stack);
+    const step = steps[node.op.kind];
+    const key = opKey(node.op);
+    const contentOf = async () =>
+      "contentKey" in step && step.contentKey ? step.contentKey(node.op as CopyOp, stacks, world) : undefined;
+    if (this.#cache.knows(key) && !this.#options.ignoreCache(node)) {
+      const content = await contentOf();
+      const definition = definitionKey(key, content, await below.key);
+      // Waiting for the chain ID of layers that are still being written is worth it only now that the op is known.
+      const found =
+        (await this.#cache.find(definition)) ??
+        (await this.#cache.find(contentKey(key, content, await below.stack.chainId(world.store))));
+      if (found) {
+        this.#report(node, true);
+        const layer = storedLayer(world.store, below.stack, found.layer, async () => undefined);
+        return {
+          stack: below.stack.with(layer),
+          key: Promise.resolve(definition),
+          createdMs: found.createdMs,
+          cached: true,
+        };
+      }
+    }
+    return this.#slots.use(async () => {
+      world.signal.throwIfAborted();
+      this.#world.report({ kind: "start", step: { id: node.id, title: node.title }, at: Date.now() });
+      const createdMs = createdNow(world);
+      const performed = await step.perform(node as never, stacks, world);
+      const stack = below.stack.with(performed.layer);
+      const definition = this.#keep(key, contentOf, below, performed, createdMs);
+      this.#whenFinished(node, performed);
+      return { stack, key: definition, createdMs, cached: false };
+    });
+  }
+
+  /** Records the result once its layer is durable. */
+  #keep(
+    op: Digest,
+    contentOf: () => Promise<Digest | undefined>,
+    below: Solved,
+    performed: Performed,
+    createdMs: number,
+  ): Promise<Digest> {
+    const { background, store } = this.#world;
+    const content = performed.content ? performed.content.then(contentOf) : contentOf();
+    const key = Promise.all([content, below.key]).then(([known, parent]) => definitionKey(op, known, parent));
+    key.catch(() => undefined);
+    const kept = (async () => {
+      const layer = await performed.layer.committed;
+      const byContent = contentKey(op, await content, await below.stack.chainId(store));
+      this.#cache.put(op, [await key, byContent], { layer, createdMs });
+    })();
+    background(kept);
+    return key;
+  }
+
+  #whenFinished(node: Node, performed: Performed): void {
+    const done = performed.finished.then(() => {
+      this.#world.report({ kind: "done", id: node.id, cached: false, at: Date.now() });
+    });
+    this.#world.background(done);
+  }
+
+  #report(node: Node, cached: boolean): void {
+    const at = Date.now();
+    this.#world.report({ kind: "start", step: { id: node.id, title: node.title }, at });
+    this.#world.report({ kind: "done", id: node.id, cached, at });
+  }
+}
+
+type LayerNode = Node & { readonly op: RunOp | CopyOp | MkdirOp };
+
+function createdNow(world: World): number {
+  const epoch = world.style.epochSeconds;
+  return epoch === undefined ? Date.now() : epoch * 1000;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Adds the Dockerfile's place to an error that has none yet. */
+function located(error: unknown, node: Node): unknown {
+  if (!isWbuildError(error) || error.facts["span"] !== undefined || node.span === undefined) return error;
+  return new WbuildError(error.code, error.message, {
+    facts: { ...error.facts, span: node.span, step: node.title },
+    cause: error.cause,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
+}

@@ -1,0 +1,119 @@
+/** ADD: COPY that unpacks local tar archives, plain or compressed, told by their bytes and not by their names. */
+import { open } from "node:fs/promises";
+import { decompressStream } from "../../layerfs/layer/compress.ts";
+import type { Content, Entry } from "../../layerfs/layer/entry.ts";
+import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import { unpackLayer } from "../../layerfs/layer/unpack.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
+import { WbuildError } from "../../native/error.ts";
+import type { Selected } from "../context/select.ts";
+import type { CopyOp } from "../graph/graph.ts";
+import { commitPlacement, copyStep, dressOf, placeAll, selectAll, sourceTree } from "./copy.ts";
+import { Placement } from "./place.ts";
+import type { LayerStack } from "./stack.ts";
+import type { Step, World } from "./step.ts";
+
+export const addStep: Step<CopyOp> = {
+  contentKey: (op, inputs, world) =>
+    (copyStep.contentKey as NonNullable<typeof copyStep.contentKey>)(op, inputs, world),
+
+  async perform(node, inputs, world) {
+    const { op } = node;
+    const source = await sourceTree(op, inputs, world);
+    const selection = await selectAll(op, source, world);
+    const below = inputs[0] as LayerStack;
+    const target = await below.tree();
+    const placement = new Placement(target, await dressOf(op, target));
+    const plain: Selected[] = [];
+    for (const selected of selection) {
+      if (await isArchive(source, selected.root)) await unpackInto(op, source, selected.root, placement, world);
+      else plain.push(selected);
+    }
+    if (plain.length > 0) await placeAll(op, source, plain, placement);
+    return commitPlacement(node, placement, below, world);
+  },
+};
+
+/** A tar header starts with a name and has its magic at 257; the compressed forms are known by their first bytes. */
+async function isArchive(tree: Tree, entry: Entry): Promise<boolean> {
+  if (entry.type !== "file" || entry.size < 4) return false;
+  const head = await firstBytes(tree, entry, 512);
+  if (isTarHeader(head)) return true;
+  if (!compressedMagic.some((magic) => magic.every((byte, i) => head[i] === byte))) return false;
+  // A compressed file is an archive only when a tar is inside: `ADD data.gz` copies data.gz.
+  try {
+    return isTarHeader(await takeBytes(decompressStream(tree.read(entry)), 512));
+  } catch {
+    return false;
+  }
+}
+
+const compressedMagic = [
+  [0x1f, 0x8b],
+  [0x28, 0xb5, 0x2f, 0xfd],
+  [0xfd, 0x37, 0x7a, 0x58, 0x5a],
+  [0x42, 0x5a, 0x68],
+];
+
+/** POSIX.1-1988 header: the checksum at 148 is the sum of all bytes with itself taken as spaces. */
+function isTarHeader(block: Uint8Array): boolean {
+  if (block.length < 512) return false;
+  const field = Buffer.from(block.subarray(148, 156)).toString("latin1");
+  const told = Number.parseInt(field.replaceAll("\0", " ").trim(), 8);
+  if (!(told > 0)) return false;
+  let sum = 8 * 0x20;
+  for (let i = 0; i < 512; i++) if (i < 148 || i >= 156) sum += block[i] as number;
+  return sum === told;
+}
+
+async function firstBytes(tree: Tree, entry: Entry, count: number): Promise<Uint8Array> {
+  const content: Content | undefined = entry.content;
+  if (content?.kind !== "file") return takeBytes(tree.read(entry), count);
+  await using file = await open(content.path, "r");
+  const buffer = Buffer.alloc(count);
+  const { bytesRead } = await file.read(buffer, 0, count, 0);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function takeBytes(bytes: AsyncIterable<Uint8Array>, count: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of bytes) {
+    parts.push(part);
+    size += part.length;
+    if (size >= count) break;
+  }
+  return Buffer.concat(parts).subarray(0, count);
+}
+
+/** Unpacks into a scratch folder first: there every attack of a hostile tar is refused, and what is left is a tree. */
+async function unpackInto(op: CopyOp, tree: Tree, archive: Entry, placement: Placement, world: World): Promise<void> {
+  const place = await world.store.snapshots.reserve();
+  world.keep(place);
+  let index: Uint8Array;
+  try {
+    const bytes = decompressStream(tree.read(archive));
+    index = (await unpackLayer({ bytes }, place.folder, { form: "plain" })).index;
+  } catch (cause) {
+    throw new WbuildError("STEP_ARCHIVE", `cannot unpack ${archive.path}`, { cause, facts: { path: archive.path } });
+  }
+  const base = await placement.locate(op.target);
+  const entries = new Map<string, Entry>();
+  for (const change of decodeIndex(index)) if (change.kind === "set") entries.set(change.entry.path, change.entry);
+  for (const entry of entries.values()) {
+    if (entry.path === "") continue;
+    const path = await placement.locate(base === "" ? entry.path : `${base}/${entry.path}`, { lastToo: false });
+    const content: Content = { kind: "file", path: `${place.folder}/${entry.path}` };
+    const target =
+      entry.type === "hardlink" ? await placement.locate(`${base}/${entry.target}`, { lastToo: false }) : entry.target;
+    await placement.put(
+      path,
+      {
+        ...entry,
+        ...(entry.type === "file" ? { content } : {}),
+        ...(target === undefined ? {} : { target }),
+      },
+      { replace: true },
+    );
+  }
+}

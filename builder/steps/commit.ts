@@ -1,0 +1,48 @@
+/** Changes → layer blob in the store, in the background: the next step need not wait for compression. */
+import type { Change } from "../../layerfs/layer/entry.ts";
+import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import { type WrittenLayer, writeLayer } from "../../layerfs/layer/write.ts";
+import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { Node } from "../graph/graph.ts";
+import type { World } from "./step.ts";
+
+export interface Commit {
+  readonly layer: Promise<Layer>;
+  /** The changes as written, with a digest for each file when those were asked for. */
+  readonly changes: Promise<readonly Change[]>;
+}
+
+/** Starts writing. A failure rejects both promises; it never goes unnoticed, the build awaits every layer. */
+export function commitLayer(
+  node: Node,
+  changes: Iterable<Change>,
+  world: World,
+  options: { readonly fileDigests: boolean },
+): Commit {
+  const { style, store, report } = world;
+  let told = 0;
+  const written: Promise<WrittenLayer> = writeLayer(changes, store.blobs, {
+    compression: style.compression,
+    mediaTypes: "oci",
+    fileDigests: options.fileDigests,
+    ...(style.level === undefined ? {} : { level: style.level }),
+    ...(style.epochSeconds === undefined ? {} : { epochSeconds: style.epochSeconds }),
+    onProgress: (bytes: number) => {
+      if (bytes - told < 32 << 20) return;
+      told = bytes;
+      report({ kind: "progress", id: node.id, label: "writing layer", done: bytes, unit: "bytes", at: Date.now() });
+    },
+    ...(world.tail ? { onTail: (tail: AsyncIterable<Uint8Array>) => world.tail?.(node, tail, layer) } : {}),
+  });
+  const recorded = written.then((result) => {
+    store.layers.record(result.layer, { uncompressedSize: result.uncompressedSize, index: result.index });
+    return result;
+  });
+  const layer = recorded.then((result) => result.layer);
+  const read = recorded.then((result) => decodeIndex(result.index));
+  // Somebody always awaits `recorded` (the build, at its end); these two may have nobody who listens.
+  layer.catch(() => undefined);
+  read.catch(() => undefined);
+  world.background(recorded);
+  return { layer, changes: read };
+}

@@ -1,0 +1,124 @@
+/** COPY: entries of the context or of another stage, placed onto the stack so far. Mounts nothing, needs no privilege. */
+
+import { digestOf } from "../../layerfs/store/digest.ts";
+import { resolveOwner } from "../../layerfs/tree/accounts.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
+import { WbuildError } from "../../native/error.ts";
+import { digestOfSelection, isPattern, membersOf, nameOf, type Selected, selectSource } from "../context/select.ts";
+import type { CopyOp } from "../graph/graph.ts";
+import { commitLayer } from "./commit.ts";
+import { type Dress, Placement } from "./place.ts";
+import { type LayerStack, storedLayer } from "./stack.ts";
+import type { Performed, Step, World } from "./step.ts";
+
+export const copyStep: Step<CopyOp> = {
+  async contentKey(op, inputs, world) {
+    if (op.from === "context") {
+      const context = contextOf(world);
+      return context.contentKey(op.sources);
+    }
+    const tree = await (inputs[1] as LayerStack).tree();
+    return digestOf(`copy/1 ${await digestOfSelection(tree, await selectAll(op, tree, world))}`);
+  },
+
+  async perform(node, inputs, world) {
+    const { op } = node;
+    const source = await sourceTree(op, inputs, world);
+    const selection = await selectAll(op, source, world);
+    const below = inputs[0] as LayerStack;
+    const target = await below.tree();
+    const placement = new Placement(target, await dressOf(op, target));
+    await placeAll(op, source, selection, placement);
+    return commitPlacement(node, placement, below, world);
+  },
+};
+
+/** Where the bytes come from. */
+export async function sourceTree(op: CopyOp, inputs: readonly LayerStack[], world: World): Promise<Tree> {
+  return op.from === "context" ? contextOf(world).tree : (inputs[1] as LayerStack).tree();
+}
+
+function contextOf(world: World) {
+  if (world.context) return world.context;
+  throw new WbuildError("CTX_NONE", "this build has no context to copy from", {
+    hint: "give a folder: wbuild build -f Dockerfile FOLDER",
+  });
+}
+
+/** All sources of an op. Throws CTX_NO_SOURCE for one that is not there. */
+export async function selectAll(op: CopyOp, tree: Tree, world: World): Promise<Selected[]> {
+  const all: Selected[] = [];
+  for (const source of op.sources) {
+    const selected = await selectSource(tree, source);
+    if (selected.length === 0) throw await missing(op, source, tree, world);
+    all.push(...selected);
+  }
+  return all;
+}
+
+async function missing(op: CopyOp, source: string, tree: Tree, world: World): Promise<WbuildError> {
+  if (op.from === "context" && world.context) return world.context.missing(source);
+  const what = isPattern(source)
+    ? `nothing matches ${JSON.stringify(source)}`
+    : `${JSON.stringify(source)} is not there`;
+  const names = (await tree.list("")).map((entry) => entry.path).slice(0, 20);
+  return new WbuildError("CTX_NO_SOURCE", `${what} in the stage or image that --from names`, {
+    facts: { source, top: names },
+  });
+}
+
+export async function dressOf(op: CopyOp, target: Tree): Promise<Dress> {
+  return {
+    ...(op.chown === undefined ? {} : { owner: await resolveOwner(target, op.chown) }),
+    ...(op.chmod === undefined ? {} : { chmod: op.chmod }),
+  };
+}
+
+/** Docker's rules: a folder's contents go into the target; a file goes into a target that is or must be a folder. */
+export async function placeAll(op: CopyOp, source: Tree, selection: readonly Selected[], placement: Placement) {
+  const target = await placement.locate(op.target);
+  const many = op.sources.length > 1 || selection.length > 1;
+  const isFolder = op.target.endsWith("/") || many || (await placement.at(target))?.type === "directory";
+  for (const selected of selection) {
+    if (selected.root.type === "directory") {
+      for (const { relative, entry } of await membersOf(source, selected)) {
+        const path = join(target, relative);
+        if (path === "") continue;
+        await placement.put(path, entry);
+      }
+    } else {
+      const path = isFolder ? join(target, nameOf(selected.path)) : target;
+      await placement.put(path, selected.root);
+    }
+  }
+}
+
+/** Writes what was placed as a layer. The layer's folder, if somebody needs it, is unpacked from the blob. */
+export function commitPlacement(
+  node: Parameters<typeof commitLayer>[0],
+  placement: Placement,
+  below: LayerStack,
+  world: World,
+): Performed {
+  const changes = placement.changes();
+  const commit = commitLayer(node, changes, world, { fileDigests: true });
+  const stored = commit.layer.then((layer) => storedLayer(world.store, below, layer, async () => undefined));
+  stored.catch(() => undefined);
+  // The layer writer hashes every file anyway: the context takes its digests over instead of reading all again.
+  const content = commit.changes.then((written) => world.context?.remember(changes, written));
+  world.background(content);
+  return {
+    layer: {
+      committed: commit.layer,
+      changes: async () => (await stored).changes(),
+      folder: async () => (await stored).folder(),
+    },
+    finished: commit.layer,
+    content,
+  };
+}
+
+function join(folder: string, name: string): string {
+  if (folder === "") return name;
+  return name === "" ? folder : `${folder}/${name}`;
+}

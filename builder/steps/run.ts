@@ -1,0 +1,108 @@
+/** RUN: one process in a container on the stack so far; what it changed becomes a layer. */
+
+import type { Exit, OutputChunk } from "../../native/core/spec.ts";
+import { WbuildError } from "../../native/error.ts";
+import type { RunOp } from "../graph/graph.ts";
+import type { Report } from "../progress/events.ts";
+import { commitLayer } from "./commit.ts";
+import type { LayerStack } from "./stack.ts";
+import type { Performed, Step } from "./step.ts";
+
+/** Lines of output that an error repeats. */
+const lastLines = 20;
+
+export const runStep: Step<RunOp> = {
+  async perform(node, inputs, world) {
+    const below = inputs[0] as LayerStack;
+    const folders = await below.folders();
+    const place = await world.store.snapshots.reserve();
+    world.keep(place);
+    const { op } = node;
+    const runtime = await world.runtime();
+    const execution = await runtime.start(
+      { folders },
+      place.folder,
+      place.scratch,
+      {
+        argv: op.argv,
+        env: environment([...op.proxyEnv, ...op.env]),
+        cwd: op.cwd,
+        user: op.user,
+        tty: false,
+        stdin: "null",
+        output: "pipe",
+      },
+      {
+        network: op.network,
+        hostname: "buildkitsandbox",
+        extraHosts: op.extraHosts,
+        limits: world.limits,
+        security: op.security,
+        mounts: [],
+      },
+      world.warn,
+    );
+    // Scoped, so that the container is gone (unmounted) before its folder is read as a layer by the next step.
+    const changes = await (async () => {
+      await using running = execution;
+      const stop = () => running.signal("SIGKILL");
+      world.signal.addEventListener("abort", stop, { once: true });
+      try {
+        if (world.signal.aborted) stop();
+        const output = await pump(running.output, node.id, world.report);
+        const exit = await running.exited;
+        world.signal.throwIfAborted();
+        if (exit.code !== 0) throw failure(op, exit, output);
+        return [...(await running.changes())];
+      } finally {
+        world.signal.removeEventListener("abort", stop);
+      }
+    })();
+    const commit = commitLayer(node, changes, world, { fileDigests: false });
+    world.background(
+      Promise.all([commit.layer, below.chainId(world.store)]).then(([layer, parent]) => {
+        place.commit(world.store.snapshots.chainId(parent, layer.diffId), layer.diffId, parent);
+      }),
+    );
+    return {
+      layer: {
+        committed: commit.layer,
+        changes: async () => changes,
+        folder: async () => place.folder,
+      },
+      finished: Promise.resolve(),
+    } satisfies Performed;
+  },
+};
+
+/** Later assignments win, as execve's callers expect of an ordered list. */
+function environment(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf("=");
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+/** Reports output as it comes, whole lines where possible, and keeps the last lines for an error. */
+async function pump(output: AsyncIterable<OutputChunk>, id: string, report: Report): Promise<string[]> {
+  const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+  let tail = "";
+  for await (const { stream, bytes } of output) {
+    const text = decoders[stream].decode(bytes, { stream: true });
+    if (text === "") continue;
+    report({ kind: "output", id, stream, text, at: Date.now() });
+    tail = (tail + text).slice(-16_384);
+  }
+  return tail.trimEnd().split("\n").slice(-lastLines);
+}
+
+function failure(op: RunOp, exit: Exit, output: readonly string[]): WbuildError {
+  const how = exit.signal ? `was ended by ${exit.signal}` : `did not complete: exit code ${exit.code}`;
+  const memory = exit.outOfMemory ? " (it ran out of memory)" : "";
+  return new WbuildError("STEP_EXIT", `process ${JSON.stringify(op.argv.join(" "))} ${how}${memory}`, {
+    facts: { exitCode: exit.code, signal: exit.signal, outOfMemory: exit.outOfMemory ?? false, output },
+    ...(exit.outOfMemory ? { hint: "give the step more with --memory" } : {}),
+  });
+}

@@ -1,0 +1,13 @@
+/** FROM: the base image's layers as the bottom of a stack. Nothing is fetched or unpacked until somebody needs it. */
+import type { SourceOp } from "../graph/graph.ts";
+import { LayerStack, storedLayer } from "./stack.ts";
+import type { World } from "./step.ts";
+
+export function openSource(op: SourceOp, world: World): LayerStack {
+  let stack = LayerStack.empty;
+  for (const layer of op.layers) {
+    const fetch = () => world.fetchLayer(op.reference ?? "scratch", layer);
+    stack = stack.with(storedLayer(world.store, stack, layer, fetch));
+  }
+  return stack;
+}

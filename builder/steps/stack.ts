@@ -1,0 +1,118 @@
+/**
+ * LayerStack: layers on top of each other while a build is going on. A layer may still be being written, or may never
+ * have been unpacked, or even fetched: each of its forms (blob, list of changes, folder) is made when somebody asks.
+ */
+import type { Change } from "../../layerfs/layer/entry.ts";
+import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import { unpackLayer } from "../../layerfs/layer/unpack.ts";
+import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
+import type { Store } from "../../layerfs/store/store.ts";
+import { stackTree } from "../../layerfs/tree/stacked.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
+
+export interface StackLayer {
+  /** The layer once its blob is durable. */
+  readonly committed: Promise<Layer>;
+  /** What it does to the layers below. */
+  changes(): Promise<readonly Change[]>;
+  /** Its unpacked form, absolute, in overlayfs form. Valid until the store's lease ends. */
+  folder(): Promise<string>;
+}
+
+export class LayerStack {
+  static readonly empty = new LayerStack([]);
+
+  /** Bottom first. */
+  readonly layers: readonly StackLayer[];
+  #tree: Promise<Tree> | undefined;
+
+  private constructor(layers: readonly StackLayer[]) {
+    this.layers = layers;
+  }
+
+  with(layer: StackLayer): LayerStack {
+    return new LayerStack([...this.layers, layer]);
+  }
+
+  /** Chain ID (OCI image configuration, "Layer ChainID"); undefined for no layers. Waits until every layer is durable. */
+  async chainId(store: Store): Promise<Digest | undefined> {
+    let chain: Digest | undefined;
+    for (const layer of this.layers) chain = store.snapshots.chainId(chain, (await layer.committed).diffId);
+    return chain;
+  }
+
+  /** Unpacked folders, bottom first. */
+  async folders(): Promise<string[]> {
+    const folders: string[] = [];
+    // One after the other: unpacking a layer may look at those below it.
+    for (const layer of this.layers) folders.push(await layer.folder());
+    return folders;
+  }
+
+  /** The layers seen as one tree, without mounting them. */
+  tree(): Promise<Tree> {
+    this.#tree ??= stackTree(this.layers);
+    return this.#tree;
+  }
+}
+
+/**
+ * A layer that is known by name: its blob lies in the store or `fetch` brings it there.
+ * Throws what `fetch` throws, and LAYER_* when the blob is no sound layer.
+ */
+export function storedLayer(
+  store: Store,
+  below: LayerStack,
+  layer: Layer,
+  fetch: (layer: Layer) => Promise<void>,
+): StackLayer {
+  let unpacking: Promise<{ folder: string; index: Uint8Array | undefined }> | undefined;
+  let reading: Promise<readonly Change[]> | undefined;
+  const unpack = async () => {
+    const parent = await below.chainId(store);
+    const chain = store.snapshots.chainId(parent, layer.diffId);
+    const found = store.snapshots.find(chain);
+    if (found) return { folder: found.folder, index: undefined };
+    await fetch(layer);
+    const lower = (await below.folders()).reverse();
+    await using place = await store.snapshots.reserve();
+    const blob = { path: store.blobs.path(layer.blob.digest) };
+    const unpacked = await unpackLayer(blob, place.folder, {
+      expect: { diffId: layer.diffId },
+      form: "overlay",
+      lower,
+    });
+    store.layers.record(layer, { uncompressedSize: unpacked.uncompressedSize, index: unpacked.index });
+    return { folder: place.commit(chain, layer.diffId, parent), index: unpacked.index };
+  };
+  const unpackOnce = () => {
+    unpacking ??= unpack();
+    return unpacking;
+  };
+  const read = async () => {
+    const known = await store.layers.index(layer.diffId);
+    if (known) return decodeIndex(known);
+    const { index } = await unpackOnce();
+    const now = index ?? (await store.layers.index(layer.diffId));
+    // The folder was there but its index is not: an index is rebuilt only by reading the layer again.
+    return now ? decodeIndex(now) : rebuildIndex(store, layer, fetch);
+  };
+  return {
+    committed: Promise.resolve(layer),
+    folder: async () => (await unpackOnce()).folder,
+    changes: () => {
+      reading ??= read();
+      return reading;
+    },
+  };
+}
+
+async function rebuildIndex(store: Store, layer: Layer, fetch: (layer: Layer) => Promise<void>) {
+  await fetch(layer);
+  await using place = await store.snapshots.reserve();
+  const blob = { path: store.blobs.path(layer.blob.digest) };
+  const unpacked = await unpackLayer(blob, place.folder, { expect: { diffId: layer.diffId }, form: "overlay" });
+  store.layers.record(layer, { uncompressedSize: unpacked.uncompressedSize, index: unpacked.index });
+  return decodeIndex(unpacked.index);
+}

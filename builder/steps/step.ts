@@ -1,0 +1,53 @@
+/** Step: one kind of node, carried out. World: all that steps may touch; they know nothing of who runs when. */
+import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
+import type { Store } from "../../layerfs/store/store.ts";
+import type { SandboxLimits } from "../../native/core/spec.ts";
+import type { BuildContext } from "../context/context.ts";
+import type { Node, Op } from "../graph/graph.ts";
+import type { Report } from "../progress/events.ts";
+import type { RuntimeCore } from "../runtime/runtime.ts";
+import type { LayerStack, StackLayer } from "./stack.ts";
+
+/** How layers of this build are written. */
+export interface LayerStyle {
+  readonly compression: "zstd" | "gzip" | "none";
+  readonly level?: number;
+  readonly epochSeconds?: number;
+}
+
+/** Follows a layer's blob while it is being written, so that it can be sent before it is finished. */
+export type LayerTail = (node: Node, tail: AsyncIterable<Uint8Array>, layer: Promise<Layer>) => void;
+
+export interface World {
+  readonly store: Store;
+  readonly runtime: () => Promise<RuntimeCore>;
+  /** Undefined when no node reads the context. */
+  readonly context: BuildContext | undefined;
+  readonly style: LayerStyle;
+  readonly limits: SandboxLimits;
+  /** Brings a base's layer into the store when it is not there. */
+  readonly fetchLayer: (reference: string, layer: Layer) => Promise<void>;
+  readonly report: Report;
+  readonly warn: (text: string) => void;
+  readonly signal: AbortSignal;
+  readonly tail?: LayerTail;
+  /** Work in the background that must end before the build does, whatever its outcome. */
+  readonly background: (work: Promise<unknown>) => void;
+  /** Things to dispose when the build has ended. */
+  readonly keep: (resource: AsyncDisposable) => void;
+}
+
+export interface Performed {
+  readonly layer: StackLayer;
+  /** Resolves when the step is over as people see it (a RUN: the process ended; a COPY: the layer is stored). */
+  readonly finished: Promise<unknown>;
+  /** When the content key may be asked for without reading everything twice; absent: at once. */
+  readonly content?: Promise<unknown>;
+}
+
+export interface Step<O extends Op> {
+  /** Digest of what the inputs hold, for steps whose result depends on it and not on how it came to be. */
+  contentKey?(op: O, inputs: readonly LayerStack[], world: World): Promise<Digest>;
+  perform(node: Node & { readonly op: O }, inputs: readonly LayerStack[], world: World): Promise<Performed>;
+}

@@ -1,0 +1,15 @@
+// The module's table of functions; no work.
+#include <napi.h>
+
+#include "files.hh"
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  wb::exportFiles(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(wbuild, init)

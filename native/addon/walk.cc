@@ -1,0 +1,207 @@
+// No descriptor is held while going down, so depth costs no descriptors; each folder is opened beneath the root without
+// following links, so a folder that is swapped for a link while we walk leads nowhere else.
+#include "walk.hh"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "fd.hh"
+
+namespace wb {
+namespace {
+
+constexpr size_t kMaxPath = 4095;
+constexpr uint64_t kInside = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+
+struct Listed {
+  std::string name;
+  struct stat st;
+};
+
+struct CloseDir {
+  void operator()(DIR* dir) const { closedir(dir); }
+};
+
+class Walker {
+ public:
+  Walker(std::string root, const WalkOptions& options) : root_(std::move(root)), options_(options) {
+    fd_ = Fd(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd_.ok()) failSystem("read the folder", root_);
+  }
+
+  WalkResult run() {
+    if (options_.self) {
+      struct stat st;
+      if (fstat(fd_.get(), &st) != 0) failSystem("stat", root_);
+      record(fd_.get(), {".", st}, "");
+    }
+    folder("");
+    result_.stamp = stamp_.finish();
+    return std::move(result_);
+  }
+
+ private:
+  std::string shown(const std::string& path) const { return path.empty() ? root_ : root_ + "/" + path; }
+
+  /// False when the folder is gone (or is none any more).
+  bool list(const std::string& path, Fd& fd, std::vector<Listed>& out) {
+    fd = Fd(openBeneath(fd_.get(), path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, kInside));
+    if (!fd.ok()) {
+      if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return false;
+      failSystem("read the folder", shown(path));
+    }
+    const int copy = fcntl(fd.get(), F_DUPFD_CLOEXEC, 3);
+    std::unique_ptr<DIR, CloseDir> dir(copy < 0 ? nullptr : fdopendir(copy));
+    if (!dir) failSystem("read the folder", shown(path));
+    for (;;) {
+      errno = 0;
+      const dirent* entry = readdir(dir.get());
+      if (entry == nullptr) {
+        if (errno != 0 && errno != ENOENT) failSystem("read the folder", shown(path));
+        break;
+      }
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") out.push_back({std::string(name), {}});
+    }
+    std::sort(out.begin(), out.end(), [](const Listed& a, const Listed& b) { return a.name < b.name; });
+    return true;
+  }
+
+  void folder(const std::string& path) {
+    std::vector<Listed> children;
+    Fd fd;
+    if (!list(path, fd, children)) return;
+    for (Listed& child : children) {
+      if (fstatat(fd.get(), child.name.c_str(), &child.st, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno != ENOENT) failSystem("stat", shown(path) + "/" + child.name);
+        child.name.clear();
+      }
+    }
+    for (const Listed& child : children) {
+      if (child.name.empty()) continue;
+      const std::string childPath = path.empty() ? child.name : path + "/" + child.name;
+      if (childPath.size() > kMaxPath) {
+        errno = ENAMETOOLONG;
+        failSystem("read", shown(childPath.substr(0, 200)));
+      }
+      // The folder's descriptor is closed by the first descent; links and attributes are read on a fresh one if need be.
+      if (!fd.ok() && needsFolder(child)) {
+        fd = Fd(openBeneath(fd_.get(), path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, kInside));
+        if (!fd.ok()) return;
+      }
+      if (!record(fd.get(), child, childPath)) continue;
+      if (options_.deep && S_ISDIR(child.st.st_mode)) {
+        fd.reset();
+        folder(childPath);
+      }
+    }
+  }
+
+  bool needsFolder(const Listed& child) const { return options_.xattrs || S_ISLNK(child.st.st_mode); }
+
+  bool record(int dir, const Listed& child, const std::string& path) {
+    const struct stat& st = child.st;
+    bool known = true;
+    Record record;
+    record.type = typeOfMode(st.st_mode, known);
+    if (!known) return false;  // a socket: no tar has a place for it
+    record.path = path;
+    record.mode = st.st_mode & 07777;
+    record.uid = st.st_uid;
+    record.gid = st.st_gid;
+    record.mtime = {st.st_mtim.tv_sec, uint32_t(st.st_mtim.tv_nsec)};
+    record.flags = kHasStat;
+    record.inode = {st.st_ino, {st.st_ctim.tv_sec, uint32_t(st.st_ctim.tv_nsec)}, uint32_t(st.st_nlink), st.st_dev};
+    if (record.type == Type::File) record.size = uint64_t(st.st_size);
+    if (record.type == Type::Character || record.type == Type::Block) {
+      record.flags |= kHasDevice;
+      record.major = major(st.st_rdev);
+      record.minor = minor(st.st_rdev);
+    }
+    if (record.type == Type::Symlink) {
+      char target[kMaxPath + 1];
+      const ssize_t n = readlinkat(dir, child.name.c_str(), target, sizeof target);
+      if (n < 0) {
+        if (errno == ENOENT || errno == EINVAL) return false;
+        failSystem("read the link", shown(path));
+      }
+      record.target.assign(target, size_t(n));
+      record.flags |= kHasTarget;
+    }
+    if (options_.xattrs) {
+      record.pax = readXattrs(dir, child.name.c_str(), shown(path));
+      if (!record.pax.empty()) record.flags |= kHasPax;
+    }
+    const size_t start = result_.records.size();
+    encodeRecord(record, result_.records);
+    // Device numbers change when a disk is mounted again; what is in the files does not.
+    stamp_.update(result_.records.data() + start, result_.records.size() - start - sizeof record.inode.dev);
+    result_.count++;
+    return true;
+  }
+
+  std::string root_;
+  WalkOptions options_;
+  Fd fd_;
+  WalkResult result_;
+  Sha256 stamp_;
+};
+
+}  // namespace
+
+WalkResult walk(const std::string& root, const WalkOptions& options) { return Walker(root, options).run(); }
+
+Type typeOfMode(uint32_t mode, bool& known) {
+  switch (mode & S_IFMT) {
+    case S_IFREG: return Type::File;
+    case S_IFDIR: return Type::Directory;
+    case S_IFLNK: return Type::Symlink;
+    case S_IFIFO: return Type::Fifo;
+    case S_IFCHR: return Type::Character;
+    case S_IFBLK: return Type::Block;
+    default: known = false; return Type::File;
+  }
+}
+
+Pax readXattrs(int dir, const char* name, const std::string& shown) {
+  Pax out;
+  const std::string path = "/proc/self/fd/" + std::to_string(dir) + "/" + name;
+  char stack[4096];
+  std::string names(stack, 0);
+  ssize_t n = llistxattr(path.c_str(), stack, sizeof stack);
+  if (n == 0) return out;
+  if (n > 0) {
+    names.assign(stack, size_t(n));
+  } else if (errno == ERANGE) {
+    names.resize(65536);  // the kernel's own limit
+    n = llistxattr(path.c_str(), names.data(), names.size());
+    if (n >= 0) names.resize(size_t(n));
+  }
+  if (n < 0) {
+    if (errno == ENOTSUP || errno == ENOENT) return out;
+    failSystem("list the extended attributes of", shown);
+  }
+  for (size_t at = 0; at < names.size();) {
+    const std::string key = names.c_str() + at;
+    at += key.size() + 1;
+    std::string value(65536, '\0');
+    const ssize_t size = lgetxattr(path.c_str(), key.c_str(), value.data(), value.size());
+    if (size < 0) {
+      // Listed but not readable for us (trusted.* of another namespace), or gone by now.
+      if (errno == ENODATA || errno == EPERM || errno == EACCES || errno == ENOENT || errno == ENOTSUP) continue;
+      failSystem("read the extended attribute " + key + " of", shown);
+    }
+    value.resize(size_t(size));
+    value.shrink_to_fit();
+    out.emplace_back("SCHILY.xattr." + key, std::move(value));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace wb

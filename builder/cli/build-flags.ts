@@ -1,0 +1,124 @@
+/** The flags of `build` and `plan`, and the BuildRequest that they ask for. */
+import type { Command as Parser } from "commander";
+import { WbuildError } from "../../native/error.ts";
+import type { BuildRequest } from "../build-request.ts";
+import { type Cli, collect, flagsOf } from "./command.ts";
+import {
+  addHostsOf,
+  type ContainerFlags,
+  defineContainerFlags,
+  definePlainHttp,
+  limitsOf,
+  networkOf,
+  type ProgressFlags,
+} from "./flags.ts";
+import { parseCompression, parseLevel, parseOutput } from "./output-values.ts";
+import { parseCount, parseLabels, parseVariables } from "./values.ts";
+
+export interface BuildFlags extends ContainerFlags, ProgressFlags {
+  readonly file?: string;
+  readonly tag?: readonly string[];
+  readonly target?: string;
+  readonly cache: boolean;
+  readonly cacheFilter?: readonly string[] | boolean;
+  readonly buildArg?: readonly string[];
+  readonly label?: readonly string[];
+  readonly platform?: string;
+  readonly pull?: boolean;
+  readonly iidfile?: string;
+  readonly metadataFile?: string;
+  readonly output?: readonly string[];
+  readonly push?: boolean;
+  readonly load?: boolean;
+  readonly jobs?: string;
+  readonly compression?: string;
+  readonly compressionLevel?: string;
+  readonly plainHttp?: boolean;
+}
+
+/** What decides about the steps: `plan` takes these alone. */
+export function definePlanFlags(parser: Parser): void {
+  parser
+    .argument("<context>")
+    .option("-f, --file <path>", "the Dockerfile (default CONTEXT/Dockerfile), - for standard input")
+    .option("--target <stage>", "build this stage, by name or number, and what it needs")
+    .option("--build-arg <name=value>", "set an ARG; without =value, from the environment; may be repeated", collect)
+    .option("--label <name=value>", "add a label to the image; may be repeated", collect)
+    .option("--platform <os/arch>", "build for this platform, such as linux/arm64")
+    .option("--pull", "look for newer base images in their registries")
+    .option("--no-cache", "carry out every step, whatever is cached")
+    .option(
+      "--no-cache-filter <stages>",
+      "carry out every step of these stages; may be repeated",
+      (value: string, previous: unknown) => [...(Array.isArray(previous) ? previous : []), ...value.split(",")],
+    );
+}
+
+export function defineBuildFlags(parser: Parser): void {
+  definePlanFlags(parser);
+  parser
+    .option("-t, --tag <name>", "give the image this name; may be repeated", collect)
+    .option("-o, --output <spec>", "type=oci|docker|tar|local|image|registry,dest=PATH; may be repeated", collect)
+    .option("--push", "send every name to its registry when the build is done")
+    .option("--load", "accepted and does nothing: the image is always kept in the store")
+    .option("--iidfile <path>", "write the image ID to this file")
+    .option("--metadata-file <path>", "write digests and names, as JSON, to this file")
+    .option("-j, --jobs <count>", "carry out so many steps at the same time (default: the number of CPUs)")
+    .option(
+      "--compression <kind>",
+      "zstd, gzip or none, for new layers (default: zstd where it may, gzip where it must)",
+    )
+    .option("--compression-level <number>", "1 to 22 for zstd, 0 to 9 for gzip");
+  defineContainerFlags(parser);
+  definePlainHttp(parser);
+}
+
+/** Everything that was asked for, checked. Throws CLI_VALUE, CLI_OUTPUT, CLI_USAGE, DF_PLATFORM. */
+export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest> {
+  const flags = flagsOf<BuildFlags>(parser);
+  const context = parser.args[0] ?? ".";
+  if (context === "-" && flags.file === "-")
+    throw new WbuildError("CLI_USAGE", "context and Dockerfile cannot both come from standard input", {
+      hint: "give one of them as a path",
+    });
+  const compression =
+    flags.compression === undefined ? undefined : parseCompression("--compression", flags.compression);
+  const outputs = (flags.output ?? []).map((text) => parseOutput("--output", text));
+  if (outputs.filter((output) => "dest" in output && output.dest === "-").length > 1)
+    throw new WbuildError("CLI_OUTPUT", "only one output can go to standard output", {
+      hint: "give the others a dest=PATH",
+    });
+  const tags = flags.tag ?? [];
+  const names = outputs.flatMap((output) => ("names" in output ? output.names : []));
+  const pushes = flags.push === true || outputs.some((output) => output.type === "registry");
+  if (pushes && tags.length === 0 && names.length === 0)
+    throw new WbuildError("CLI_USAGE", "a push needs a name to push to", { hint: "add -t REGISTRY/NAME:TAG" });
+  const epoch = cli.env["SOURCE_DATE_EPOCH"] || undefined;
+  return {
+    context,
+    ...(flags.file === undefined ? {} : { dockerfile: flags.file }),
+    tags,
+    ...(flags.target === undefined ? {} : { target: flags.target }),
+    buildArgs: parseVariables("--build-arg", flags.buildArg ?? [], cli.env),
+    labels: parseLabels("--label", flags.label ?? []),
+    ...(flags.platform === undefined
+      ? {}
+      : { platform: (await import("../image/platform.ts")).parsePlatform(flags.platform) }),
+    pull: flags.pull === true,
+    noCache: flags.cache === false ? true : Array.isArray(flags.cacheFilter) ? flags.cacheFilter : false,
+    outputs,
+    push: flags.push === true,
+    ...(flags.iidfile === undefined ? {} : { iidfile: flags.iidfile }),
+    ...(flags.metadataFile === undefined ? {} : { metadataFile: flags.metadataFile }),
+    ...(compression === undefined ? {} : { compression }),
+    ...(flags.compressionLevel === undefined
+      ? {}
+      : { compressionLevel: parseLevel("--compression-level", flags.compressionLevel, compression) }),
+    network: networkOf(flags),
+    addHosts: addHostsOf(flags),
+    limits: limitsOf(flags),
+    ...(flags.jobs === undefined ? {} : { jobs: parseCount("--jobs", flags.jobs, 1, 1024) }),
+    ...(epoch === undefined ? {} : { sourceDateEpoch: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) }),
+    plainHttp: flags.plainHttp === true,
+  };
+}

@@ -1,0 +1,123 @@
+/** The commands: name, group, one line for the overview, and how to load each. This table is all that start-up knows of them. */
+import type { CommandRow, CommandTable } from "./command.ts";
+
+export const groups: Readonly<Record<CommandRow["group"], string>> = {
+  build: "Build and run",
+  images: "Images",
+  registry: "Registries and files",
+  store: "The store",
+  host: "This host",
+};
+
+export const commands: CommandTable = {
+  build: {
+    group: "build",
+    summary: "Build an image from a Dockerfile (the default command)",
+    load: async () => (await import("./build.ts")).buildCommand,
+  },
+  plan: {
+    group: "build",
+    summary: "Show what a build would do, as text, JSON or a mermaid graph",
+    load: async () => (await import("./plan.ts")).planCommand,
+  },
+  run: {
+    group: "build",
+    summary: "Run a command in a container made from an image",
+    load: async () => (await import("./run.ts")).runCommand,
+  },
+  base: {
+    group: "build",
+    summary: "Make a base image from what this host has",
+    load: async () => (await import("./base.ts")).baseCommand,
+  },
+  images: {
+    group: "images",
+    summary: "List images",
+    load: async () => (await import("./images.ts")).imagesCommand,
+  },
+  history: {
+    group: "images",
+    summary: "Show how an image was made, layer by layer",
+    load: async () => (await import("./history.ts")).historyCommand,
+  },
+  inspect: {
+    group: "images",
+    summary: "Show an image's configuration",
+    load: async () => (await import("./inspect.ts")).inspectCommand,
+  },
+  diff: {
+    group: "images",
+    summary: "Show what files an image changed, or how two images differ",
+    load: async () => (await import("./diff.ts")).diffCommand,
+  },
+  tag: {
+    group: "images",
+    summary: "Give an image another name",
+    load: async () => (await import("./tag.ts")).tagCommand,
+  },
+  rmi: {
+    group: "images",
+    summary: "Remove names of images",
+    load: async () => (await import("./rmi.ts")).rmiCommand,
+  },
+  pull: {
+    group: "registry",
+    summary: "Fetch an image from a registry",
+    load: async () => (await import("./pull.ts")).pullCommand,
+  },
+  push: {
+    group: "registry",
+    summary: "Send an image to a registry",
+    load: async () => (await import("./push.ts")).pushCommand,
+  },
+  login: {
+    group: "registry",
+    summary: "Keep the credentials for a registry",
+    load: async () => (await import("./login.ts")).loginCommand,
+  },
+  logout: {
+    group: "registry",
+    summary: "Forget the credentials for a registry",
+    load: async () => (await import("./logout.ts")).logoutCommand,
+  },
+  save: {
+    group: "registry",
+    summary: "Write images to an archive or a folder",
+    load: async () => (await import("./save.ts")).saveCommand,
+  },
+  load: {
+    group: "registry",
+    summary: "Read images from an archive or a folder",
+    load: async () => (await import("./load.ts")).loadCommand,
+  },
+  export: {
+    group: "registry",
+    summary: "Write an image's files as one tar",
+    load: async () => (await import("./export.ts")).exportCommand,
+  },
+  du: {
+    group: "store",
+    summary: "Show what the store holds and how much room it takes",
+    load: async () => (await import("./du.ts")).duCommand,
+  },
+  prune: {
+    group: "store",
+    summary: "Free the room of what is no longer needed",
+    load: async () => (await import("./prune.ts")).pruneCommand,
+  },
+  doctor: {
+    group: "host",
+    summary: "Check what this host can do, and say what to install",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
+  },
+  completion: {
+    group: "host",
+    summary: "Print a completion script for a shell",
+    load: async () => (await import("./completion.ts")).completionCommand,
+  },
+  version: {
+    group: "host",
+    summary: "Show the version",
+    load: async () => (await import("./version.ts")).versionCommand,
+  },
+};

@@ -1,0 +1,76 @@
+/** Flags that several commands share: their definition, and how what was typed becomes plain data. */
+import type { Command as Parser } from "commander";
+import type { SandboxLimits } from "../../native/core/spec.ts";
+import type { NetworkMode } from "../runtime/runtime.ts";
+import { collect } from "./command.ts";
+import { parseAddHost, parseChoice, parseCount, parseCpus, parseSize, parseUlimit } from "./values.ts";
+
+/** As Docker's default for /dev/shm. */
+const defaultShmBytes = 64 * 1024 * 1024;
+
+export interface ContainerFlags {
+  readonly network?: string;
+  readonly addHost?: readonly string[];
+  readonly memory?: string;
+  readonly cpus?: string;
+  readonly pidsLimit?: string;
+  readonly ulimit?: readonly string[];
+  readonly shmSize?: string;
+}
+
+/** Flags of what runs in a container: `build` and `run` have them alike. */
+export function defineContainerFlags(parser: Parser): void {
+  parser
+    .option("--network <mode>", "default (own network with access to the outside), none or host")
+    .option("--add-host <name:ip>", "a line for /etc/hosts; may be repeated", collect)
+    .option("-m, --memory <size>", "limit of memory, such as 512m")
+    .option("--cpus <number>", "limit of CPUs, such as 1.5")
+    .option("--pids-limit <count>", "limit of processes; -1 for none")
+    .option("--ulimit <name=soft:hard>", "a limit such as nofile=1024:2048; may be repeated", collect)
+    .option("--shm-size <size>", "size of /dev/shm (default 64m)");
+}
+
+export function networkOf(flags: ContainerFlags): NetworkMode {
+  const text = flags.network ?? "default";
+  // Docker's names for what is here the default.
+  return parseChoice("--network", text === "bridge" || text === "private" ? "default" : text, [
+    "default",
+    "none",
+    "host",
+  ]);
+}
+
+export function addHostsOf(flags: ContainerFlags): readonly (readonly [name: string, address: string])[] {
+  return (flags.addHost ?? []).map((text) => parseAddHost("--add-host", text));
+}
+
+export function limitsOf(flags: ContainerFlags): SandboxLimits {
+  const pids = flags.pidsLimit === undefined ? undefined : parseCount("--pids-limit", flags.pidsLimit, -1);
+  return {
+    shmBytes: flags.shmSize === undefined ? defaultShmBytes : parseSize("--shm-size", flags.shmSize),
+    ulimits: Object.fromEntries((flags.ulimit ?? []).map((text) => parseUlimit("--ulimit", text))),
+    ...(flags.memory === undefined ? {} : { memoryBytes: parseSize("--memory", flags.memory) }),
+    ...(flags.cpus === undefined ? {} : { cpus: parseCpus("--cpus", flags.cpus) }),
+    ...(pids === undefined || pids <= 0 ? {} : { pids }),
+  };
+}
+
+export interface ProgressFlags {
+  readonly progress?: string;
+  readonly quiet?: boolean;
+}
+
+export function defineProgressFlags(parser: Parser, quietMeans: string): void {
+  parser
+    .option("--progress <face>", "auto, tty, plain, json or quiet; else $WBUILD_PROGRESS or $BUILDKIT_PROGRESS")
+    .option("-q, --quiet", quietMeans);
+}
+
+export function definePlainHttp(parser: Parser): void {
+  parser.option("--plain-http", "speak http, not https, to registries that are not on loopback, too");
+}
+
+export interface TableFlags {
+  readonly format?: string;
+  readonly json?: boolean;
+}

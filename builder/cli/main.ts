@@ -1,0 +1,136 @@
+/**
+ * The program: argv → command → exit code. The only file that ends the process, and the only one that hears signals.
+ * It loads next to nothing itself: `wbuild --version` and a cached build must start in the time that Node needs.
+ */
+import type { Cli } from "./command.ts";
+import { commands } from "./commands.ts";
+import { version } from "./version.ts";
+
+const signalNumbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
+/** What a shell reports of a program that wrote to a pipe which nobody reads. */
+const brokenPipe = 128 + 13;
+
+async function main(argv: readonly string[]): Promise<number> {
+  if (argv.length === 1 && argv[0] === "--version") {
+    process.stdout.write(`wbuild ${version}\n`);
+    return 0;
+  }
+  const interruption = listen();
+  const debug = argv.includes("--debug");
+  try {
+    const code = await dispatch(argv, interruption);
+    return interruption.code() ?? code;
+  } catch (error) {
+    const code = interruption.code();
+    if (code === brokenPipe) return code;
+    const { explain } = await import("../explain/explain.ts");
+    const { wantsColours } = await import("../progress/choose.ts");
+    if (code !== undefined) {
+      process.stderr.write(debug && error instanceof Error ? `canceled: ${error.stack}\n` : "canceled\n");
+      return code;
+    }
+    const told = explain(error, { debug, colours: wantsColours(process.stderr, process.env), version });
+    process.stderr.write(told.text);
+    return told.exit;
+  }
+}
+
+async function dispatch(argv: readonly string[], interruption: Interruption): Promise<number> {
+  const width = Math.min(120, Math.max(60, process.stdout.columns || 100));
+  if (argv[0] === "--help" || argv[0] === "-h") {
+    const { overview } = await import("./help.ts");
+    process.stdout.write(overview(version, width));
+    return 0;
+  }
+  const { asksForHelp, defineParser, findCommand, readFlags } = await import("./parse.ts");
+  let { name, rest } = findCommand(argv, Object.keys(commands));
+  if (name === "help") {
+    const asked = rest.find((word) => Object.hasOwn(commands, word));
+    if (asked === undefined) {
+      const { overview } = await import("./help.ts");
+      process.stdout.write(overview(version, width));
+      return 0;
+    }
+    [name, rest] = [asked, ["--help"]];
+  }
+  const row = commands[name];
+  if (!row) throw new Error(`no such command: ${name}`);
+  const command = await row.load();
+  const parser = defineParser(name, command);
+  if (asksForHelp(parser, rest)) {
+    const { page } = await import("./help.ts");
+    process.stdout.write(page(name, command, parser, width));
+    return 0;
+  }
+  readFlags(name, command, parser, rest);
+  const globals = parser.opts<{ debug?: boolean; home?: string }>();
+  const cli: Cli = {
+    env: process.env,
+    cwd: process.cwd(),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: interruption.signal,
+    debug: globals.debug === true,
+    home: globals.home,
+    commands,
+    takeSignals: interruption.take,
+  };
+  return (await command.run(parser, cli)) ?? 0;
+}
+
+interface Interruption {
+  readonly signal: AbortSignal;
+  readonly take: Cli["takeSignals"];
+  /** The exit code that an interruption asks for; undefined when there was none. */
+  code(): number | undefined;
+}
+
+/** First SIGINT, SIGTERM or SIGHUP: abort, so that the command can end its steps. The second one ends us at once. */
+function listen(): Interruption {
+  const controller = new AbortController();
+  let code: number | undefined;
+  let taker: ((name: NodeJS.Signals) => void) | undefined;
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(name, () => {
+      if (taker) return taker(name);
+      if (code !== undefined) process.exit(128 + (signalNumbers[name] ?? 0));
+      code = 128 + (signalNumbers[name] ?? 0);
+      controller.abort(new Error(`interrupted by ${name}`));
+    });
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      if (stream === process.stderr || code !== undefined) return;
+      code = brokenPipe;
+      controller.abort(new Error("nobody reads standard output any more"));
+    });
+  return {
+    signal: controller.signal,
+    code: () => code,
+    take(handler) {
+      taker = handler;
+      return () => {
+        if (taker === handler) taker = undefined;
+      };
+    },
+  };
+}
+
+/** Ends the process when what it wrote has left it; sockets that are kept for later requests do not hold it up. */
+function leave(code: number): void {
+  process.exitCode = code;
+  const pending = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
+  let left = pending.length;
+  if (left === 0) process.exit();
+  for (const stream of pending)
+    stream.write("", () => {
+      left--;
+      if (left === 0) process.exit();
+    });
+}
+
+main(process.argv.slice(2)).then(leave, (error: unknown) => {
+  process.stderr.write(`wbuild failed while it told of a failure: ${String(error)}\n`);
+  leave(4);
+});

@@ -1,0 +1,124 @@
+/**
+ * The plain face: numbered lines that only ever grow, in the form that BuildKit made familiar. For logs and CI.
+ * Where steps run beside each other their lines come in blocks, and each block opens with the step's title.
+ */
+import type { BuildEvent, ProgressFace } from "./events.ts";
+import { harmless } from "./harmless.ts";
+import { type LineBuffer, lineBuffer } from "./lines.ts";
+import { formatAmount, formatSeconds } from "./units.ts";
+
+/** A transfer is told about at most once in this many milliseconds. */
+const progressEveryMs = 1000;
+
+interface PlainStep {
+  readonly number: number;
+  readonly title: string;
+  readonly began: number;
+  readonly buffers: Map<string, LineBuffer>;
+  readonly told: Map<string, number>;
+}
+
+export function plainFace(write: (text: string) => void): ProgressFace {
+  const steps = new Map<string, PlainStep>();
+  const warned = new Set<string>();
+  const titles = new Map<string, string>();
+  let current: PlainStep | undefined;
+  let wrote = false;
+
+  /** Opens (or re-opens) a step's block of lines. */
+  function block(step: PlainStep): void {
+    if (current === step) return;
+    if (current) write(`#${current.number} ...\n`);
+    write(`${wrote ? "\n" : ""}#${step.number} ${harmless(step.title)}\n`);
+    wrote = true;
+    current = step;
+  }
+  function stepOf(id: string, at: number): PlainStep {
+    const known = steps.get(id);
+    if (known) return known;
+    const step = {
+      number: steps.size + 1,
+      title: titles.get(id) ?? id,
+      began: at,
+      buffers: new Map(),
+      told: new Map(),
+    };
+    steps.set(id, step);
+    return step;
+  }
+  function line(step: PlainStep, text: string): void {
+    block(step);
+    write(`#${step.number} ${text}`.trimEnd().concat("\n"));
+  }
+  function finish(id: string, at: number, text: (step: PlainStep) => string): void {
+    const step = stepOf(id, at);
+    for (const buffer of step.buffers.values())
+      for (const rest of buffer.end()) line(step, `${stamp(step, at)} ${rest}`);
+    line(step, text(step));
+    current = undefined;
+  }
+
+  return {
+    report(event: BuildEvent): void {
+      switch (event.kind) {
+        case "plan":
+          for (const step of event.steps) titles.set(step.id, step.title);
+          return;
+        case "start":
+          titles.set(event.step.id, event.step.title);
+          block(stepOf(event.step.id, event.at));
+          return;
+        case "output": {
+          const step = stepOf(event.id, event.at);
+          const buffer = step.buffers.get(event.stream) ?? lineBuffer();
+          step.buffers.set(event.stream, buffer);
+          for (const text of buffer.add(event.text)) line(step, `${stamp(step, event.at)} ${text}`);
+          return;
+        }
+        case "progress": {
+          const step = stepOf(event.id, event.at);
+          const last = step.told.get(event.label);
+          const complete = event.total !== undefined && event.done >= event.total;
+          if (last === Number.POSITIVE_INFINITY) return;
+          if (!complete && event.at - (last ?? step.began) < progressEveryMs) return;
+          step.told.set(event.label, complete ? Number.POSITIVE_INFINITY : event.at);
+          const amount = formatAmount(event.done, event.total, event.unit);
+          line(step, `${harmless(event.label)} ${amount}${complete ? " done" : ""}`);
+          return;
+        }
+        case "done":
+          finish(event.id, event.at, (step) =>
+            [event.cached ? "CACHED" : `DONE ${formatSeconds(event.at - step.began)}`, event.note]
+              .filter((part) => part !== undefined)
+              .map(harmless)
+              .join(" "),
+          );
+          return;
+        case "failed":
+          finish(event.id, event.at, () => `ERROR: ${harmless(event.message)}`);
+          return;
+        case "canceled":
+          finish(event.id, event.at, () => "CANCELED");
+          return;
+        case "warning": {
+          const place = event.span ? ` (${event.span.file}:${event.span.line})` : "";
+          const text = `WARNING: ${harmless(event.text + place)}`;
+          if (warned.has(text)) return;
+          warned.add(text);
+          if (current) write(`#${current.number} ${text}\n`);
+          else write(`${wrote ? "\n" : ""}${text}\n`);
+          wrote = true;
+          return;
+        }
+      }
+    },
+    close() {
+      for (const step of steps.values())
+        for (const buffer of step.buffers.values()) for (const rest of buffer.end()) line(step, rest);
+    },
+  };
+}
+
+function stamp(step: PlainStep, at: number): string {
+  return (Math.max(0, at - step.began) / 1000).toFixed(3);
+}

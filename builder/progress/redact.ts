@@ -1,0 +1,67 @@
+/** Puts stars where a secret stood, in everything that a face is told, also where a secret arrives in two pieces. */
+import type { BuildEvent, ProgressFace } from "./events.ts";
+
+const stars = "******";
+
+/** Replaces each secret in a text. Longer secrets first, so that one inside another leaves no tail. */
+export function redactText(text: string, secrets: readonly string[]): string {
+  let out = text;
+  for (const secret of [...secrets].sort((a, b) => b.length - a.length))
+    if (secret !== "") out = out.split(secret).join(stars);
+  return out;
+}
+
+/**
+ * The face, but none of `values` reaches it: not in output, titles, labels, messages. A value is also looked for without the
+ * white space around it, since files that hold a secret mostly end with a newline that its printing does not have.
+ */
+export function redact(face: ProgressFace, values: readonly string[]): ProgressFace {
+  const secrets = [...new Set(values.flatMap((value) => [value, value.trim()]))].filter((value) => value !== "");
+  if (secrets.length === 0) return face;
+  const held = new Map<string, { readonly event: BuildEvent & { kind: "output" }; readonly text: string }>();
+
+  function release(id: string): void {
+    for (const stream of ["stdout", "stderr"]) {
+      const rest = held.get(`${stream} ${id}`);
+      held.delete(`${stream} ${id}`);
+      if (rest) face.report({ ...rest.event, text: redactText(rest.text, secrets) });
+    }
+  }
+  return {
+    report(event) {
+      if (event.kind !== "output") {
+        if (event.kind === "done" || event.kind === "failed" || event.kind === "canceled") release(event.id);
+        face.report(redactEvent(event, secrets));
+        return;
+      }
+      const key = `${event.stream} ${event.id}`;
+      const text = redactText((held.get(key)?.text ?? "") + event.text, secrets);
+      const keep = startOfSecret(text, secrets);
+      if (keep > 0) held.set(key, { event, text: text.slice(text.length - keep) });
+      else held.delete(key);
+      if (keep < text.length) face.report({ ...event, text: text.slice(0, text.length - keep) });
+    },
+    close() {
+      for (const { event } of [...held.values()]) release(event.id);
+      face.close();
+    },
+  };
+}
+
+/** How many characters at the end of the text may be the beginning of a secret. */
+function startOfSecret(text: string, secrets: readonly string[]): number {
+  let longest = 0;
+  for (const secret of secrets)
+    for (let length = Math.min(secret.length - 1, text.length); length > longest; length--)
+      if (text.endsWith(secret.slice(0, length))) longest = length;
+  return longest;
+}
+
+/** Names and words of our own stay as they are: a secret that is called "done" must not spoil the stream. */
+const ours = new Set(["kind", "id", "stream", "unit"]);
+
+function redactEvent(event: BuildEvent, secrets: readonly string[]): BuildEvent {
+  return JSON.parse(JSON.stringify(event), (key, value: unknown) =>
+    typeof value === "string" && !ours.has(key) ? redactText(value, secrets) : value,
+  ) as BuildEvent;
+}

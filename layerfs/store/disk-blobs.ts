@@ -1,0 +1,211 @@
+/** Blobs as files: temporary name, sync, rename, sync the folder. Bytes are checked on their way in and out. */
+import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { WbuildError } from "../../native/error.ts";
+import type { BlobExpectation, BlobFiles, ByteRange, ReservedFile } from "./blob-store.ts";
+import type { Descriptor } from "./descriptor.ts";
+import { type Digest, digestOf } from "./digest.ts";
+import { isMissing, storeError } from "./failure.ts";
+import { type Layout, shardedPath } from "./layout.ts";
+import type { Session } from "./session.ts";
+
+const chunkBytes = 256 * 1024;
+
+/** Content that lies here for longer is on the disk for sure; a younger file's folder may still wait for its sync. */
+const settledMs = 10_000;
+
+type Bytes = AsyncIterable<Uint8Array> | Uint8Array;
+
+/** Implements the contract of blob-store.ts on a folder. Every method throws STORE_DIGEST_SYNTAX for what is no digest. */
+export class DiskBlobs implements BlobFiles {
+  readonly #layout: Layout;
+  readonly #session: Session;
+
+  constructor(layout: Layout, session: Session) {
+    this.#layout = layout;
+    this.#session = session;
+  }
+
+  path(digest: Digest): string {
+    return shardedPath(this.#layout.blobs, digest);
+  }
+
+  /** As `has`, at once. */
+  sizeOf(digest: Digest): number | undefined {
+    return this.#session.hold([digest], () => this.#stat(digest)?.size);
+  }
+
+  async has(digest: Digest): Promise<number | undefined> {
+    return this.sizeOf(digest);
+  }
+
+  #stat(digest: Digest): { size: number; ctimeMs: number } | undefined {
+    const path = this.path(digest);
+    try {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found?.isFile() ? found : undefined;
+    } catch (cause) {
+      throw storeError(cause, "look for a blob", path);
+    }
+  }
+
+  async *open(blob: Pick<Descriptor, "digest" | "size">, range?: ByteRange): AsyncIterable<Uint8Array> {
+    const path = this.path(blob.digest);
+    const from = range?.from ?? 0;
+    const to = Math.min(range?.to ?? blob.size, blob.size);
+    if (from < 0 || !Number.isSafeInteger(from) || !Number.isSafeInteger(to))
+      throw new RangeError("no such byte range");
+    await using file = await this.#openFile(blob.digest, path);
+    const { size } = await file.stat();
+    if (size !== blob.size) throw corrupt(blob.digest, path, { expected: blob.size, found: size });
+    const hash = from === 0 && to === blob.size ? createHash("sha256") : undefined;
+    for (let at = from; at < to; ) {
+      // A buffer of its own for each chunk: whoever takes it may keep it.
+      const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, to - at));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, at).catch((cause: unknown) => {
+        throw storeError(cause, "read a blob", path);
+      });
+      if (bytesRead === 0) throw corrupt(blob.digest, path, { expected: blob.size, found: at });
+      at += bytesRead;
+      const chunk = buffer.subarray(0, bytesRead);
+      hash?.update(chunk);
+      yield chunk;
+    }
+    if (hash === undefined) return;
+    const found = `sha256:${hash.digest("hex")}`;
+    if (found !== blob.digest) throw corrupt(blob.digest, path, { expected: blob.digest, found });
+  }
+
+  async #openFile(digest: Digest, path: string): Promise<FileHandle> {
+    try {
+      return await open(path, "r");
+    } catch (cause) {
+      if (!isMissing(cause)) throw storeError(cause, "read a blob", path);
+      throw new WbuildError("STORE_NO_BLOB", `the store has no blob ${digest}`, { facts: { digest }, cause });
+    }
+  }
+
+  async put(bytes: Bytes, expect: BlobExpectation): Promise<Descriptor> {
+    if (bytes instanceof Uint8Array) {
+      const blob = { mediaType: expect.mediaType, digest: digestOf(bytes), size: bytes.length };
+      checkSize(expect, blob.size, true);
+      checkDigest(expect, blob.digest);
+      using _lease = this.#session.lease();
+      if (this.sizeOf(blob.digest) === blob.size) return this.#settled(blob);
+      return this.#write(oneChunk(bytes), expect);
+    }
+    return this.#write(bytes, expect);
+  }
+
+  async #write(bytes: AsyncIterable<Uint8Array>, expect: BlobExpectation): Promise<Descriptor> {
+    await using reserved = await this.reserve();
+    const hash = createHash("sha256");
+    let size = 0;
+    {
+      await using file = await open(reserved.path, "wx", 0o600).catch((cause: unknown) => {
+        throw storeError(cause, "make a file", reserved.path);
+      });
+      for await (const chunk of bytes) {
+        size += chunk.length;
+        checkSize(expect, size, false);
+        const written = writeAll(file, chunk, reserved.path);
+        hash.update(chunk);
+        await written;
+      }
+    }
+    checkSize(expect, size, true);
+    const digest: Digest = `sha256:${hash.digest("hex")}`;
+    checkDigest(expect, digest);
+    return await reserved.commit({ mediaType: expect.mediaType, digest, size });
+  }
+
+  async reserve(): Promise<ReservedFile> {
+    const lease = this.#session.lease();
+    const path = this.#session.tempPath();
+    return {
+      path,
+      commit: (blob) => this.#commit(path, blob),
+      [Symbol.asyncDispose]: async () => {
+        await rm(path, { force: true });
+        lease[Symbol.dispose]();
+      },
+    };
+  }
+
+  async #commit(path: string, blob: Descriptor): Promise<Descriptor> {
+    const place = this.path(blob.digest);
+    try {
+      {
+        await using file = await open(path, "r+");
+        const { size } = await file.stat();
+        if (size !== blob.size) throw sizeMismatch(blob.size, size);
+        await file.chmod(0o444);
+        await file.sync();
+      }
+      if ((await mkdir(dirname(place), { recursive: true, mode: 0o700 })) !== undefined) {
+        await syncFolder(this.#layout.blobs);
+      }
+      // A file of another size is damaged: replacing it heals the store.
+      if (this.sizeOf(blob.digest) === blob.size) return await this.#settled(blob);
+      // Held since sizeOf, so no collection takes it from here on.
+      await rename(path, place);
+      await syncFolder(dirname(place));
+      return blob;
+    } catch (cause) {
+      throw storeError(cause, "store a blob", place);
+    }
+  }
+
+  /** Somebody stored it before; perhaps a moment ago, and has not yet synced the folder. */
+  async #settled(blob: Descriptor): Promise<Descriptor> {
+    const found = this.#stat(blob.digest);
+    if (found !== undefined && Date.now() - found.ctimeMs < settledMs)
+      await syncFolder(dirname(this.path(blob.digest)));
+    return blob;
+  }
+}
+
+async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, path: string): Promise<void> {
+  try {
+    for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten;
+  } catch (cause) {
+    throw storeError(cause, "write a blob", path);
+  }
+}
+
+/** Makes renames in a folder survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, "r");
+  await folder.sync();
+}
+
+function sizeMismatch(expected: number, found: number): WbuildError {
+  return new WbuildError("STORE_SIZE_MISMATCH", `expected ${expected} bytes but got ${found}`, {
+    facts: { expected, found },
+  });
+}
+
+function checkSize(expect: BlobExpectation, size: number, atEnd: boolean): void {
+  if (expect.size !== undefined && (size > expect.size || (atEnd && size < expect.size)))
+    throw sizeMismatch(expect.size, size);
+}
+
+function checkDigest(expect: BlobExpectation, found: Digest): void {
+  if (expect.digest === undefined || expect.digest === found) return;
+  throw new WbuildError("STORE_DIGEST_MISMATCH", `expected content ${expect.digest} but got ${found}`, {
+    facts: { expected: expect.digest, found },
+  });
+}
+
+function corrupt(digest: Digest, path: string, facts: { expected: unknown; found: unknown }): WbuildError {
+  return new WbuildError("STORE_CORRUPT", `stored blob ${digest} is damaged`, {
+    facts: { digest, path, ...facts },
+    hint: "remove it with `wbuild prune`, then pull or build again",
+  });
+}

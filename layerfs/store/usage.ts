@@ -1,0 +1,130 @@
+/** What the store holds and what could go, for `du` and `prune`. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import type { Database } from "./database.ts";
+import type { Digest } from "./digest.ts";
+import { cacheRows, listShards, listTemp, measure, measureSnapshots, refKeeps, snapshotRows } from "./inventory.ts";
+import type { Layout } from "./layout.ts";
+import { gated, liveSessions } from "./session.ts";
+
+export interface UsageSum {
+  readonly count: number;
+  readonly bytes: number;
+  /** Bytes that a collection with `all` would free. */
+  readonly reclaimableBytes: number;
+}
+
+export interface UsageRow {
+  /** Name, digest, chain ID, cache key, or name of the temporary file. */
+  readonly id: string;
+  readonly kind: "image" | "layer" | "snapshot" | "cache" | "temp";
+  /** Of what it keeps; the same blob counts for each of its keepers. */
+  readonly bytes: number;
+  readonly createdMs: number;
+  readonly lastUsedMs: number;
+  /** A name keeps it, or a living process uses it. */
+  readonly inUse: boolean;
+  readonly description: string;
+}
+
+export interface Usage {
+  /** Blobs that names keep. */
+  readonly images: UsageSum;
+  /** All blobs: layers, configurations, manifests. */
+  readonly layers: UsageSum;
+  readonly snapshots: UsageSum;
+  /** Blobs that only the build cache keeps. */
+  readonly cache: UsageSum;
+  /** Unfinished things; reclaimable when their process is dead. */
+  readonly temp: UsageSum;
+  /** The index database with its log. */
+  readonly databaseBytes: number;
+  readonly rows: readonly UsageRow[];
+}
+
+/** Images first, then cache, blobs, snapshots and temporary files; in each kind the least recently used first. */
+export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
+  await measureSnapshots(db, layout);
+  const blobs = await listShards(layout.blobs);
+  const temp = await listTemp(layout);
+  const tempSizes = await measure(temp.map((item) => join(layout.temp, item.name)));
+  const live = gated(layout, "exclusive", () => liveSessions(layout));
+  const refs = refKeeps(db);
+  const cache = cacheRows(db);
+  const snapshots = snapshotRows(db);
+  const layers = db.all<{ blob: Digest; diff_id: Digest }>("SELECT blob, diff_id FROM layers");
+
+  const bytesOf = (digests: Iterable<Digest>) => sum([...digests].map((digest) => blobs.get(digest)?.bytes ?? 0));
+  const named = new Set(refs.flatMap((ref) => ref.keeps));
+  const cached = new Set(cache.flatMap((row) => row.keeps).filter((digest) => !named.has(digest)));
+  const cachedFree = [...cached].filter((digest) => !live.held.has(digest));
+  const free = [...blobs].filter(([digest]) => !named.has(digest) && !live.held.has(digest));
+  const isUsed = (digest: Digest) => named.has(digest) || live.held.has(digest);
+  const freeSnapshots = snapshots.filter((row) => !isUsed(row.chain_id));
+  const diffIds = new Map(layers.map((layer) => [layer.blob, layer.diff_id]));
+
+  const rows: UsageRow[] = [
+    ...refs.map((ref) => row("image", ref.name, bytesOf(ref.keeps), ref.created, ref.updated, true, "")),
+    ...cache.map((entry) =>
+      row("cache", entry.key, bytesOf(entry.keeps), entry.created, entry.used, entry.keeps.some(isUsed), ""),
+    ),
+    ...[...blobs].map(([digest, file]) => {
+      const diffId = diffIds.get(digest);
+      const text = diffId === undefined ? "blob" : `layer ${diffId}`;
+      return row("layer", digest, file.bytes, file.mtimeMs, file.mtimeMs, isUsed(digest), text);
+    }),
+    ...snapshots.map((entry) =>
+      row(
+        "snapshot",
+        entry.chain_id,
+        entry.bytes ?? 0,
+        entry.created,
+        entry.used,
+        isUsed(entry.chain_id),
+        `unpacked layer ${entry.diff_id}`,
+      ),
+    ),
+    ...temp.map((item, i) =>
+      row("temp", item.name, tempSizes[i] ?? 0, item.mtimeMs, item.mtimeMs, live.ids.has(item.session), "unfinished"),
+    ),
+  ];
+  return {
+    images: { count: refs.length, bytes: bytesOf(named), reclaimableBytes: 0 },
+    layers: {
+      count: blobs.size,
+      bytes: sum([...blobs.values()].map((file) => file.bytes)),
+      reclaimableBytes: sum(free.map(([, file]) => file.bytes)),
+    },
+    snapshots: {
+      count: snapshots.length,
+      bytes: sum(snapshots.map((entry) => entry.bytes ?? 0)),
+      reclaimableBytes: sum(freeSnapshots.map((entry) => entry.bytes ?? 0)),
+    },
+    cache: { count: cache.length, bytes: bytesOf(cached), reclaimableBytes: bytesOf(cachedFree) },
+    temp: {
+      count: temp.length,
+      bytes: sum(tempSizes),
+      reclaimableBytes: sum(temp.map((item, i) => (live.ids.has(item.session) ? 0 : (tempSizes[i] ?? 0)))),
+    },
+    databaseBytes: sum(
+      ["", "-wal"].map((end) => statSync(layout.database + end, { throwIfNoEntry: false })?.size ?? 0),
+    ),
+    rows: rows.sort((a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind) || a.lastUsedMs - b.lastUsedMs),
+  };
+}
+
+const kindOrder: readonly UsageRow["kind"][] = ["image", "cache", "layer", "snapshot", "temp"];
+
+function row(
+  kind: UsageRow["kind"],
+  id: string,
+  bytes: number,
+  createdMs: number,
+  lastUsedMs: number,
+  inUse: boolean,
+  description: string,
+): UsageRow {
+  return { id, kind, bytes, createdMs, lastUsedMs, inUse, description };
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);

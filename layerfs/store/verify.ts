@@ -1,0 +1,54 @@
+/** Compares every blob with its name, byte by byte. */
+
+import { randomBytes } from "node:crypto";
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { isWbuildError } from "../../native/error.ts";
+import type { Digest } from "./digest.ts";
+import type { DiskBlobs } from "./disk-blobs.ts";
+import { isMissing, storeError } from "./failure.ts";
+import { listShards } from "./inventory.ts";
+import type { Layout } from "./layout.ts";
+import { removeTree } from "./remove-tree.ts";
+
+export interface CorruptBlob {
+  readonly digest: Digest;
+  readonly path: string;
+  readonly bytes: number;
+  readonly removed: boolean;
+}
+
+export interface VerifyReport {
+  readonly checked: number;
+  readonly corrupt: readonly CorruptBlob[];
+}
+
+export async function verifyBlobs(layout: Layout, blobs: DiskBlobs, remove: boolean): Promise<VerifyReport> {
+  const corrupt: CorruptBlob[] = [];
+  let checked = 0;
+  for (const [digest, { bytes }] of await listShards(layout.blobs)) {
+    const path = blobs.path(digest);
+    try {
+      for await (const _ of blobs.open({ digest, size: bytes }));
+    } catch (error) {
+      // Collected meanwhile.
+      if (isWbuildError(error, "STORE_NO_BLOB")) continue;
+      if (!isWbuildError(error, "STORE_CORRUPT") && !isWbuildError(error, "STORE_IO")) throw error;
+      if (remove) await drop(layout, path);
+      corrupt.push({ digest, path, bytes, removed: remove });
+    }
+    checked++;
+  }
+  return { checked, corrupt };
+}
+
+async function drop(layout: Layout, path: string): Promise<void> {
+  const aside = join(layout.temp, `trash-${randomBytes(8).toString("hex")}`);
+  try {
+    await rename(path, aside);
+  } catch (cause) {
+    if (isMissing(cause)) return;
+    throw storeError(cause, "remove a damaged blob", path);
+  }
+  await removeTree(aside);
+}

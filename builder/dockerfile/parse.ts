@@ -1,0 +1,155 @@
+/** A Dockerfile's text → stages of typed instructions, by BuildKit's rules. Knows no variables' values and no images. */
+import { isWbuildError, type WbuildError } from "../../native/error.ts";
+import type { SourceText, Span } from "../diagnose/source.ts";
+import { isLateDirective, readDirectives } from "./directives.ts";
+import { dockerfileError } from "./errors.ts";
+import type { Arg, Dockerfile, From, Instruction, Stage } from "./instruction.ts";
+import { isComment, type LogicalLine, logicalLines, physicalLines, singleLine } from "./logical-line.ts";
+import { checkTrigger, type ReadOptions, readInstruction } from "./read-instruction.ts";
+
+/** Characters. A Dockerfile is written by people; what is bigger is a mistake or an attack on memory. */
+const largest = 4 * 1024 * 1024;
+const mostProblems = 10;
+
+/**
+ * Reads a whole Dockerfile. Throws the first problem as a WbuildError DF_*, whose facts hold { file, span } and, when
+ * there are more, `others`: up to nine further WbuildErrors of the same shape.
+ */
+export function parseDockerfile(source: SourceText): Dockerfile {
+  if (source.text.length > largest) {
+    const start = { line: 1, column: 1 };
+    throw dockerfileError("DF_TOO_LARGE", "this Dockerfile is larger than 4 MiB", {
+      span: { start, end: start },
+      source,
+    });
+  }
+  const lines = physicalLines(source.text);
+  const directives = readDirectives(source, lines);
+  const warnings: { text: string; span: Span }[] = [];
+  const warn = (text: string, span: Span): void => {
+    warnings.push({ text, span });
+  };
+  warnOfDirectives(lines, directives, warn);
+  const instructions = readAll(logicalLines(source, lines, directives.escape), { escape: directives.escape, warn });
+  const { globalArgs, stages } = arrange(source, lines, instructions);
+  return {
+    source,
+    escape: directives.escape,
+    ...(directives.syntax === undefined ? {} : { syntax: directives.syntax }),
+    globalArgs,
+    stages,
+    warnings,
+  };
+}
+
+/**
+ * The trigger of an ONBUILD, as an image's config holds it. `escape` is always the backslash: the config does not keep it.
+ * Throws DF_* like parseDockerfile; `source` names the image for messages.
+ */
+export function parseTrigger(text: string, source: SourceText): Instruction {
+  const line = singleLine({ name: source.name, text });
+  if (line.text === "") {
+    throw dockerfileError("DF_EMPTY", "this ONBUILD trigger holds no instruction", { span: line.span(), source });
+  }
+  checkTrigger(line);
+  return readInstruction(line, { escape: "\\", warn: () => {} });
+}
+
+function readAll(lines: readonly LogicalLine[], options: ReadOptions): Instruction[] {
+  const instructions: Instruction[] = [];
+  const problems: WbuildError[] = [];
+  for (const line of lines) {
+    if (line.hasEmptyLine)
+      options.warn("an empty line continues this instruction: remove it, or the \\ before it", line.span());
+    try {
+      instructions.push(readInstruction(line, options));
+    } catch (error) {
+      if (!isWbuildError(error)) throw error;
+      problems.push(error);
+      // What follows a here-document is its text, not instructions.
+      if (problems.length >= mostProblems || error.code === "DF_UNSUPPORTED_HEREDOC") break;
+    }
+  }
+  const [first, ...others] = problems;
+  if (first === undefined) return instructions;
+  if (others.length > 0) Object.assign(first.facts, { others });
+  throw first;
+}
+
+function arrange(
+  source: SourceText,
+  lines: readonly string[],
+  instructions: readonly Instruction[],
+): { globalArgs: Arg[]; stages: Stage[] } {
+  const globalArgs: Arg[] = [];
+  const stages: { index: number; name?: string; from: From; instructions: Exclude<Instruction, From>[] }[] = [];
+  const named = new Map<string, From>();
+  for (const instruction of instructions) {
+    const stage = stages.at(-1);
+    if (instruction.kind === "FROM") {
+      checkName(source, instruction, named);
+      const name = instruction.as === undefined ? {} : { name: instruction.as };
+      stages.push({ index: stages.length, ...name, from: instruction, instructions: [] });
+    } else if (stage !== undefined) stage.instructions.push(instruction);
+    else if (instruction.kind === "ARG") globalArgs.push(instruction);
+    else {
+      throw dockerfileError(
+        "DF_BEFORE_FROM",
+        `${instruction.kind} stands before the first FROM`,
+        { span: instruction.span, source },
+        { facts: { instruction: instruction.kind }, hint: "begin with FROM; only ARG may come before it" },
+      );
+    }
+  }
+  if (stages.length === 0) {
+    const line = Math.max(1, lines.length);
+    const at = { line, column: (lines[line - 1] ?? "").length + 1 };
+    const empty = globalArgs.length === 0;
+    throw dockerfileError(
+      empty ? "DF_EMPTY" : "DF_NO_FROM",
+      empty ? "this Dockerfile holds no instruction" : "this Dockerfile has no FROM",
+      { span: { start: at, end: at }, source },
+      { hint: "begin with FROM image, or FROM scratch for an empty image" },
+    );
+  }
+  return { globalArgs, stages };
+}
+
+function checkName(source: SourceText, from: From, named: Map<string, From>): void {
+  if (from.as === undefined) return;
+  const earlier = named.get(from.as);
+  if (earlier !== undefined) {
+    throw dockerfileError(
+      "DF_DUPLICATE_STAGE",
+      `two stages are named ${from.as}`,
+      { span: from.asSpan ?? from.span, source },
+      {
+        facts: { name: from.as, earlier: earlier.asSpan },
+        hint: `the first is on line ${earlier.span.start.line}: give this one another name`,
+      },
+    );
+  }
+  named.set(from.as, from);
+}
+
+function warnOfDirectives(
+  lines: readonly string[],
+  directives: { readonly syntax?: string; readonly lineCount: number },
+  warn: (text: string, span: Span) => void,
+): void {
+  const at = (line: number): Span => ({
+    start: { line, column: 1 },
+    end: { line, column: (lines[line - 1] ?? "").length + 1 },
+  });
+  if (
+    directives.syntax !== undefined &&
+    !/^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@]|$)/.test(directives.syntax)
+  ) {
+    const line = lines.findIndex((each) => /^\s*#\s*syntax\s*=/i.test(each)) + 1;
+    warn(`wbuild reads Dockerfiles itself and does not load the syntax ${directives.syntax}`, at(Math.max(1, line)));
+  }
+  lines.forEach((text, index) => {
+    if (index < directives.lineCount || !isComment(text) || !isLateDirective(text)) return;
+    warn("this directive has no effect: directives stand at the very top of the file", at(index + 1));
+  });
+}

@@ -1,0 +1,168 @@
+/**
+ * Which variables are visible where: global ARGs, a stage's ARGs, ENV, --build-arg, platform and proxy arguments
+ * (Dockerfile reference, "ARG", "Scope", "Predefined ARGs" and "Automatic platform ARGs").
+ */
+import type { Platform } from "../../layerfs/store/descriptor.ts";
+import type { Arg, Dockerfile } from "./instruction.ts";
+import { expandWord, type Lookup } from "./words.ts";
+
+/** Available to RUN without ARG, in no history and no cache key: they often hold a password. Both cases of letters. */
+export const proxyNames: ReadonlySet<string> = new Set(
+  ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
+);
+
+/** Build arguments that mean something to the build itself, and so are used without any ARG. */
+const builderNames = new Set(["SOURCE_DATE_EPOCH"]);
+
+export interface ScopeOptions {
+  /** --build-arg NAME=value. A bare `--build-arg NAME` takes the caller's environment before it comes here. */
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly buildPlatform: Platform;
+  readonly targetPlatform: Platform;
+  /** Name of the target stage; "default" when none was asked for. */
+  readonly target?: string;
+}
+
+/** One ARG as it took effect; value undefined: declared, but nobody gave it one. */
+export interface Argument {
+  readonly name: string;
+  readonly value?: string;
+}
+
+function platformArguments(options: ScopeOptions): [string, string][] {
+  const of = (prefix: string, platform: Platform): [string, string][] => [
+    [`${prefix}PLATFORM`, [platform.os, platform.architecture, platform.variant].filter(Boolean).join("/")],
+    [`${prefix}OS`, platform.os],
+    [`${prefix}ARCH`, platform.architecture],
+    [`${prefix}VARIANT`, platform.variant ?? ""],
+    [`${prefix}OSVERSION`, platform["os.version"] ?? ""],
+  ];
+  return [
+    ...of("BUILD", options.buildPlatform),
+    ...of("TARGET", options.targetPlatform),
+    ["TARGETSTAGE", options.target ?? "default"],
+  ];
+}
+
+/** What FROM sees, and what a stage's bare ARG falls back to. */
+export class GlobalScope {
+  readonly #values = new Map<string, string>();
+  readonly #buildArgs: ReadonlyMap<string, string>;
+  readonly #used = new Set<string>();
+  readonly #dockerfile: Dockerfile;
+
+  /** Evaluates the ARGs before the first FROM. Throws DF_EXPANSION. */
+  constructor(dockerfile: Dockerfile, options: ScopeOptions) {
+    this.#dockerfile = dockerfile;
+    this.#buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
+    for (const [name, value] of platformArguments(options)) {
+      this.#values.set(name, this.#buildArgs.get(name) ?? value);
+      this.#used.add(name);
+    }
+    for (const arg of dockerfile.globalArgs) {
+      for (const { name, value } of arg.args) {
+        const given = this.buildArg(name);
+        if (given !== undefined) this.#values.set(name, given);
+        else if (value !== undefined) this.#values.set(name, this.expand(value, this.lookup));
+      }
+    }
+  }
+
+  /** For the words of FROM. */
+  readonly lookup: Lookup = (name) => this.#values.get(name);
+
+  /** Words of this Dockerfile against any lookup, with its escape character. */
+  expand(word: Parameters<typeof expandWord>[0], scope: Lookup): string {
+    return expandWord(word, scope, this.#dockerfile.escape, this.#dockerfile.source);
+  }
+
+  /** The value of --build-arg for a name that some ARG declares; remembers that it was wanted. */
+  buildArg(name: string): string | undefined {
+    const value = this.#buildArgs.get(name);
+    if (value !== undefined) this.#used.add(name);
+    return value;
+  }
+
+  /** Proxy settings among the build arguments: for the environment of RUN only. */
+  proxies(): [string, string][] {
+    return [...this.#buildArgs].filter(([name]) => proxyNames.has(name));
+  }
+
+  /** Names of --build-arg that no ARG has asked for, in the order given: worth a warning after all stages are read. */
+  unused(): string[] {
+    return [...this.#buildArgs.keys()].filter(
+      (name) => !this.#used.has(name) && !proxyNames.has(name) && !builderNames.has(name),
+    );
+  }
+}
+
+/** The variables of one stage while its instructions are read in order. */
+export class StageScope {
+  readonly #global: GlobalScope;
+  readonly #env = new Map<string, string>();
+  readonly #args = new Map<string, string | undefined>();
+
+  /**
+   * `env` is the base image's, as NAME=value. A stage built on another stage of the file passes that stage's scope:
+   * its ARGs are inherited, as in BuildKit.
+   */
+  constructor(global: GlobalScope, env: readonly string[], base?: StageScope) {
+    this.#global = global;
+    if (base !== undefined) for (const [name, value] of base.#args) this.#args.set(name, value);
+    for (const each of env) {
+      const equals = each.indexOf("=");
+      if (equals < 0) this.#env.set(each, "");
+      else this.#env.set(each.slice(0, equals), each.slice(equals + 1));
+    }
+  }
+
+  /** For the words of this stage's instructions: ENV wins over ARG. Proxies are not visible unless declared. */
+  readonly lookup: Lookup = (name) => this.#env.get(name) ?? this.#args.get(name);
+
+  /**
+   * Applies an ARG and tells what it came to. Value: --build-arg, else the default (expanded with what is visible now),
+   * else the global ARG or platform argument of that name, else none. Throws DF_EXPANSION.
+   */
+  declare(arg: Arg): Argument[] {
+    return arg.args.map(({ name, value }) => {
+      const effective =
+        this.#global.buildArg(name) ??
+        (value === undefined ? this.#global.lookup(name) : this.#global.expand(value, this.lookup));
+      this.#args.set(name, effective);
+      return effective === undefined ? { name } : { name, value: effective };
+    });
+  }
+
+  /** Applies an ENV whose words are expanded already. */
+  setEnv(
+    pairs: readonly { readonly key: { readonly text: string }; readonly value: { readonly text: string } }[],
+  ): void {
+    for (const { key, value } of pairs) this.#env.set(key.text, value.text);
+  }
+
+  /** What a RUN finds in its environment: proxies, then ARGs that have a value, then ENV over both. */
+  runEnv(): Record<string, string> {
+    const env: Record<string, string> = {};
+    for (const [name, value] of this.#global.proxies()) env[name] = value;
+    for (const [name, value] of this.#args) if (value !== undefined) env[name] = value;
+    for (const [name, value] of this.#env) env[name] = value;
+    return env;
+  }
+
+  /** runEnv without undeclared proxies: what may decide a cache key. */
+  keyEnv(): Record<string, string> {
+    const env = this.runEnv();
+    for (const [name] of this.#global.proxies()) if (!this.#args.has(name) && !this.#env.has(name)) delete env[name];
+    return env;
+  }
+
+  /**
+   * `NAME=value` of each ARG declared so far, as the history of a RUN lists them (`RUN |1 A=b …`). ENV's value where it
+   * hides the ARG. Proxies are left out even when declared: their values may hold a password.
+   */
+  historyArgs(): string[] {
+    return [...this.#args]
+      .filter(([name]) => !proxyNames.has(name))
+      .map(([name, value]) => `${name}=${this.#env.get(name) ?? value ?? ""}`);
+  }
+}

@@ -1,0 +1,141 @@
+/** Platforms: `linux/amd64`, `linux/arm/v7` and their many spellings, and which image of an index fits one. */
+import type { Descriptor, Platform } from "../../layerfs/store/descriptor.ts";
+import { WbuildError } from "../../native/error.ts";
+import { nearest } from "../diagnose/nearest.ts";
+
+const systems: Readonly<Record<string, string>> = { macos: "darwin" };
+
+/** Other names of an architecture → [architecture, variant]. */
+const architectures: Readonly<Record<string, readonly [string, string?]>> = {
+  i386: ["386"],
+  i686: ["386"],
+  x86: ["386"],
+  x86_64: ["amd64"],
+  "x86-64": ["amd64"],
+  x64: ["amd64"],
+  aarch64: ["arm64"],
+  arm64v8: ["arm64"],
+  armhf: ["arm", "v7"],
+  armel: ["arm", "v6"],
+  arm32v7: ["arm", "v7"],
+  arm32v6: ["arm", "v6"],
+  ppc64el: ["ppc64le"],
+};
+
+const knownSystems = ["linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "android", "solaris", "illumos"];
+const knownArchitectures = [
+  ..."386 amd64 arm arm64 ppc64 ppc64le s390x riscv64 mips mipsle mips64 mips64le loong64 wasm".split(" "),
+];
+/** Of Node's names only these differ from OCI's. */
+const ofNode: Readonly<Record<string, string>> = { ia32: "386", x64: "amd64", mipsel: "mipsle", ppc64: "ppc64le" };
+
+/** One spelling of each platform: lower case, aliases resolved, and the variant that is the default left out (arm: v7). */
+export function normalizePlatform(platform: Platform): Platform {
+  const { variant: written, ...rest } = platform;
+  const lower = platform.architecture.toLowerCase();
+  const [architecture, implied] = architectures[lower] ?? [lower];
+  let variant: string | undefined = (written ?? implied)?.toLowerCase();
+  if (architecture === "arm64")
+    variant = variant === "8" || variant === "v8" || variant === "v8.0" ? undefined : variant;
+  if (architecture === "arm")
+    variant = variant === undefined || variant === "" ? "v7" : variant.replace(/^(\d)$/, "v$1");
+  if (architecture === "amd64" && variant === "v1") variant = undefined;
+  const os = platform.os.toLowerCase();
+  return { ...rest, os: systems[os] ?? os, architecture, ...(variant ? { variant } : {}) };
+}
+
+const part = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/**
+ * Reads `os/architecture[/variant]`, `os(version)/…`, or an architecture or os alone (the rest is the host's).
+ * Throws IMG_PLATFORM_SYNTAX.
+ */
+export function parsePlatform(text: string): Platform {
+  const pieces = text.split("/");
+  const [first = "", second, third] = pieces;
+  const system = /^([^()]*)(?:\(([^()]*)\))?$/.exec(first);
+  const os = (system?.[1] ?? "").toLowerCase();
+  const version = system?.[2] ? { "os.version": system[2] } : {};
+  const isWellFormed = pieces.length <= 3 && [os, ...pieces.slice(1)].every((piece) => part.test(piece));
+  if (!isWellFormed || (system?.[2] !== undefined && !part.test(system[2]))) throw unknownPlatform(text, undefined);
+  if (second === undefined) {
+    if (knownSystems.includes(systems[os] ?? os)) {
+      return normalizePlatform({ ...hostPlatform(), os: systems[os] ?? os, ...version });
+    }
+    const alone = normalizePlatform({ os: "linux", architecture: os });
+    if (knownArchitectures.includes(alone.architecture)) return alone;
+    throw unknownPlatform(text, nearest(os, [...knownSystems, ...knownArchitectures]));
+  }
+  return normalizePlatform({
+    os,
+    ...version,
+    architecture: second,
+    ...(third === undefined ? {} : { variant: third }),
+  });
+}
+
+function unknownPlatform(text: string, suggestion: string | undefined): WbuildError {
+  return new WbuildError("IMG_PLATFORM_SYNTAX", `${JSON.stringify(text.slice(0, 100))} is no platform`, {
+    facts: { found: text, suggestion },
+    hint:
+      suggestion === undefined
+        ? "write os/architecture, such as linux/amd64 or linux/arm/v7"
+        : `did you mean ${suggestion}?`,
+  });
+}
+
+/** `linux/amd64`, `linux/arm/v7`, `windows/amd64`. */
+export function formatPlatform(platform: Platform): string {
+  return [platform.os, platform.architecture, platform.variant].filter((piece) => piece).join("/");
+}
+
+/** Where this program runs, as an image for it would say: always linux, because that is what a step runs on here. */
+export function hostPlatform(architecture: string = process.arch): Platform {
+  return normalizePlatform({ os: "linux", architecture: ofNode[architecture] ?? architecture });
+}
+
+/**
+ * Can an image of platform `found` serve where `wanted` is asked for? The same os and architecture; the variant may be
+ * lower for arm and amd64, whose later variants run the code of earlier ones. Windows: the build of os.version if both say it.
+ */
+export function platformMatches(found: Platform, wanted: Platform): boolean {
+  return rank(normalizePlatform(found), normalizePlatform(wanted)) !== undefined;
+}
+
+/** 0 is exact, more is less fitting, undefined does not fit. */
+function rank(found: Platform, wanted: Platform): number | undefined {
+  if (found.os !== wanted.os || found.architecture !== wanted.architecture) return undefined;
+  if (!sameBuild(found["os.version"], wanted["os.version"])) return undefined;
+  const [have, want] = [level(found), level(wanted)];
+  if (have === undefined || want === undefined) return found.variant === wanted.variant ? 0 : undefined;
+  return have <= want ? want - have : undefined;
+}
+
+/** A variant as a number, where a higher one runs what is made for a lower one. */
+function level(platform: Platform): number | undefined {
+  const match = /^v(\d)(?:\.(\d))?$/.exec(platform.variant ?? (platform.architecture === "arm64" ? "v8" : "v1"));
+  if (match === null || !["arm", "arm64", "amd64"].includes(platform.architecture)) return undefined;
+  return Number(match[1]) * 10 + Number(match[2] ?? 0);
+}
+
+/** Windows versions agree when major, minor and build do; the revision after them is a patch. */
+function sameBuild(found: string | undefined, wanted: string | undefined): boolean {
+  if (found === undefined || wanted === undefined) return true;
+  const build = (version: string): string => version.split(".").slice(0, 3).join(".");
+  return build(found) === build(wanted);
+}
+
+/**
+ * The manifest of an index that fits best, the first among equals; undefined when none does. Descriptors without a
+ * platform, and attestations (`unknown/unknown`), are never chosen.
+ */
+export function choosePlatform(manifests: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
+  const target = normalizePlatform(wanted);
+  let best: { descriptor: Descriptor; rank: number } | undefined;
+  for (const descriptor of manifests) {
+    if (descriptor.platform === undefined) continue;
+    const fit = rank(normalizePlatform(descriptor.platform), target);
+    if (fit !== undefined && (best === undefined || fit < best.rank)) best = { descriptor, rank: fit };
+  }
+  return best?.descriptor;
+}

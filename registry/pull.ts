@@ -1,0 +1,214 @@
+/** From a registry into a store: which image a name means, its manifest and configuration, and its layers side by side. */
+import type { BlobStore } from "../layerfs/store/blob-store.ts";
+import type { Descriptor, Layer } from "../layerfs/store/descriptor.ts";
+import { type Digest, digestOf } from "../layerfs/store/digest.ts";
+import { isWbuildError, WbuildError } from "../native/error.ts";
+import type { RegistryClient } from "./client.ts";
+import type { ImageConfig, Manifest } from "./oci/image.ts";
+import { isIndexType, isManifestType, maxConfigBytes, parseConfig, parseIndex, parseManifest } from "./oci/schema.ts";
+import type { Reference } from "./reference.ts";
+import type { FetchedManifest, Repository } from "./repository.ts";
+import { distinct, type OnProgress, reported, sideBySide } from "./side-by-side.ts";
+
+/** Where pulled content goes. */
+export type PullStore = BlobStore;
+
+/** Picks one image of an index; undefined when none fits. May throw an error of its own. */
+export type Choose = (manifests: readonly Descriptor[]) => Descriptor | undefined;
+
+export interface ResolveOptions {
+  readonly choose: Choose;
+  readonly signal?: AbortSignal;
+}
+
+export interface FetchOptions {
+  readonly onProgress?: OnProgress;
+  readonly signal?: AbortSignal;
+}
+
+export interface FetchLayersOptions extends FetchOptions {
+  /** Downloads at a time; default 4. */
+  readonly concurrency?: number;
+}
+
+/** An image as a registry has it, before any of its layers were fetched. */
+export interface ResolvedImage {
+  /** The manifest of the image for one platform. */
+  readonly descriptor: Descriptor;
+  /** What the name itself means: the same manifest, or the index that it was chosen from. */
+  readonly named: FetchedManifest;
+  readonly manifest: FetchedManifest & { readonly content: Manifest };
+  readonly config: FetchedManifest & { readonly content: ImageConfig };
+  /** Bottom first. */
+  readonly layers: readonly Layer[];
+}
+
+export interface PulledImage {
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+  readonly layers: readonly Layer[];
+}
+
+const defaultConcurrency = 4;
+/** An index that names an index is legal; a tower of them is an attack. */
+const maxIndexDepth = 3;
+
+/**
+ * Fetches manifest and configuration only, for builds that may never need the layers. Nothing is stored.
+ * Throws REG_NOT_FOUND, REG_PLATFORM (lists what there is), REG_MANIFEST, REG_CONFIG, REG_DIGEST_MISMATCH.
+ */
+export async function resolveImage(
+  repository: Repository,
+  tagOrDigest: string,
+  options: ResolveOptions,
+): Promise<ResolvedImage> {
+  const named = await repository.manifest(tagOrDigest);
+  const image = await chosen(repository, named, options.choose, 0);
+  const what = `${repository.registry}/${repository.name}`;
+  if (!isManifestType(image.mediaType))
+    throw new WbuildError("REG_MANIFEST", `${what} is no container image but ${image.mediaType.slice(0, 100)}`);
+  const manifest = { ...image, content: parseManifest(image.bytes, image.mediaType) };
+  const config = await fetchConfig(repository, manifest.content.config);
+  const diffIds = config.content.rootfs.diff_ids;
+  const blobs = manifest.content.layers;
+  if (diffIds.length !== blobs.length)
+    throw new WbuildError(
+      "REG_MANIFEST",
+      `the manifest of ${what} has ${blobs.length} layers, its configuration ${diffIds.length}`,
+      { facts: { layers: blobs.length, diffIds: diffIds.length } },
+    );
+  const layers = blobs.map((blob, i) => ({ blob, diffId: diffIds[i] as Digest }));
+  return { descriptor: manifest.descriptor, named, manifest, config, layers };
+}
+
+/** Brings a whole image into a store, byte for byte. Throws what resolveImage and fetchBlob throw. */
+export async function pullImage(
+  client: RegistryClient,
+  reference: Reference,
+  into: PullStore,
+  options: ResolveOptions & FetchLayersOptions,
+): Promise<PulledImage> {
+  const repository = client.repository(reference);
+  const image = await resolveImage(repository, reference.digest ?? reference.tag ?? "latest", options);
+  const blobs = image.layers.map(({ blob }) => blob);
+  await fetchLayers(repository, blobs, into, options);
+  // The manifest comes last: a store that has it has all that it names.
+  await store(image.config, into);
+  await store(image.manifest, into);
+  return {
+    descriptor: image.descriptor,
+    manifest: image.manifest.content,
+    config: image.config.content,
+    layers: image.layers,
+  };
+}
+
+/** Brings blobs that the store lacks into it, several at a time. */
+export async function fetchLayers(
+  repository: Repository,
+  blobs: readonly Descriptor[],
+  into: PullStore,
+  options: FetchLayersOptions = {},
+): Promise<void> {
+  const limit = options.concurrency ?? defaultConcurrency;
+  await sideBySide(distinct(blobs), limit, options.signal, (blob, signal) =>
+    fetchBlob(repository, blob, into, { ...options, signal }),
+  );
+}
+
+/** Brings one blob into the store unless it is there. Throws REG_NOT_FOUND, REG_DIGEST_MISMATCH, REG_SIZE_MISMATCH. */
+export async function fetchBlob(
+  repository: Repository,
+  blob: Descriptor,
+  into: PullStore,
+  options: FetchOptions = {},
+): Promise<void> {
+  const { digest, size, mediaType } = blob;
+  const { onProgress } = options;
+  const event = { digest, label: labelOf(digest), total: size };
+  if ((await into.has(digest)) === size) {
+    onProgress?.({ ...event, done: size });
+    return;
+  }
+  const bytes = repository.blob(blob, 0, options.signal);
+  try {
+    await into.put(onProgress ? reported(bytes, event, onProgress) : bytes, { mediaType, digest, size });
+  } catch (error) {
+    throw explained(error, repository, digest);
+  }
+}
+
+/** The short form of a digest that people know from docker. */
+export function labelOf(digest: Digest): string {
+  return digest.slice("sha256:".length, "sha256:".length + 12);
+}
+
+async function chosen(
+  repository: Repository,
+  found: FetchedManifest,
+  choose: Choose,
+  depth: number,
+): Promise<FetchedManifest> {
+  if (!isIndexType(found.mediaType)) return found;
+  if (depth === maxIndexDepth)
+    throw new WbuildError(
+      "REG_MANIFEST",
+      `${repository.registry}/${repository.name} has indexes in indexes in indexes`,
+    );
+  const { manifests } = parseIndex(found.bytes, found.mediaType);
+  const choice = choose(manifests);
+  if (!choice) {
+    const offered = manifests.map(({ platform }) => describePlatform(platform)).filter((text) => text !== undefined);
+    throw new WbuildError(
+      "REG_PLATFORM",
+      `${repository.registry}/${repository.name} has no image for the platform that is wanted`,
+      { facts: { offered }, hint: `it has: ${offered.slice(0, 50).join(", ") || "none that names a platform"}` },
+    );
+  }
+  return chosen(repository, await repository.manifest(choice), choose, depth + 1);
+}
+
+function describePlatform(platform: Descriptor["platform"]): string | undefined {
+  // Attestations lie beside images under a platform that nobody has.
+  if (!platform || platform.os === "unknown") return undefined;
+  const { os, architecture, variant, "os.version": version } = platform;
+  const text = `${os}/${architecture}${variant ? `/${variant}` : ""}${version ? ` (${version})` : ""}`;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: foreign text must not steer a terminal
+  return text.slice(0, 100).replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+}
+
+async function fetchConfig(repository: Repository, blob: Descriptor) {
+  if (blob.size > maxConfigBytes)
+    throw new WbuildError(
+      "REG_CONFIG",
+      `image configuration has ${blob.size} bytes, more than the ${maxConfigBytes} that are accepted`,
+    );
+  const parts: Uint8Array[] = [];
+  for await (const part of repository.blob(blob)) parts.push(part);
+  const bytes = Buffer.concat(parts);
+  if (digestOf(bytes) !== blob.digest) throw mismatch(repository, blob.digest, undefined);
+  return { bytes, mediaType: blob.mediaType, descriptor: blob, content: parseConfig(bytes) };
+}
+
+async function store({ bytes, mediaType, descriptor }: FetchedManifest, into: PullStore): Promise<void> {
+  await into.put(bytes, { mediaType, digest: descriptor.digest, size: bytes.length });
+}
+
+/** The store found that content is not what its name says; people want to know whose content that was. */
+function explained(error: unknown, repository: Repository, digest: Digest): unknown {
+  const isWrong = isWbuildError(error, "STORE_DIGEST_MISMATCH") || isWbuildError(error, "STORE_SIZE_MISMATCH");
+  return isWrong ? mismatch(repository, digest, error) : error;
+}
+
+function mismatch(repository: Repository, digest: Digest, cause: unknown): WbuildError {
+  return new WbuildError(
+    "REG_DIGEST_MISMATCH",
+    `${repository.registry}/${repository.name} sent wrong content for blob ${digest}; nothing of it was kept`,
+    {
+      facts: { registry: repository.registry, repository: repository.name, expected: digest },
+      hint: "try again; if it stays so, the registry is damaged or something on the way changes content",
+      cause,
+    },
+  );
+}

@@ -1,0 +1,69 @@
+/** Several transfers at once, but not more than asked; the first failure ends the others. */
+
+/** Runs `work` for each item, at most `limit` at a time, in order of start. Rejects with the first failure, after all have ended. */
+export async function sideBySide<T>(
+  items: readonly T[],
+  limit: number,
+  signal: AbortSignal | undefined,
+  work: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const ours = new AbortController();
+  const both = signal ? AbortSignal.any([signal, ours.signal]) : ours.signal;
+  const waiting = items.values();
+  let failure: { readonly error: unknown } | undefined;
+  const lane = async () => {
+    for (const item of waiting) {
+      if (both.aborted) return;
+      try {
+        await work(item, both);
+      } catch (error) {
+        // Those that end because of this one must not hide it.
+        failure ??= { error };
+        ours.abort(error);
+        return;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(limit, items.length)) }, lane));
+  if (failure) throw failure.error;
+  signal?.throwIfAborted();
+}
+
+/** What a transfer says while it lasts. */
+export interface TransferProgress {
+  readonly digest: `sha256:${string}`;
+  /** A few words for a progress line. */
+  readonly label: string;
+  /** Bytes so far. */
+  readonly done: number;
+  readonly total?: number;
+}
+
+export type OnProgress = (event: TransferProgress) => void;
+
+/** Passes bytes on and reports them, at most about twenty times a second so that faces are not flooded. */
+export async function* reported(
+  bytes: AsyncIterable<Uint8Array>,
+  event: Omit<TransferProgress, "done">,
+  onProgress: OnProgress,
+): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  let last = 0;
+  onProgress({ ...event, done });
+  for await (const part of bytes) {
+    done += part.length;
+    const now = performance.now();
+    if (now - last > 50) {
+      last = now;
+      onProgress({ ...event, done });
+    }
+    yield part;
+  }
+  onProgress({ ...event, done });
+}
+
+/** Each digest once, in order: an image may name one blob several times. */
+export function distinct<T extends { readonly digest: string }>(blobs: readonly T[]): T[] {
+  const seen = new Set<string>();
+  return blobs.filter(({ digest }) => !seen.has(digest) && seen.add(digest));
+}

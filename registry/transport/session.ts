@@ -1,0 +1,202 @@
+/**
+ * All requests to one registry: where it is, who we are to it, redirects, repetition, and errors that name the operation.
+ * What the requests mean is the business of repository.ts and upload.ts.
+ */
+import { parseIndex, urlFromIndex } from "oci-registry-client/build/common.js";
+import { WbuildError } from "../../native/error.ts";
+import type { CredentialSource } from "../credentials.ts";
+import { parseChallenges } from "./challenge.ts";
+import { brokenError, isTlsCode, type Operation, protocolError, refusalError } from "./complaint.ts";
+import type { Redactor } from "./redact.ts";
+import { type Body, drain, type Http, type HttpResponse, isLoopback, readAll } from "./request.ts";
+import { type RetryPolicy, withRetry } from "./retry.ts";
+import { Authorizer } from "./token.ts";
+
+export interface SessionOptions {
+  readonly registry: string;
+  readonly http: Http;
+  readonly redactor: Redactor;
+  readonly credentials: CredentialSource;
+  readonly retry: RetryPolicy;
+  readonly plainHttp: readonly string[];
+  readonly signal: AbortSignal | undefined;
+  warn(message: string): void;
+}
+
+export interface Ask {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Absolute path at the registry, or a whole URL that the registry gave (an upload's Location). */
+  readonly path: string | URL;
+  readonly operation: Omit<Operation, "registry">;
+  /** Token scopes, such as `repository:team/app:pull`. */
+  readonly scopes: readonly string[];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A function, so that a request can be repeated; a plain iterable can be sent once only. */
+  readonly body?: Body | (() => Body);
+  /** Statuses besides 2xx that are an answer and not a failure. */
+  readonly accept?: readonly number[];
+  /** Repeat after transient failures: only for requests whose repetition changes nothing. */
+  readonly isIdempotent: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const maxRedirects = 5;
+const maxComplaintBytes = 64 * 1024;
+
+export class Session {
+  readonly registry: string;
+  readonly options: SessionOptions;
+  readonly #authorizer: Authorizer;
+  #base: Promise<URL> | undefined;
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.registry = options.registry;
+    this.#authorizer = new Authorizer({
+      ...options,
+      mayBePlain: (host) => options.plainHttp.includes(host),
+    });
+  }
+
+  /** Resolves with an accepted answer whose body is the caller's to read. Throws the codes of complaint.ts. */
+  async send(ask: Ask): Promise<HttpResponse> {
+    const { retry } = this.options;
+    const signal = joined(this.options.signal, ask.signal);
+    const once = () => this.#once(ask, signal);
+    return ask.isIdempotent ? withRetry(retry, signal, once) : once();
+  }
+
+  /** An absolute URL for what the registry gave as Location (relative or absolute). Throws REG_PROTOCOL, REG_INSECURE. */
+  async locate(location: string | undefined, from: URL | string, operation: Omit<Operation, "registry">): Promise<URL> {
+    const home = await this.base();
+    const base = new URL(from, home);
+    const text = location ?? "";
+    if (text === "" || !URL.canParse(text, base.href))
+      throw protocolError(this.operation(operation), "the registry gave no usable Location");
+    const url = new URL(text, base);
+    // Registries behind a proxy that does TLS for them may name themselves with http; they mean the same place.
+    if (url.protocol === "http:" && base.protocol === "https:" && url.host === base.host) url.protocol = "https:";
+    const isAllowed =
+      url.protocol === "https:" ||
+      (url.protocol === "http:" &&
+        (home.protocol === "http:" || isLoopback(url.hostname) || this.options.plainHttp.includes(url.host)));
+    // Attack: a registry with TLS that sends content or our upload over a readable connection, or to file: and the like.
+    if (!isAllowed)
+      throw new WbuildError("REG_INSECURE", `${this.registry} sends us to ${url.host} without TLS`, {
+        facts: { registry: this.registry, host: url.host },
+        hint: `allow it with --plain-http ${url.host}`,
+      });
+    return url;
+  }
+
+  operation(operation: Omit<Operation, "registry">): Operation {
+    return { registry: this.registry, ...operation };
+  }
+
+  /** Scheme and host. Throws REG_REFERENCE, or REG_UNREACHABLE for a loopback registry that does not answer. */
+  base(): Promise<URL> {
+    this.#base ??= this.#findBase();
+    // A registry that is not up yet may be up at the next try.
+    this.#base.catch(() => {
+      this.#base = undefined;
+    });
+    return this.#base;
+  }
+
+  async #once(ask: Ask, signal: AbortSignal | undefined): Promise<HttpResponse> {
+    const operation = this.operation(ask.operation);
+    const base = await this.base();
+    let url = new URL(ask.path, base);
+    let mayAnswer = typeof ask.body === "function" || ask.body === undefined || ask.body instanceof Uint8Array;
+    let better: string | undefined;
+    for (let redirects = 0; ; ) {
+      // Attack: credentials for this registry must not reach whom it redirects to (CVE-2020-15157 and its kin).
+      const isHome = url.origin === base.origin;
+      const authorization = isHome ? (better ?? (await this.#authorizer.current(ask.scopes, operation))) : undefined;
+      const response = await this.#dispatch(ask, url, authorization, operation, signal);
+      const { status, headers } = response;
+      if ((status >= 200 && status < 300) || ask.accept?.includes(status)) return response;
+      if (status === 401 && isHome && mayAnswer) {
+        mayAnswer = false;
+        const challenges = parseChallenges(headers["www-authenticate"] ?? "");
+        better = await this.#authorizer.answer(challenges, ask.scopes, authorization, operation);
+        if (better !== undefined) {
+          await drain(response.body);
+          continue;
+        }
+      }
+      if (!isRedirect(status, ask)) throw await this.#refused(response, operation);
+      await drain(response.body);
+      if (++redirects > maxRedirects) throw protocolError(operation, `more than ${maxRedirects} redirects`);
+      url = await this.locate(headers.location, url, ask.operation);
+    }
+  }
+
+  async #dispatch(
+    ask: Ask,
+    url: URL,
+    authorization: string | undefined,
+    operation: Operation,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpResponse> {
+    signal?.throwIfAborted();
+    const body = typeof ask.body === "function" ? ask.body() : ask.body;
+    try {
+      return await this.options.http.send({
+        method: ask.method,
+        url,
+        headers: { ...ask.headers, ...(authorization === undefined ? {} : { authorization }) },
+        body,
+        signal,
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw brokenError(operation, error, this.options.redactor);
+    }
+  }
+
+  async #refused(response: HttpResponse, operation: Operation): Promise<WbuildError> {
+    const body = (await readAll(response.body, maxComplaintBytes).catch(() => undefined)) ?? new Uint8Array();
+    return refusalError(operation, { ...response, body }, this.options.redactor);
+  }
+
+  async #findBase(): Promise<URL> {
+    const { registry, plainHttp } = this.options;
+    let index: ReturnType<typeof parseIndex>;
+    try {
+      index = parseIndex(registry);
+    } catch {
+      throw new WbuildError("REG_REFERENCE", `${JSON.stringify(registry)} is not the name of a registry`);
+    }
+    // The library takes any host with "::1" in it for this one; the scheme is therefore always ours to say.
+    if (plainHttp.includes(registry) && !index.official) return new URL(urlFromIndex(index, "http"));
+    const secure = new URL(urlFromIndex(index, "https"));
+    if (!isLoopback(secure.hostname)) return secure;
+    return (await this.#speaksPlain(new URL(urlFromIndex(index, "http")))) ?? secure;
+  }
+
+  /** On loopback both kinds are usual: a question without any secret tells which one it is. */
+  async #speaksPlain(plain: URL): Promise<URL | undefined> {
+    try {
+      const response = await this.options.http.send({ method: "GET", url: new URL("/v2/", plain), headers: {} });
+      await drain(response.body);
+      // Servers with TLS answer 400 to plain words, or hang up.
+      return response.status === 400 ? undefined : plain;
+    } catch (error) {
+      const failure = brokenError(this.operation({ doing: "connect" }), error, this.options.redactor);
+      const { errno } = failure.facts;
+      if (typeof errno === "string" && (/^(ECONNRESET|UND_ERR_SOCKET|EPIPE|HPE_)/.test(errno) || isTlsCode(errno)))
+        return undefined;
+      throw failure;
+    }
+  }
+}
+
+function isRedirect(status: number, ask: Ask): boolean {
+  if (ask.method === "GET" || ask.method === "HEAD") return [301, 302, 303, 307, 308].includes(status);
+  return (status === 307 || status === 308) && (ask.body === undefined || typeof ask.body === "function");
+}
+
+function joined(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
+  return a && b ? AbortSignal.any([a, b]) : (a ?? b);
+}

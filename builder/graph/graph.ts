@@ -60,6 +60,8 @@ export interface Node {
   readonly op: Op;
   readonly inputs: readonly Node[];
   readonly span?: Span;
+  /** Name and index of the stage it belongs to; no part of the id either. */
+  readonly stage?: readonly string[];
   /** As people read it: `[build 2/5] RUN make`. */
   readonly title: string;
 }
@@ -81,6 +83,7 @@ export interface Target {
   readonly author?: string;
   /** The base image's own, before ours. */
   readonly baseHistory: readonly History[];
+  readonly baseCreated?: string;
   readonly history: readonly PlannedHistory[];
   readonly stage: string;
 }

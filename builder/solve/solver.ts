@@ -13,7 +13,7 @@ import { mkdirStep } from "../steps/mkdir.ts";
 import { runStep } from "../steps/run.ts";
 import { openSource } from "../steps/source.ts";
 import { type LayerStack, storedLayer } from "../steps/stack.ts";
-import type { Performed, World } from "../steps/step.ts";
+import type { Performed, Step, World } from "../steps/step.ts";
 import { contentKey, definitionKey, ResultCache } from "./cache.ts";
 import { Slots } from "./schedule.ts";
 
@@ -33,7 +33,14 @@ export interface SolveOptions {
 }
 
 /** Steps by kind; each takes the op of its own kind, which the table's keys guarantee. */
-const steps = { run: runStep, copy: copyStep, add: addStep, mkdir: mkdirStep } as const;
+const steps: { readonly [Kind in LayerOp["kind"]]: Step<Extract<LayerOp, { kind: Kind }>> } = {
+  run: runStep,
+  copy: copyStep,
+  add: addStep,
+  mkdir: mkdirStep,
+};
+
+type LayerOp = RunOp | CopyOp | MkdirOp;
 
 export class Solver {
   readonly #world: World;
@@ -59,6 +66,11 @@ export class Solver {
     return solved;
   }
 
+  /** Resolves when nothing that was begun is still running, however it ended. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#solved.values());
+  }
+
   async #solve(node: Node): Promise<Solved> {
     const { op } = node;
     if (op.kind === "source") {
@@ -82,10 +94,10 @@ export class Solver {
     const world = this.#world;
     const [below] = inputs as [Solved];
     const stacks = inputs.map((input) => input.stack);
-    const step = steps[node.op.kind];
+    // The table gives each kind its own step: the compiler cannot follow the op through the look-up.
+    const step = steps[node.op.kind] as Step<LayerOp>;
     const key = opKey(node.op);
-    const contentOf = async () =>
-      "contentKey" in step && step.contentKey ? step.contentKey(node.op as CopyOp, stacks, world) : undefined;
+    const contentOf = async () => step.contentKey?.(node.op, stacks, world);
     if (this.#cache.knows(key) && !this.#options.ignoreCache(node)) {
       const content = await contentOf();
       const definition = definitionKey(key, content, await below.key);
@@ -108,7 +120,7 @@ export class Solver {
       world.signal.throwIfAborted();
       this.#world.report({ kind: "start", step: { id: node.id, title: node.title }, at: Date.now() });
       const createdMs = createdNow(world);
-      const performed = await step.perform(node as never, stacks, world);
+      const performed = await step.perform(node, stacks, world);
       const stack = below.stack.with(performed.layer);
       const definition = this.#keep(key, contentOf, below, performed, createdMs);
       this.#whenFinished(node, performed);
@@ -125,7 +137,7 @@ export class Solver {
     createdMs: number,
   ): Promise<Digest> {
     const { background, store } = this.#world;
-    const content = performed.content ? performed.content.then(contentOf) : contentOf();
+    const content = (performed.content ?? Promise.resolve()).then(contentOf);
     const key = Promise.all([content, below.key]).then(([known, parent]) => definitionKey(op, known, parent));
     key.catch(() => undefined);
     const kept = (async () => {
@@ -151,7 +163,7 @@ export class Solver {
   }
 }
 
-type LayerNode = Node & { readonly op: RunOp | CopyOp | MkdirOp };
+type LayerNode = Node & { readonly op: LayerOp };
 
 function createdNow(world: World): number {
   const epoch = world.style.epochSeconds;

@@ -1,5 +1,6 @@
 /** RUN: one process in a container on the stack so far; what it changed becomes a layer. */
 
+import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Exit, OutputChunk } from "../../native/core/spec.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { RunOp } from "../graph/graph.ts";
@@ -16,7 +17,17 @@ export const runStep: Step<RunOp> = {
     const below = inputs[0] as LayerStack;
     const folders = await below.folders();
     const place = await world.store.snapshots.reserve();
-    world.keep(place);
+    let layer: Promise<Layer> | undefined;
+    // The folder is kept as a snapshot only when the build ends: until then others hold its present path.
+    world.keep({
+      async [Symbol.asyncDispose]() {
+        await using mine = place;
+        const done = await layer?.catch(() => undefined);
+        if (!done) return;
+        const parent = await below.chainId(world.store);
+        mine.commit(world.store.snapshots.chainId(parent, done.diffId), done.diffId, parent);
+      },
+    });
     const { op } = node;
     const runtime = await world.runtime();
     const execution = await runtime.start(
@@ -59,11 +70,7 @@ export const runStep: Step<RunOp> = {
       }
     })();
     const commit = commitLayer(node, changes, world, { fileDigests: false });
-    world.background(
-      Promise.all([commit.layer, below.chainId(world.store)]).then(([layer, parent]) => {
-        place.commit(world.store.snapshots.chainId(parent, layer.diffId), layer.diffId, parent);
-      }),
-    );
+    layer = commit.layer;
     return {
       layer: {
         committed: commit.layer,

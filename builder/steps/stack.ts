@@ -52,8 +52,9 @@ export class LayerStack {
 
   /** The layers seen as one tree, without mounting them. */
   tree(): Promise<Tree> {
-    this.#tree ??= stackTree(this.layers);
-    return this.#tree;
+    const tree = this.#tree ?? stackTree(this.layers);
+    this.#tree = tree;
+    return tree;
   }
 }
 

@@ -1,0 +1,169 @@
+/** The door for programs: a request → an image. Prints nothing; what happens is told through `world.report`. */
+import { availableParallelism } from "node:os";
+import type { Layer } from "../layerfs/store/descriptor.ts";
+import type { RegistryClient } from "../registry/client.ts";
+import type { BuildRequest, BuildResult } from "./build-request.ts";
+import type { Node } from "./graph/graph.ts";
+import { layerFetcher } from "./image/base-image.ts";
+import { deliver } from "./image/deliver.ts";
+import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
+import type { RuntimeCore } from "./runtime/runtime.ts";
+import { imageConfig } from "./solve/created.ts";
+import { type Solved, Solver } from "./solve/solver.ts";
+import type { World } from "./steps/step.ts";
+
+/**
+ * Builds what the request asks for. Throws WbuildError (DF_*, CTX_*, STEP_*, REG_* …), or the signal's reason when it
+ * was aborted. What finished before a failure stays in the cache.
+ */
+export async function buildImage(request: BuildRequest, world: BuildWorld): Promise<BuildResult> {
+  const { store } = world;
+  using _lease = store.lease();
+  const ended = new AbortController();
+  const signal = AbortSignal.any([world.signal, ended.signal]);
+  let client: Promise<RegistryClient> | undefined;
+  const registry = () => (client ??= openClient(request, world, signal));
+  const work = new Background((error) => ended.abort(error));
+  const kept: AsyncDisposable[] = [];
+  try {
+    const planned = await planRequest(request, { ...world, signal }, registry);
+    const { graph, context, source } = planned;
+    world.report({ kind: "plan", steps: graph.nodes.map(({ id, title }) => ({ id, title })) });
+    const fetchLayer = layerFetcher(store, registry, signal);
+    const solver = new Solver(
+      {
+        store,
+        context,
+        signal,
+        fetchLayer,
+        report: world.report,
+        limits: request.limits,
+        runtime: once(linuxRuntime),
+        warn: warnOnce(world),
+        background: (promise) => work.add(promise),
+        keep: (resource) => kept.push(resource),
+        style: styleOf(request),
+      },
+      { jobs: request.jobs ?? Math.max(8, availableParallelism() * 2), ignoreCache: ignoreCache(request) },
+    );
+    try {
+      const solved = new Map<Node, Solved>();
+      await solver.solve(graph.target.node);
+      await work.finished();
+      for (const node of graph.nodes) solved.set(node, await solver.solve(node));
+      const last = solved.get(graph.target.node) as Solved;
+      const layers = await Promise.all(last.stack.layers.map((layer) => layer.committed));
+      const origins = await fetchBases(graph.nodes, layers, fetchLayer);
+      const config = imageConfig(graph.target, (node) => solved.get(node) as Solved, request.sourceDateEpoch);
+      return await deliver({ image: { config, layers }, tree: () => last.stack.tree() }, request, {
+        store,
+        registry,
+        signal,
+        report: world.report,
+        stdout: world.stdout,
+        originOf: (digest) => origins.get(digest),
+      });
+    } catch (error) {
+      ended.abort(error);
+      await solver.settled();
+      throw withSource(work.failure ?? error, source);
+    }
+  } finally {
+    await work.settled();
+    for (const resource of kept) await resource[Symbol.asyncDispose]();
+    await (await client?.catch(() => undefined))?.close();
+  }
+}
+
+/** Work nobody waits for at once. Its first failure ends the build; its end is always awaited. */
+class Background {
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #onFailure: (error: unknown) => void;
+  failure: unknown;
+
+  constructor(onFailure: (error: unknown) => void) {
+    this.#onFailure = onFailure;
+  }
+
+  add(work: Promise<unknown>): void {
+    const watched = work
+      .catch((error: unknown) => {
+        this.failure ??= error;
+        this.#onFailure(error);
+      })
+      .finally(() => this.#running.delete(watched));
+    this.#running.add(watched);
+  }
+
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async finished(): Promise<void> {
+    await this.settled();
+    if (this.failure !== undefined) throw this.failure;
+  }
+}
+
+/** A finished image needs its base's layers in the store; they come side by side. Gives where each came from. */
+async function fetchBases(nodes: readonly Node[], layers: readonly Layer[], fetch: World["fetchLayer"]) {
+  const wanted = new Set(layers.map((layer) => layer.blob.digest));
+  const origins = new Map<string, string>();
+  const fetches: Promise<void>[] = [];
+  for (const { op } of nodes) {
+    if (op.kind !== "source" || op.reference === undefined) continue;
+    for (const layer of op.layers) {
+      if (!wanted.has(layer.blob.digest)) continue;
+      origins.set(layer.blob.digest, op.reference);
+      fetches.push(fetch(op.reference, layer));
+    }
+  }
+  await Promise.all(fetches);
+  return origins;
+}
+
+function styleOf(request: BuildRequest): World["style"] {
+  // An archive for `docker load` needs gzip anyway: written so at once, nothing is compressed twice.
+  const onlyDocker = request.outputs.length > 0 && request.outputs.every((output) => output.type === "docker");
+  return {
+    compression: request.compression ?? (onlyDocker ? "gzip" : "zstd"),
+    ...(request.compressionLevel === undefined ? {} : { level: request.compressionLevel }),
+    ...(request.sourceDateEpoch === undefined ? {} : { epochSeconds: request.sourceDateEpoch }),
+  };
+}
+
+function ignoreCache(request: BuildRequest): (node: Node) => boolean {
+  const { noCache } = request;
+  if (typeof noCache === "boolean") return () => noCache;
+  const stages = new Set(noCache.map((name) => name.toLowerCase()));
+  return (node) => node.stage !== undefined && node.stage.some((name) => stages.has(name));
+}
+
+async function linuxRuntime(): Promise<RuntimeCore> {
+  const { createLinuxRuntime } = await import("./runtime/linux.ts");
+  return createLinuxRuntime();
+}
+
+async function openClient(request: BuildRequest, world: BuildWorld, signal: AbortSignal): Promise<RegistryClient> {
+  const { openRegistry } = await import("../registry/client.ts");
+  return openRegistry({
+    userAgent: "wbuild",
+    warn: warnOnce(world),
+    signal,
+    ...(request.plainHttp ? { plainHttp: ["*"] } : {}),
+  });
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
+
+function warnOnce(world: BuildWorld): (text: string) => void {
+  const told = new Set<string>();
+  return (text) => {
+    if (told.has(text)) return;
+    told.add(text);
+    world.report({ kind: "warning", text, at: Date.now() });
+  };
+}

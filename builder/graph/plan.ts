@@ -1,0 +1,122 @@
+/** A Dockerfile and a target → build graph. Stages the target does not need are never looked at, nor are their images. */
+import type { Platform } from "../../layerfs/store/descriptor.ts";
+import type { SourceText } from "../diagnose/source.ts";
+import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
+import { GlobalScope } from "../dockerfile/scope.ts";
+import { findStage, neededStages, originOfFrom } from "../dockerfile/stages.ts";
+import type { BaseImage } from "../image/base-image.ts";
+import { parsePlatform } from "../image/platform.ts";
+import type { NetworkMode } from "../runtime/runtime.ts";
+import type { BuildGraph, Node, Target } from "./graph.ts";
+import { nodeId } from "./key.ts";
+import { StagePlan } from "./stage-plan.ts";
+
+export interface PlanOptions {
+  readonly target?: string;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly buildPlatform: Platform;
+  readonly targetPlatform: Platform;
+  readonly network: NetworkMode;
+  readonly extraHosts: readonly (readonly [name: string, address: string])[];
+  /** Finds a base image's config and layers by name. */
+  readonly findBase: (name: string, platform: Platform) => Promise<BaseImage>;
+  readonly warn: (text: string, line?: number) => void;
+}
+
+/** What all stages of one plan share. */
+export interface PlanWorld {
+  readonly dockerfile: Dockerfile;
+  readonly source: SourceText;
+  readonly options: PlanOptions;
+  readonly global: GlobalScope;
+  /** The plan of another stage of the file; the node of an image that COPY --from names. */
+  readonly stageOf: (stage: Stage) => Promise<StagePlan>;
+  readonly sourceOf: (image: string, platform: Platform) => Promise<{ node: Node; base: BaseImage | undefined }>;
+}
+
+/** Throws DF_* with the place in the Dockerfile, and what `findBase` throws. */
+export async function planBuild(dockerfile: Dockerfile, options: PlanOptions): Promise<BuildGraph> {
+  const target = findStage(dockerfile, options.target);
+  const global = new GlobalScope(dockerfile, {
+    buildArgs: options.buildArgs,
+    buildPlatform: options.buildPlatform,
+    targetPlatform: options.targetPlatform,
+    ...(options.target === undefined ? {} : { target: options.target }),
+  });
+  const imageOf = (stage: Stage) => global.expand(stage.from.image, global.lookup);
+  const needed = neededStages(dockerfile, target, imageOf);
+  const plans = new Map<Stage, Promise<StagePlan>>();
+  const sources = new Map<string, Promise<{ node: Node; base: BaseImage | undefined }>>();
+  const world: PlanWorld = {
+    dockerfile,
+    source: dockerfile.source,
+    options,
+    global,
+    stageOf(stage) {
+      let plan = plans.get(stage);
+      if (!plan) plans.set(stage, (plan = planStage(world, stage)));
+      return plan;
+    },
+    sourceOf(image, platform) {
+      const name = JSON.stringify([image, platform]);
+      let source = sources.get(name);
+      if (!source) sources.set(name, (source = planSource(options, image, platform)));
+      return source;
+    },
+  };
+  // All base images are looked up side by side; stages then build on each other.
+  await Promise.all(needed.map((stage) => world.stageOf(stage)));
+  for (const { text, span } of dockerfile.warnings) options.warn(text, span.start.line);
+  for (const name of global.unused()) options.warn(`build argument ${name} is not used by any ARG`);
+  const plan = await world.stageOf(target);
+  return { target: withLabels(plan.finish(), options.labels), nodes: nodesOf(plan.node) };
+}
+
+async function planStage(world: PlanWorld, stage: Stage): Promise<StagePlan> {
+  const { dockerfile, global, options } = world;
+  const image = global.expand(stage.from.image, global.lookup);
+  const { platform } = stage.from;
+  const wanted = platform ? parsePlatform(global.expand(platform, global.lookup)) : options.targetPlatform;
+  const origin = originOfFrom(dockerfile, image, stage.index);
+  const plan = await StagePlan.begin(world, stage, origin, image, wanted);
+  for (const instruction of stage.instructions) await plan.add(instruction);
+  return plan;
+}
+
+async function planSource(options: PlanOptions, image: string, platform: Platform) {
+  if (image === "scratch") return { node: sourceNode([], undefined, platform, "FROM scratch"), base: undefined };
+  const base = await options.findBase(image, platform);
+  return { node: sourceNode(base.layers, base.reference, platform, `FROM ${base.reference}`), base };
+}
+
+function sourceNode(
+  layers: BaseImage["layers"],
+  reference: string | undefined,
+  platform: Platform,
+  title: string,
+): Node {
+  const op = { kind: "source", layers, platform, ...(reference === undefined ? {} : { reference }) } as const;
+  return { id: nodeId(op, []), op, inputs: [], title };
+}
+
+function withLabels(target: Target, labels: Readonly<Record<string, string>>): Target {
+  if (Object.keys(labels).length === 0) return target;
+  return { ...target, config: { ...target.config, Labels: { ...target.config.Labels, ...labels } } };
+}
+
+/** Inputs before users. */
+function nodesOf(last: Node): Node[] {
+  const found = new Set<Node>();
+  const todo: { node: Node; leave: boolean }[] = [{ node: last, leave: false }];
+  const seen = new Set<Node>();
+  for (let next = todo.pop(); next; next = todo.pop()) {
+    if (next.leave) found.add(next.node);
+    else if (!seen.has(next.node)) {
+      seen.add(next.node);
+      todo.push({ node: next.node, leave: true });
+      for (const input of [...next.node.inputs].reverse()) todo.push({ node: input, leave: false });
+    }
+  }
+  return [...found];
+}

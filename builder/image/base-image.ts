@@ -1,0 +1,135 @@
+/** FROM's name → image config and layers: from the store, else from its registry. Layers' blobs are fetched only at need. */
+import * as v from "valibot";
+import type { Descriptor, Layer, Platform } from "../../layerfs/store/descriptor.ts";
+import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import type { Store } from "../../layerfs/store/store.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
+import type { RegistryClient } from "../../registry/client.ts";
+import type { ImageConfig, Manifest } from "../../registry/oci/image.ts";
+import { parseConfig, parseManifest } from "../../registry/oci/schema.ts";
+import { formatReference, parseReference } from "../../registry/reference.ts";
+import { choosePlatform, formatPlatform, platformMatches } from "./platform.ts";
+import { readBytes } from "./read-bytes.ts";
+
+export interface BaseImage {
+  /** Full reference. */
+  readonly reference: string;
+  readonly config: ImageConfig;
+  /** Bottom first. */
+  readonly layers: readonly Layer[];
+}
+
+export interface BaseOptions {
+  readonly platform: Platform;
+  /** Ask the registry also for what is here. */
+  readonly pull: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Throws REG_* when neither the store nor the registry has it, IMG_PLATFORM when it is made for something else. */
+export async function findBase(
+  store: Store,
+  registry: () => Promise<RegistryClient>,
+  text: string,
+  options: BaseOptions,
+): Promise<BaseImage> {
+  const parsed = parseReference(text);
+  const reference = formatReference(parsed);
+  const isLocal = parsed.registry === "wbuild.local";
+  if (isLocal || !options.pull) {
+    const known = await stored(store, reference, options.platform, isLocal);
+    if (known) return known;
+  }
+  const repository = (await registry()).repository(parsed);
+  const { resolveImage } = await import("../../registry/pull.ts");
+  const choose = (manifests: readonly Descriptor[]) => choosePlatform(manifests, options.platform);
+  const resolved = await resolveImage(repository, parsed.digest ?? parsed.tag ?? "latest", {
+    choose,
+    signal: options.signal,
+  });
+  const [manifest, config] = [await put(store, resolved.manifest), await put(store, resolved.config)];
+  store.cache.put(rowName(reference, options.platform), JSON.stringify({ manifest }), [manifest.digest, config.digest]);
+  return imageOf(reference, await readManifest(store, manifest), await readConfig(store, config));
+}
+
+function rowName(reference: string, platform: Platform): string {
+  return `base ${reference} ${formatPlatform(platform)}`;
+}
+
+const rowShape = v.object({
+  manifest: v.object({ mediaType: v.string(), digest: v.string(), size: v.number() }),
+});
+
+async function stored(
+  store: Store,
+  reference: string,
+  platform: Platform,
+  isLocal: boolean,
+): Promise<BaseImage | undefined> {
+  const ref = store.refs.get(reference)?.descriptor;
+  const row = ref ? undefined : store.cache.get(rowName(reference, platform));
+  const found = ref ?? (row ? (v.parse(rowShape, JSON.parse(row.value)).manifest as Descriptor) : undefined);
+  if (!found) return undefined;
+  const manifest = await readManifest(store, found);
+  const config = await readConfig(store, manifest.config);
+  if (platformMatches(config, platform)) return imageOf(reference, manifest, config);
+  if (!isLocal) return undefined;
+  throw new WbuildError(
+    "IMG_PLATFORM",
+    `${reference} is made for ${formatPlatform(config)}, not for ${formatPlatform(platform)}`,
+    { facts: { reference, found: formatPlatform(config), wanted: formatPlatform(platform) } },
+  );
+}
+
+export async function readManifest(store: Store, descriptor: Descriptor): Promise<Manifest> {
+  return parseManifest(await readBytes(store.blobs.open(descriptor)), descriptor.mediaType);
+}
+
+export async function readConfig(store: Store, descriptor: Descriptor): Promise<ImageConfig> {
+  return parseConfig(await readBytes(store.blobs.open(descriptor)));
+}
+
+async function put(store: Store, blob: { bytes: Uint8Array; mediaType: string }): Promise<Descriptor> {
+  const { bytes, mediaType } = blob;
+  return store.blobs.put(bytes, { mediaType, digest: digestOf(bytes), size: bytes.length });
+}
+
+/** Pairs the manifest's layers with the config's diff IDs. Throws IMG_LAYERS when their numbers differ. */
+export function layersOf(manifest: Manifest, config: ImageConfig): Layer[] {
+  const { diff_ids: diffIds } = config.rootfs;
+  if (diffIds.length !== manifest.layers.length) {
+    throw new WbuildError(
+      "IMG_LAYERS",
+      `the image's manifest has ${manifest.layers.length} layers, its configuration ${diffIds.length}`,
+      { facts: { layers: manifest.layers.length, diffIds: diffIds.length } },
+    );
+  }
+  return manifest.layers.map((blob, i) => ({ blob, diffId: diffIds[i] as Digest }));
+}
+
+function imageOf(reference: string, manifest: Manifest, config: ImageConfig): BaseImage {
+  return { reference, config, layers: layersOf(manifest, config) };
+}
+
+/** Brings layers' blobs into the store, each once however many ask. */
+export function layerFetcher(store: Store, registry: () => Promise<RegistryClient>, signal: AbortSignal) {
+  const running = new Map<Digest, Promise<void>>();
+  const fetch = async (reference: string, { blob }: Layer) => {
+    if ((await store.blobs.has(blob.digest)) === blob.size) return;
+    const repository = (await registry()).repository(parseReference(reference));
+    const { fetchBlob } = await import("../../registry/pull.ts");
+    await fetchBlob(repository, blob, store.blobs, { signal });
+  };
+  return (reference: string, layer: Layer): Promise<void> => {
+    let work = running.get(layer.blob.digest);
+    if (!work) {
+      work = fetch(reference, layer).catch((error: unknown) => {
+        throw isWbuildError(error)
+          ? error
+          : new WbuildError("REG_FETCH", `cannot fetch a layer of ${reference}`, { cause: error });
+      });
+      running.set(layer.blob.digest, work);
+    }
+    return work;
+  };
+}

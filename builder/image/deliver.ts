@@ -1,0 +1,181 @@
+/** What becomes of a finished image: names in the store, archives, folders, registries. */
+import { createWriteStream } from "node:fs";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import type { Writable } from "node:stream";
+import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { Store } from "../../layerfs/store/store.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
+import type { RegistryClient } from "../../registry/client.ts";
+import { formatReference, parseReference } from "../../registry/reference.ts";
+import type { BuildRequest, BuildResult, Compression, OutputSpec } from "../build-request.ts";
+import type { Report } from "../progress/events.ts";
+import { exportFolder, exportTar, streamTar } from "./export-tree.ts";
+import { type NewImage, type WrittenImage, writeImage } from "./write-image.ts";
+import { transcodeLayer } from "./transcode.ts";
+
+export interface Finished {
+  readonly image: NewImage;
+  readonly tree: () => Promise<Tree>;
+}
+
+export interface DeliveryWorld {
+  readonly store: Store;
+  readonly registry: () => Promise<RegistryClient>;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  readonly stdout: Writable;
+  /** Repositories (on any registry) a base's blob came from, for mounting. */
+  readonly originOf: (digest: string) => string | undefined;
+}
+
+/** Carries out every output of a request, in order. */
+export async function deliver(finished: Finished, request: BuildRequest, world: DeliveryWorld): Promise<BuildResult> {
+  const names = request.tags.map((tag) => formatReference(parseReference(tag)));
+  const outputs: readonly OutputSpec[] =
+    request.outputs.length > 0 ? request.outputs : [{ type: "image", names: [], push: false }];
+  const style = { compression: request.compression, compressionLevel: request.compressionLevel };
+  const image = await written(finished.image, world.store, style);
+  let named: string[] = [];
+  const deliverImage = async (output: Extract<OutputSpec, { type: "image" | "registry" }>) => {
+    const all = [...names, ...output.names.map((name) => formatReference(parseReference(name)))];
+    const own = output.compression ? await written(finished.image, world.store, { ...style, ...output }) : image;
+    if (output.type === "image") named = nameImage(own, all, world.store);
+    if (output.type === "registry" || output.push) await pushAll(own, all, world);
+  };
+  for (const output of outputs) {
+    switch (output.type) {
+      case "tar":
+      case "local":
+        await deliverTree(output, await finished.tree(), request, world);
+        break;
+      case "oci":
+      case "docker":
+        await deliverArchive(output, finished.image, [...names, ...output.names], request, world);
+        break;
+      case "image":
+      case "registry":
+        await deliverImage(output);
+        break;
+    }
+  }
+  if (request.push) await pushAll(image, names, world);
+  const result: BuildResult = { imageId: image.manifest.config.digest, manifest: image.descriptor, tags: named };
+  if (request.iidfile !== undefined) await writeFile(request.iidfile, result.imageId);
+  if (request.metadataFile !== undefined) await writeFile(request.metadataFile, metadata(image, names));
+  return result;
+}
+
+interface Style {
+  readonly compression?: Compression | undefined;
+  readonly compressionLevel?: number | undefined;
+}
+
+/** The image with its layers in the compression asked for; without one they stay as they are. */
+async function written(image: NewImage, store: Store, { compression, compressionLevel }: Style): Promise<WrittenImage> {
+  if (compression === undefined) return writeImage(store.blobs, image);
+  const layers: Layer[] = [];
+  for (const layer of image.layers) layers.push(await transcodeLayer(store, layer, compression, compressionLevel));
+  return writeImage(store.blobs, { ...image, layers });
+}
+
+/** Without a tag the image is kept under its digest, as docker keeps `<none>`. */
+function nameImage(image: WrittenImage, names: readonly string[], store: Store): string[] {
+  const all = names.length > 0 ? [...new Set(names)] : [`<none>@${image.descriptor.digest}`];
+  for (const name of all) store.refs.set(name, image.descriptor, image.keeps);
+  return names.length > 0 ? all : [];
+}
+
+async function deliverTree(
+  output: Extract<OutputSpec, { type: "tar" | "local" }>,
+  tree: Tree,
+  request: BuildRequest,
+  world: DeliveryWorld,
+): Promise<void> {
+  const style = request.sourceDateEpoch === undefined ? {} : { epochSeconds: request.sourceDateEpoch };
+  await step(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
+    if (output.type === "tar" && output.dest !== "-") return exportTar(tree, output.dest, style);
+    await using place = await world.store.snapshots.reserve();
+    if (output.type === "local") return exportFolder(tree, output.dest, place.scratch, style);
+    return streamTar(tree, world.stdout, place.scratch, style);
+  });
+}
+
+async function deliverArchive(
+  output: Extract<OutputSpec, { type: "oci" | "docker" }>,
+  image: NewImage,
+  names: readonly string[],
+  request: BuildRequest,
+  world: DeliveryWorld,
+): Promise<void> {
+  const { store } = world;
+  // `docker load` of older engines knows no zstd.
+  const fallback = output.type === "docker" ? "gzip" : undefined;
+  const compression = output.compression ?? request.compression ?? fallback;
+  const level = output.compressionLevel ?? request.compressionLevel;
+  const ready = await written(image, store, { compression, compressionLevel: level });
+  const { saveImages } = await import("../../registry/archive/save.ts");
+  const images = [{ descriptor: ready.descriptor, refs: names.map((name) => formatReference(parseReference(name))) }];
+  await step(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
+    if (output.dest === "-") {
+      return saveImages(images, store.blobs, { format: output.type, tar: true, stream: world.stdout });
+    }
+    const path = resolve(output.dest);
+    await mkdir(dirname(path), { recursive: true });
+    if (output.folder) return saveImages(images, store.blobs, { format: output.type, tar: false, path });
+    const temporary = `${path}.${process.pid}.tmp`;
+    await saveImages(images, store.blobs, { format: output.type, tar: true, stream: createWriteStream(temporary) });
+    await rename(temporary, path);
+  });
+}
+
+async function pushAll(image: WrittenImage, names: readonly string[], world: DeliveryWorld): Promise<void> {
+  const { pushImage } = await import("../../registry/push.ts");
+  const client = await world.registry();
+  for (const name of new Set(names)) {
+    const reference = parseReference(name);
+    await step(world.report, `pushing ${name}`, async (id) => {
+      await pushImage(client, image.descriptor, reference, world.store.blobs, {
+        signal: world.signal,
+        mountFrom: (digest) => {
+          const origin = world.originOf(digest);
+          const from = origin === undefined ? undefined : parseReference(origin);
+          return from && from.registry === reference.registry ? [from.repository] : [];
+        },
+        onProgress: ({ label, done, total }) =>
+          world.report({
+            kind: "progress",
+            id,
+            label,
+            done,
+            ...(total === undefined ? {} : { total }),
+            unit: "bytes",
+            at: Date.now(),
+          }),
+      });
+    });
+  }
+}
+
+/** Work that is no node of the graph, told like one. */
+async function step(report: Report, title: string, work: (id: string) => Promise<unknown>): Promise<void> {
+  report({ kind: "start", step: { id: title, title }, at: Date.now() });
+  try {
+    await work(title);
+  } catch (error) {
+    report({ kind: "failed", id: title, message: error instanceof Error ? error.message : String(error), at: Date.now() });
+    throw error;
+  }
+  report({ kind: "done", id: title, cached: false, at: Date.now() });
+}
+
+/** As `docker buildx build --metadata-file` writes it. */
+function metadata(image: WrittenImage, names: readonly string[]): string {
+  const data = {
+    "containerimage.config.digest": image.manifest.config.digest,
+    "containerimage.descriptor": image.descriptor,
+    "containerimage.digest": image.descriptor.digest,
+    ...(names.length > 0 ? { "image.name": names.join(",") } : {}),
+  };
+  return `${JSON.stringify(data, null, 2)}\n`;
+}

@@ -1,0 +1,67 @@
+/** The last stage's files as one tree: a tar, or a folder on this host (`-o type=tar|local`, `wbuild export`). */
+import { createReadStream } from "node:fs";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Change, Entry } from "../../layerfs/layer/entry.ts";
+import { unpackLayer } from "../../layerfs/layer/unpack.ts";
+import { writeLayer } from "../../layerfs/layer/write.ts";
+import type { BlobFiles } from "../../layerfs/store/blob-store.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
+
+export interface TreeStyle {
+  /** Seconds since 1970 that no time may exceed. */
+  readonly epochSeconds?: number;
+}
+
+/** Writes a tree as an uncompressed tar to a path. The file appears whole or not at all. */
+export async function exportTar(tree: Tree, path: string, style: TreeStyle): Promise<void> {
+  const target = resolve(path);
+  await mkdir(dirname(target), { recursive: true });
+  await using file = await temporaryTar(tree, dirname(target), style);
+  await rename(file.path, target);
+}
+
+/** Writes a tree as an uncompressed tar to a stream, which is left open. */
+export async function streamTar(tree: Tree, to: Writable, scratch: string, style: TreeStyle): Promise<void> {
+  await using file = await temporaryTar(tree, scratch, style);
+  await pipeline(createReadStream(file.path, { highWaterMark: 1 << 20 }), to, { end: false });
+}
+
+/** Writes a tree into a folder that may hold other files: those of the same name are replaced, the rest stays. */
+export async function exportFolder(tree: Tree, path: string, scratch: string, style: TreeStyle): Promise<void> {
+  const target = resolve(path);
+  await mkdir(target, { recursive: true });
+  await using file = await temporaryTar(tree, scratch, style);
+  await unpackLayer({ path: file.path }, target, { form: "plain" });
+}
+
+async function temporaryTar(tree: Tree, folder: string, style: TreeStyle) {
+  const temporary = await mkdtemp(join(folder, ".wbuild-"));
+  const path = join(temporary, "tree.tar");
+  const remove = () => rm(temporary, { recursive: true, force: true });
+  try {
+    await writeLayer(changesOf(await tree.walk("")), fileTarget(path), {
+      compression: "none",
+      mediaTypes: "oci",
+      ...style,
+    });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { path, [Symbol.asyncDispose]: remove };
+}
+
+function* changesOf(entries: readonly Entry[]): Generator<Change> {
+  for (const entry of entries) if (entry.path !== "") yield { kind: "set", entry };
+}
+
+/** The one file that a tree is written to, in the shape that the layer writer wants. */
+function fileTarget(path: string): Pick<BlobFiles, "reserve" | "path"> {
+  return {
+    path: () => path,
+    reserve: async () => ({ path, commit: async (blob) => blob, [Symbol.asyncDispose]: async () => undefined }),
+  };
+}

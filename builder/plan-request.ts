@@ -1,0 +1,123 @@
+/** A request → Dockerfile, context and build graph: all that is read before the first step. `wbuild plan` ends here. */
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import type { Store } from "../layerfs/store/store.ts";
+import { WbuildError } from "../native/error.ts";
+import type { RegistryClient } from "../registry/client.ts";
+import type { BuildRequest } from "./build-request.ts";
+import type { BuildContext } from "./context/context.ts";
+import { openFolder } from "./context/folder.ts";
+import type { SourceText } from "./diagnose/source.ts";
+import { findIgnoreFile } from "./dockerfile/ignore.ts";
+import type { Dockerfile } from "./dockerfile/instruction.ts";
+import { parseDockerfile } from "./dockerfile/parse.ts";
+import type { BuildGraph } from "./graph/graph.ts";
+import { planBuild } from "./graph/plan.ts";
+import { findBase } from "./image/base-image.ts";
+import { hostPlatform } from "./image/platform.ts";
+import type { Report } from "./progress/events.ts";
+import { readBytes } from "./image/read-bytes.ts";
+
+/** What a build needs of the process it runs in. */
+export interface BuildWorld {
+  readonly store: Store;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+}
+
+export interface PlannedBuild {
+  readonly graph: BuildGraph;
+  readonly source: SourceText;
+  /** Undefined for a lone Dockerfile on standard input. */
+  readonly context: BuildContext | undefined;
+  /** The stage each node's cache setting is decided by: node id → stage name. */
+  readonly dockerfile: Dockerfile;
+}
+
+/** Throws DF_*, CTX_*, REG_*, IMG_PLATFORM; facts hold `source` where a Dockerfile is to blame. */
+export async function planRequest(
+  request: BuildRequest,
+  world: BuildWorld,
+  registry: () => Promise<RegistryClient>,
+): Promise<PlannedBuild> {
+  const { store, report, signal } = world;
+  refuseRemote(request.context);
+  const source = await readDockerfile(request, world.stdin);
+  try {
+    const dockerfile = parseDockerfile(source);
+    const platform = request.platform ?? hostPlatform();
+    const graph = await planBuild(dockerfile, {
+      buildArgs: request.buildArgs,
+      labels: request.labels,
+      buildPlatform: hostPlatform(),
+      targetPlatform: platform,
+      network: request.network,
+      extraHosts: request.addHosts,
+      findBase: (name, wanted) => findBase(store, registry, name, { platform: wanted, pull: request.pull, signal }),
+      warn: (text, line) =>
+        report({
+          kind: "warning",
+          text,
+          ...(line === undefined ? {} : { span: { file: source.name, line } }),
+          at: Date.now(),
+        }),
+      ...(request.target === undefined ? {} : { target: request.target }),
+    });
+    const context = await openContext(request, store);
+    return { graph, source, context, dockerfile };
+  } catch (error) {
+    throw withSource(error, source);
+  }
+}
+
+/** Hands the Dockerfile's text to whoever draws the error. */
+export function withSource(error: unknown, source: SourceText): unknown {
+  if (error instanceof WbuildError && error.facts.span !== undefined && error.facts.source === undefined) {
+    Object.assign(error.facts, { source, file: error.facts.file ?? source.name });
+  }
+  return error;
+}
+
+async function openContext(request: BuildRequest, store: Store): Promise<BuildContext | undefined> {
+  if (request.context === "-") return undefined;
+  const ignore = await findIgnoreFile(request.context, dockerfilePath(request));
+  return openFolder(request.context, ignore, store.facts);
+}
+
+function dockerfilePath(request: BuildRequest): string {
+  return request.dockerfile ?? join(request.context, "Dockerfile");
+}
+
+async function readDockerfile(request: BuildRequest, stdin: Readable): Promise<SourceText> {
+  if (request.dockerfile === "-" || (request.dockerfile === undefined && request.context === "-")) {
+    return { name: "-", text: (await readBytes(stdin)).toString("utf8") };
+  }
+  if (request.context === "-") {
+    throw new WbuildError("CTX_UNSUPPORTED", "a tar on standard input is not supported as build context yet", {
+      hint: "unpack it, and give the folder",
+    });
+  }
+  const path = dockerfilePath(request);
+  try {
+    return { name: path, text: await readFile(path, "utf8") };
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const why = code === "ENOENT" ? "it is not there" : code === "EISDIR" ? "it is a folder" : String(code);
+    throw new WbuildError("CTX_NO_DOCKERFILE", `cannot read ${path}: ${why}`, {
+      cause,
+      facts: { path },
+      hint: `write a ${basename(path)} there, or name another with -f`,
+    });
+  }
+}
+
+/** Contexts from elsewhere are a later capability: said before any work is done. */
+function refuseRemote(context: string): void {
+  if (!/^(https?:\/\/|git:\/\/|git@|ssh:\/\/)/.test(context)) return;
+  throw new WbuildError("CTX_UNSUPPORTED", `a build context from a URL is not supported yet: ${context.split(/[?#]/)[0]}`, {
+    hint: "fetch it first, and give the folder",
+  });
+}

@@ -1,0 +1,33 @@
+/** Times of an image: when its steps ran, not when it was put together, so that a cached build gives the same image. */
+import type { History, ImageConfig } from "../../registry/oci/image.ts";
+import type { Target } from "../graph/graph.ts";
+import type { Solved } from "./solver.ts";
+
+/** The image's configuration but for rootfs, which the layers decide. */
+export function imageConfig(
+  target: Target,
+  solved: (node: NonNullable<Target["history"][number]["node"]>) => Solved,
+  epochSeconds: number | undefined,
+): Omit<ImageConfig, "rootfs"> {
+  const limit = (ms: number) =>
+    new Date(epochSeconds === undefined ? ms : Math.min(ms, epochSeconds * 1000)).toISOString();
+  let last = target.baseCreated;
+  const history: History[] = target.history.map((line) => {
+    if (line.node) last = limit(solved(line.node).createdMs);
+    return {
+      ...(last === undefined ? {} : { created: last }),
+      created_by: line.createdBy,
+      comment: line.comment,
+      ...(line.author === undefined ? {} : { author: line.author }),
+      ...(line.node ? {} : { empty_layer: true }),
+    };
+  });
+  const { platform } = target;
+  return {
+    ...(last === undefined ? {} : { created: last }),
+    ...(target.author === undefined ? {} : { author: target.author }),
+    ...platform,
+    config: target.config,
+    history: [...target.baseHistory, ...history],
+  };
+}

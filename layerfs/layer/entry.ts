@@ -10,7 +10,8 @@ export type EntryType = "file" | "directory" | "symlink" | "hardlink" | "fifo" |
 export type Content =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
-  | { readonly kind: "stream"; open(): AsyncIterable<Uint8Array> };
+  /** `file`, where it is given, promises the path of a file with these bytes: whoever can read files asks for it first. */
+  | { readonly kind: "stream"; open(): AsyncIterable<Uint8Array>; file?(): Promise<string> };
 
 export interface Entry {
   /**

@@ -2,11 +2,13 @@
 #include <napi.h>
 
 #include "files.hh"
+#include "pipes.hh"
 
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   wb::exportFiles(env, exports);
+  wb::exportLayerPipe(env, exports);
   return exports;
 }
 

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
@@ -70,22 +70,89 @@ export async function buildAddon({ sanitize = false } = {}) {
   if (files.length === 0) return;
   const name = sanitize ? "native-asan.node" : "native.node";
   const flags = [
-    "-std=c++17", "-fPIC", "-fvisibility=hidden", ...strict, "-DNAPI_VERSION=8", "-DNODE_ADDON_API_DISABLE_DEPRECATED",
-    "-isystem", join(top, "node_modules/node-addon-api"), "-isystem", join(top, "node_modules/node-api-headers/include"),
+    "-std=c++17",
+    "-fPIC",
+    "-fvisibility=hidden",
+    ...strict,
+    "-DNAPI_VERSION=8",
+    "-DNODE_ADDON_API_DISABLE_DEPRECATED",
+    "-isystem",
+    join(top, "node_modules/node-addon-api"),
+    "-isystem",
+    join(top, "node_modules/node-api-headers/include"),
     ...(sanitize ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : []),
   ];
-  const link = ["-shared", "-l:libzstd.a", "-l:libdeflate.a", "-lpthread", ...(sanitize ? ["-fsanitize=address,undefined"] : ["-static-libstdc++", "-static-libgcc"])];
-  await unlessFresh(name, sources("native/addon", ".cc", ".hh"), () => compileAll("g++", files, flags, link, join(dist, name)));
+  const zstd = join(dist, "obj", name, "zstd-local.o");
+  const link = [
+    "-shared",
+    zstd,
+    "-l:libdeflate.a",
+    "-lpthread",
+    ...(sanitize ? ["-fsanitize=address,undefined"] : ["-static-libstdc++", "-static-libgcc"]),
+  ];
+  await unlessFresh(name, sources("native/addon", ".cc", ".hh"), async () => {
+    await localZstd(zstd);
+    await compileAll("g++", files, flags, link, join(dist, name));
+  });
 }
 
-/** The launcher: dist/wbuild-sandbox, static, so that it runs in any root. */
+/** What the addon calls of libzstd. */
+const zstdCalls = [
+  ...["createCCtx", "freeCCtx", "CCtx_setParameter", "compress2", "compressBound"],
+  ...["createDCtx", "freeDCtx", "DCtx_setParameter", "decompressStream", "isError", "getErrorName"],
+];
+
+/**
+ * libzstd.a as one object in which all but the functions that we call are local. Debian compiles the archive for programs
+ * (-fPIE): its references to its own global symbols cannot go into a shared object, those to local symbols can.
+ */
+async function localZstd(output) {
+  mkdirSync(dirname(output), { recursive: true });
+  const { stdout } = await run("gcc", ["-print-file-name=libzstd.a"]);
+  await compile("ld", [
+    "-r",
+    ...zstdCalls.flatMap((name) => ["-u", `ZSTD_${name}`]),
+    stdout.trim(),
+    "-o",
+    `${output}.all`,
+  ]);
+  await compile("objcopy", [...zstdCalls.map((name) => `--keep-global-symbol=ZSTD_${name}`), `${output}.all`, output]);
+}
+
+/**
+ * The launcher: dist/wbuild-sandbox, static, so that it runs in any root.
+ * Its system call filter is generated first: libseccomp is needed to build, not to run.
+ */
 export async function buildSandbox({ sanitize = false } = {}) {
-  const files = sources("native/sandbox", ".c");
+  const inputs = sources("native/sandbox", ".c", ".h");
+  const files = inputs.filter((file) => file.endsWith(".c") && !file.includes("/filter/"));
   if (files.length === 0) return;
   const name = sanitize ? "wbuild-sandbox-asan" : "wbuild-sandbox";
-  const flags = ["-std=c11", "-D_GNU_SOURCE", ...strict, ...(sanitize ? ["-fsanitize=address,undefined"] : [])];
-  const link = sanitize ? ["-fsanitize=address,undefined", "-lseccomp"] : ["-static", "-lseccomp"];
-  await unlessFresh(name, sources("native/sandbox", ".c", ".h"), () => compileAll("gcc", files, flags, link, join(dist, name)));
+  const generated = join(dist, "obj", `${name}-filter`);
+  const flags = [
+    "-std=c11",
+    "-D_GNU_SOURCE",
+    ...strict,
+    "-I",
+    generated,
+    ...(sanitize ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : []),
+  ];
+  const link = sanitize ? ["-fsanitize=address,undefined"] : ["-static"];
+  await unlessFresh(name, inputs, async () => {
+    mkdirSync(generated, { recursive: true });
+    const generator = join(generated, "generate");
+    await compile("gcc", [
+      "-std=c11",
+      "-D_GNU_SOURCE",
+      ...strict,
+      join(top, "native/sandbox/filter/generate.c"),
+      "-lseccomp",
+      "-o",
+      generator,
+    ]);
+    writeFileSync(join(generated, "filter.inc"), (await run(generator, [], { maxBuffer: 16 << 20 })).stdout);
+    await compileAll("gcc", files, flags, link, join(dist, name));
+  });
 }
 
 /** The CLI: dist/wbuild and the compiled parts of the packages that it loads. */

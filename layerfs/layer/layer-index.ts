@@ -1,0 +1,33 @@
+/**
+ * The index of a layer: all its changes without their bytes, so that nobody needs to read the tar again to know them.
+ * Magic, version, then records (docs/formats/layer.md); the native writer and unpacker make the same records.
+ */
+import { decodeRecords, RecordWriter } from "../../native/addon/records.ts";
+import { WbuildError } from "../../native/error.ts";
+import type { Change } from "./entry.ts";
+
+/** "WBLI", then the version as a 32-bit little-endian number. */
+const header = Buffer.from([0x57, 0x42, 0x4c, 0x49, 1, 0, 0, 0]);
+
+/** The index of these changes. Contents are left out; digests and raw PAX records stay. */
+export function encodeIndex(changes: Iterable<Change>): Uint8Array {
+  const writer = new RecordWriter();
+  for (const change of changes) {
+    if (change.kind === "set") writer.addSet(change.entry);
+    else writer.addMark(change.kind, change.path);
+  }
+  return indexOfRecords(writer.take());
+}
+
+/** Puts the header before records that native code has made. */
+export function indexOfRecords(records: Uint8Array): Uint8Array {
+  return Buffer.concat([header, records]);
+}
+
+/** The changes of an index, in their order. Throws LAYER_INDEX for bytes that are none, LAYER_RECORD for damaged ones. */
+export function decodeIndex(bytes: Uint8Array): Change[] {
+  if (bytes.length < header.length || header.some((byte, i) => bytes[i] !== byte)) {
+    throw new WbuildError("LAYER_INDEX", "these bytes are no index of a layer, or one of another version");
+  }
+  return decodeRecords(bytes, header.length);
+}

@@ -7,7 +7,7 @@ import { RecordWriter } from "../../native/addon/records.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { BlobFiles } from "../store/blob-store.ts";
 import type { Layer } from "../store/descriptor.ts";
-import { type Compression, checkLevel, layerMediaType, type MediaTypes } from "./media-type.ts";
+import { type Compression, checkLevel, layerMediaType, type MediaTypes } from "./compression.ts";
 import type { Change, Entry } from "./entry.ts";
 import { indexOfRecords } from "./layer-index.ts";
 import { Order } from "./ordered.ts";
@@ -16,7 +16,7 @@ import { Tail } from "./tail.ts";
 
 export interface LayerFormat {
   readonly compression: Compression;
-  /** See `levels` in media-type.ts. */
+  /** See `levels` in compression.ts. */
   readonly level?: number;
   readonly mediaTypes: MediaTypes;
   /** SOURCE_DATE_EPOCH: modification times after it become exactly it. */

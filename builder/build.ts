@@ -6,6 +6,7 @@ import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { Node } from "./graph/graph.ts";
 import { layerFetcher } from "./image/base-image.ts";
 import { deliver } from "./image/deliver.ts";
+import { earlyPush } from "./image/early-push.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import type { RuntimeCore } from "./runtime/runtime.ts";
 import { imageConfig } from "./solve/created.ts";
@@ -29,6 +30,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
     const planned = await planRequest(request, { ...world, signal }, registry);
     const { graph, context, source } = planned;
     world.report({ kind: "plan", steps: graph.nodes.map(({ id, title }) => ({ id, title })) });
+    const pushed = pushTarget(request);
     const fetchLayer = layerFetcher(store, registry, signal);
     const solver = new Solver(
       {
@@ -43,6 +45,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         background: (promise) => work.add(promise),
         keep: (resource) => kept.push(resource),
         style: styleOf(request),
+        ...(pushed === undefined ? {} : { tail: earlyPush(pushed, graph.target.node, registry, (w) => work.add(w)) }),
       },
       { jobs: request.jobs ?? Math.max(8, availableParallelism() * 2), ignoreCache: ignoreCache(request) },
     );
@@ -136,7 +139,15 @@ function ignoreCache(request: BuildRequest): (node: Node) => boolean {
   const { noCache } = request;
   if (typeof noCache === "boolean") return () => noCache;
   const stages = new Set(noCache.map((name) => name.toLowerCase()));
-  return (node) => node.stage !== undefined && node.stage.some((name) => stages.has(name));
+  return (node) => node.stage?.some((name) => stages.has(name)) ?? false;
+}
+
+/** The name that layers may be sent to while they are made: the first one, when they are pushed as they are written. */
+function pushTarget(request: BuildRequest): string | undefined {
+  if (request.push) return request.tags[0];
+  const output = request.outputs.find((one) => one.type === "registry" || (one.type === "image" && one.push));
+  if (!output || !("names" in output) || output.compression !== undefined) return undefined;
+  return output.names[0] ?? request.tags[0];
 }
 
 async function linuxRuntime(): Promise<RuntimeCore> {

@@ -16,8 +16,8 @@ import type { BuildGraph } from "./graph/graph.ts";
 import { planBuild } from "./graph/plan.ts";
 import { findBase } from "./image/base-image.ts";
 import { hostPlatform } from "./image/platform.ts";
-import type { Report } from "./progress/events.ts";
 import { readBytes } from "./image/read-bytes.ts";
+import type { Report } from "./progress/events.ts";
 
 /** What a build needs of the process it runs in. */
 export interface BuildWorld {
@@ -117,7 +117,11 @@ async function readDockerfile(request: BuildRequest, stdin: Readable): Promise<S
 /** Contexts from elsewhere are a later capability: said before any work is done. */
 function refuseRemote(context: string): void {
   if (!/^(https?:\/\/|git:\/\/|git@|ssh:\/\/)/.test(context)) return;
-  throw new WbuildError("CTX_UNSUPPORTED", `a build context from a URL is not supported yet: ${context.split(/[?#]/)[0]}`, {
-    hint: "fetch it first, and give the folder",
-  });
+  throw new WbuildError(
+    "CTX_UNSUPPORTED",
+    `a build context from a URL is not supported yet: ${context.split(/[?#]/)[0]}`,
+    {
+      hint: "fetch it first, and give the folder",
+    },
+  );
 }

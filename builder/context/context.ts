@@ -8,6 +8,11 @@ import type { WbuildError } from "../../native/error.ts";
 export interface BuildContext {
   /** What is not ignored. */
   readonly tree: Tree;
+  /**
+   * Takes note of the stat data of these sources as they are now. To be called before they are read: what changes
+   * afterwards is then seen as changed by the next build.
+   */
+  note(sources: readonly string[]): Promise<void>;
   /** Digest of all that these sources hold. Reads only files whose stat data changed since they were last read. */
   contentKey(sources: readonly string[]): Promise<Digest>;
   /**

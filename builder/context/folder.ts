@@ -3,7 +3,8 @@ import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import type { FactTable } from "../../layerfs/store/facts.ts";
-import { folderTree } from "../../layerfs/tree/folder.ts";
+import { type FolderTree, folderTree } from "../../layerfs/tree/folder.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
 import { nearest } from "../diagnose/nearest.ts";
 import type { IgnoreFile } from "../dockerfile/ignore.ts";
@@ -28,22 +29,30 @@ export async function openFolder(
   const digests = new FileDigests(facts, scope, disk);
   const tree = digests.tree;
 
+  const notes = new Map<string, Promise<Noted>>();
+  const noted = (sources: readonly string[]): Promise<Noted> => {
+    const name = JSON.stringify(sources);
+    const note = notes.get(name) ?? takeNote(disk, tree, sources);
+    notes.set(name, note);
+    return note;
+  };
+
   return {
     root,
     tree,
 
+    async note(sources) {
+      await noted(sources);
+    },
+
     async contentKey(sources) {
-      const selections: Selected[] = [];
-      for (const source of sources) selections.push(...(await selectSource(tree, source)));
-      const stamps: string[] = [];
-      for (const { path, root: entry } of selections) stamps.push(`${path} ${await disk.stamp(entry.path)}`);
-      const shape = JSON.stringify([sources, stamps]);
+      const { selections, stamp } = await noted(sources);
       const name = `context ${scope} ${digestOf(JSON.stringify(sources))}`;
       const known = readStamp(facts.get(name));
-      if (known && known.stamp === digestOf(shape)) return known.key;
+      if (known && known.stamp === stamp) return known.key;
       await digests.load(selections.map((selected) => selected.root.path));
       const key = digestOf(`copy/1 ${await digestOfSelection(tree, selections)}`);
-      if (digests.settled) facts.set(name, JSON.stringify({ stamp: digestOf(shape), key }));
+      if (digests.settled) facts.set(name, JSON.stringify({ stamp, key }));
       digests.save();
       return key;
     },
@@ -52,6 +61,20 @@ export async function openFolder(
 
     missing: (source) => missing(tree, ignore, source),
   };
+}
+
+interface Noted {
+  readonly selections: readonly Selected[];
+  /** Over the stat data of everything selected. */
+  readonly stamp: Digest;
+}
+
+async function takeNote(disk: FolderTree, tree: Tree, sources: readonly string[]): Promise<Noted> {
+  const selections: Selected[] = [];
+  for (const source of sources) selections.push(...(await selectSource(tree, source)));
+  const stamps: string[] = [];
+  for (const { path, root } of selections) stamps.push(`${path} ${await disk.stamp(root.path)}`);
+  return { selections, stamp: digestOf(JSON.stringify([sources, stamps])) };
 }
 
 function readStamp(fact: Uint8Array | string | undefined): { stamp: Digest; key: Digest } | undefined {

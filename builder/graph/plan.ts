@@ -53,17 +53,9 @@ export async function planBuild(dockerfile: Dockerfile, options: PlanOptions): P
     source: dockerfile.source,
     options,
     global,
-    stageOf(stage) {
-      let plan = plans.get(stage);
-      if (!plan) plans.set(stage, (plan = planStage(world, stage)));
-      return plan;
-    },
-    sourceOf(image, platform) {
-      const name = JSON.stringify([image, platform]);
-      let source = sources.get(name);
-      if (!source) sources.set(name, (source = planSource(options, image, platform)));
-      return source;
-    },
+    stageOf: (stage) => once(plans, stage, () => planStage(world, stage)),
+    sourceOf: (image, platform) =>
+      once(sources, JSON.stringify([image, platform]), () => planSource(options, image, platform)),
   };
   // All base images are looked up side by side; stages then build on each other.
   await Promise.all(needed.map((stage) => world.stageOf(stage)));
@@ -71,6 +63,15 @@ export async function planBuild(dockerfile: Dockerfile, options: PlanOptions): P
   for (const name of global.unused()) options.warn(`build argument ${name} is not used by any ARG`);
   const plan = await world.stageOf(target);
   return { target: withLabels(plan.finish(), options.labels), nodes: nodesOf(plan.node) };
+}
+
+/** The value under a key, made when it is first asked for. */
+function once<K, V>(known: Map<K, V>, key: K, make: () => V): V {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  known.set(key, made);
+  return made;
 }
 
 async function planStage(world: PlanWorld, stage: Stage): Promise<StagePlan> {

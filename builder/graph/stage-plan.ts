@@ -176,8 +176,8 @@ export class StagePlan {
     this.#apply(step);
     const path = this.#config.WorkingDir ?? "/";
     const user = this.#config.User;
-    if (path === "/") return this.#note(createdBy(step, this.#config));
-    this.#layer(step, { kind: "mkdir", path, ...(user ? { user } : {}) });
+    if (path === "/") this.#note(createdBy(step, this.#config));
+    else this.#layer(step, { kind: "mkdir", path, ...(user ? { user } : {}) });
   }
 
   /** A node on top of the stage, and its line of history. */

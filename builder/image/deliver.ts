@@ -1,6 +1,5 @@
 /** What becomes of a finished image: names in the store, archives, folders, registries. */
-import { createWriteStream } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
@@ -11,8 +10,8 @@ import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { BuildRequest, BuildResult, Compression, OutputSpec } from "../build-request.ts";
 import type { Report } from "../progress/events.ts";
 import { exportFolder, exportTar, streamTar } from "./export-tree.ts";
-import { type NewImage, type WrittenImage, writeImage } from "./write-image.ts";
 import { transcodeLayer } from "./transcode.ts";
+import { type NewImage, type WrittenImage, writeImage } from "./write-image.ts";
 
 export interface Finished {
   readonly image: NewImage;
@@ -117,15 +116,9 @@ async function deliverArchive(
   const { saveImages } = await import("../../registry/archive/save.ts");
   const images = [{ descriptor: ready.descriptor, refs: names.map((name) => formatReference(parseReference(name))) }];
   await step(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
-    if (output.dest === "-") {
-      return saveImages(images, store.blobs, { format: output.type, tar: true, stream: world.stdout });
-    }
-    const path = resolve(output.dest);
-    await mkdir(dirname(path), { recursive: true });
-    if (output.folder) return saveImages(images, store.blobs, { format: output.type, tar: false, path });
-    const temporary = `${path}.${process.pid}.tmp`;
-    await saveImages(images, store.blobs, { format: output.type, tar: true, stream: createWriteStream(temporary) });
-    await rename(temporary, path);
+    const to = output.dest === "-" ? { stream: world.stdout } : { path: resolve(output.dest) };
+    if ("path" in to) await mkdir(dirname(to.path), { recursive: true });
+    await saveImages(images, store.blobs, { to, format: output.type, tar: !output.folder });
   });
 }
 
@@ -163,7 +156,12 @@ async function step(report: Report, title: string, work: (id: string) => Promise
   try {
     await work(title);
   } catch (error) {
-    report({ kind: "failed", id: title, message: error instanceof Error ? error.message : String(error), at: Date.now() });
+    report({
+      kind: "failed",
+      id: title,
+      message: error instanceof Error ? error.message : String(error),
+      at: Date.now(),
+    });
     throw error;
   }
   report({ kind: "done", id: title, cached: false, at: Date.now() });

@@ -176,7 +176,7 @@ function messageOf(error: unknown): string {
 
 /** Adds the Dockerfile's place to an error that has none yet. */
 function located(error: unknown, node: Node): unknown {
-  if (!isWbuildError(error) || error.facts["span"] !== undefined || node.span === undefined) return error;
+  if (!isWbuildError(error) || error.facts.span !== undefined || node.span === undefined) return error;
   return new WbuildError(error.code, error.message, {
     facts: { ...error.facts, span: node.span, step: node.title },
     cause: error.cause,

@@ -8,7 +8,7 @@ import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Selected } from "../context/select.ts";
 import type { CopyOp } from "../graph/graph.ts";
-import { commitPlacement, copyStep, dressOf, placeAll, selectAll, sourceTree } from "./copy.ts";
+import { commitPlacement, copyStep, dressOf, noteSources, placeAll, selectAll, sourceTree } from "./copy.ts";
 import { Placement } from "./place.ts";
 import type { LayerStack } from "./stack.ts";
 import type { Step, World } from "./step.ts";
@@ -20,6 +20,7 @@ export const addStep: Step<CopyOp> = {
   async perform(node, inputs, world) {
     const { op } = node;
     const source = await sourceTree(op, inputs, world);
+    await noteSources(op, world);
     const selection = await selectAll(op, source, world);
     const below = inputs[0] as LayerStack;
     const target = await below.tree();

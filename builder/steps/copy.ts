@@ -1,5 +1,6 @@
 /** COPY: entries of the context or of another stage, placed onto the stack so far. Mounts nothing, needs no privilege. */
 
+import type { Entry } from "../../layerfs/layer/entry.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { resolveOwner } from "../../layerfs/tree/accounts.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
@@ -24,6 +25,7 @@ export const copyStep: Step<CopyOp> = {
   async perform(node, inputs, world) {
     const { op } = node;
     const source = await sourceTree(op, inputs, world);
+    await noteSources(op, world);
     const selection = await selectAll(op, source, world);
     const below = inputs[0] as LayerStack;
     const target = await below.tree();
@@ -32,6 +34,11 @@ export const copyStep: Step<CopyOp> = {
     return commitPlacement(node, placement, below, world);
   },
 };
+
+/** The context's state is noted before anything of it is read. */
+export async function noteSources(op: CopyOp, world: World): Promise<void> {
+  if (op.from === "context") await world.context?.note(op.sources);
+}
 
 /** Where the bytes come from. */
 export async function sourceTree(op: CopyOp, inputs: readonly LayerStack[], world: World): Promise<Tree> {
@@ -84,13 +91,19 @@ export async function placeAll(op: CopyOp, source: Tree, selection: readonly Sel
       for (const { relative, entry } of await membersOf(source, selected)) {
         const path = join(target, relative);
         if (path === "") continue;
-        await placement.put(path, entry);
+        await placement.put(path, await onDisk(entry));
       }
     } else {
       const path = isFolder ? join(target, nameOf(selected.path)) : target;
-      await placement.put(path, selected.root);
+      await placement.put(path, await onDisk(selected.root));
     }
   }
+}
+
+/** A file of another stage: its layer is unpacked now, so that the layer writer can read it natively. */
+async function onDisk(entry: Entry): Promise<Entry> {
+  if (entry.content?.kind !== "stream" || !entry.content.file) return entry;
+  return { ...entry, content: { kind: "file", path: await entry.content.file() } };
 }
 
 /** Writes what was placed as a layer. The layer's folder, if somebody needs it, is unpacked from the blob. */

@@ -7,17 +7,19 @@ export interface Place {
   readonly source: SourceText;
 }
 
-/** facts: { file, span } and whatever `details.facts` adds. */
+/**
+ * facts: { file, span } and whatever `details.facts` adds. facts.source, the whole text, is there too but not enumerable:
+ * what prints or serialises facts shall not repeat the file.
+ */
 export function dockerfileError(
   code: `DF_${string}`,
   message: string,
   at: Place,
   details: ErrorDetails = {},
 ): WbuildError {
-  return new WbuildError(code, message, {
-    ...details,
-    facts: { ...details.facts, file: at.source.name, span: at.span },
-  });
+  const facts = { ...details.facts, file: at.source.name, span: at.span };
+  Object.defineProperty(facts, "source", { value: at.source, enumerable: false });
+  return new WbuildError(code, message, { ...details, facts });
 }
 
 /** Text from a Dockerfile as a message may show it: short, quoted, control characters escaped. */

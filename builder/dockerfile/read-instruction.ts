@@ -243,6 +243,9 @@ function readArgs(reading: Reading): Arg["args"] {
         { hint: `write ${keywords.ARG.usage}` },
       );
     }
+    if (name.startsWith("#")) {
+      reading.warn("a comment stands on a line of its own: here # is the name of an argument", span);
+    }
     if (equals < 0) return { name, span };
     const value = { text: token.text.slice(equals + 1), from: token.from + equals + 1, to: token.to };
     return { name, value: wordOf(line, value), span };

@@ -1,0 +1,121 @@
+/**
+ * Layers laid on each other, in memory: immutable nodes, so that two stacks with the same lower layers share them and
+ * a new layer costs what it changes. Semantics: OCI image specification, "Image Layer Filesystem Changeset".
+ */
+import { WbuildError } from "../../native/error.ts";
+import type { Change, Entry } from "../layer/entry.ts";
+import { compareNames, partsOf } from "./names.ts";
+
+/** What the layers are to whoever stacked them; nodes only point back at it. */
+export interface Node<L> {
+  readonly entry: Entry;
+  /** The layer that has the content, and its path there. Undefined for folders that no layer mentions. */
+  readonly source: { readonly layer: L; readonly path: string } | undefined;
+  /** Of a directory, else undefined. */
+  readonly children: ReadonlyMap<string, Node<L>> | undefined;
+}
+
+interface Draft<L> extends Node<L> {
+  entry: Entry;
+  source: { readonly layer: L; readonly path: string } | undefined;
+  children: Map<string, Node<L>> | undefined;
+}
+
+/** A directory that some layer forgot to mention. */
+function madeUp(path: string): Entry {
+  return { path, type: "directory", mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0n };
+}
+
+export function emptyRoot<L>(): Node<L> {
+  return { entry: madeUp(""), source: undefined, children: new Map() };
+}
+
+export function nodeAt<L>(root: Node<L>, path: string): Node<L> | undefined {
+  let node: Node<L> | undefined = root;
+  for (const part of partsOf(path)) node = node?.children?.get(part);
+  return node;
+}
+
+/** A node's children in byte order of their names. */
+export function sortedChildren<L>(node: Node<L>): Node<L>[] {
+  const names = [...(node.children ?? [])];
+  return names.sort(([a], [b]) => compareNames(a, b)).map(([, child]) => child);
+}
+
+/** One layer's changes on top of a root; the given root stays as it is. Throws TREE_HARDLINK for a link to nothing. */
+export function applyChanges<L>(root: Node<L>, layer: L, changes: readonly Change[]): Node<L> {
+  const drafts = new Set<Node<L>>();
+  const draftOf = (node: Node<L>): Draft<L> => {
+    if (drafts.has(node)) return node as Draft<L>;
+    const draft: Draft<L> = { ...node, children: node.children && new Map(node.children) };
+    drafts.add(draft);
+    return draft;
+  };
+  const top = draftOf(root);
+
+  /** The directory's draft, with all above it; undefined when it is not there and is not to be made. */
+  const folder = (parts: readonly string[], make: boolean): Draft<L> | undefined => {
+    let at = top;
+    for (const [i, part] of parts.entries()) {
+      const child = at.children?.get(part);
+      let next: Draft<L>;
+      if (child?.children !== undefined) next = draftOf(child);
+      else if (!make) return undefined;
+      else next = draftOf({ entry: madeUp(parts.slice(0, i + 1).join("/")), source: undefined, children: new Map() });
+      at.children?.set(part, next);
+      at = next;
+    }
+    return at;
+  };
+
+  // What a layer takes away it takes from the layers below, wherever in its stream it says so.
+  for (const change of changes) {
+    if (change.kind === "delete") {
+      const parts = partsOf(change.path);
+      const name = parts.pop();
+      if (name !== undefined) folder(parts, false)?.children?.delete(name);
+    } else if (change.kind === "clear") {
+      folder(partsOf(change.path), false)?.children?.clear();
+    }
+  }
+  for (const change of changes) {
+    if (change.kind !== "set") continue;
+    const { entry } = change;
+    const parts = partsOf(entry.path);
+    const name = parts.pop();
+    if (name === undefined) {
+      if (entry.type === "directory") top.entry = entry;
+      continue;
+    }
+    const parent = folder(parts, true);
+    const there = parent?.children?.get(name);
+    parent?.children?.set(name, nodeOf(top, layer, entry, there, draftOf));
+  }
+  return top;
+}
+
+function nodeOf<L>(
+  root: Node<L>,
+  layer: L,
+  entry: Entry,
+  there: Node<L> | undefined,
+  draftOf: (node: Node<L>) => Draft<L>,
+): Node<L> {
+  const source = { layer, path: entry.path };
+  if (entry.type === "directory") {
+    if (there?.children === undefined) return draftOf({ entry, source, children: new Map() });
+    const draft = draftOf(there);
+    draft.entry = entry;
+    draft.source = source;
+    return draft;
+  }
+  if (entry.type !== "hardlink") return { entry, source, children: undefined };
+  const target = nodeAt(root, entry.target ?? "");
+  if (target === undefined || target.children !== undefined) {
+    throw new WbuildError("TREE_HARDLINK", `${JSON.stringify(entry.path)} is a hard link to nothing`, {
+      facts: { path: entry.path, target: entry.target },
+    });
+  }
+  // The same inode under another name.
+  return { entry: { ...target.entry, path: entry.path }, source: target.source, children: undefined };
+}

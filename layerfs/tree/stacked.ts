@@ -1,0 +1,145 @@
+/** Stacked layers seen as one tree, from their lists of changes alone; a layer is unpacked only when its bytes are read. */
+import type { Change, Content, Entry } from "../layer/entry.ts";
+import { type Digest, digestOf } from "../store/digest.ts";
+import { noContent, readContent, readInside } from "./content.ts";
+import { digestContents } from "./digest-contents.ts";
+import { applyChanges, emptyRoot, type Node, nodeAt, sortedChildren } from "./merge.ts";
+import type { Tree } from "./tree.ts";
+import { resolveUnix } from "./unix-path.ts";
+
+export interface TreeLayer {
+  readonly diffId?: Digest;
+  /** What it does to the layers below; asked for once, at the tree's first use. */
+  changes(): Promise<readonly Change[]>;
+  /** Its unpacked form in overlayfs form, absolute. Asked for only when content is needed. */
+  folder(): Promise<string>;
+}
+
+/** A stack so far. Stacks that begin with the same layer objects share what was merged of them. */
+interface Merged {
+  readonly root: Promise<Node<TreeLayer>>;
+  readonly above: WeakMap<TreeLayer, Merged>;
+}
+
+const bottom: Merged = { root: Promise.resolve(emptyRoot()), above: new WeakMap() };
+
+function merge(below: Merged, layer: TreeLayer): Merged {
+  const known = below.above.get(layer);
+  if (known !== undefined) return known;
+  const load = async () => {
+    const [root, changes] = await Promise.all([below.root, layer.changes()]);
+    return applyChanges(root, layer, changes);
+  };
+  const root = load();
+  const merged: Merged = { root, above: new WeakMap() };
+  below.above.set(layer, merged);
+  // Told to whoever asks, and tried again by the next.
+  root.catch(() => below.above.delete(layer));
+  return merged;
+}
+
+/** Layers bottom first. Nothing is loaded before the tree is used; its methods throw what `changes` and `folder` throw. */
+export async function stackTree(layers: readonly TreeLayer[]): Promise<Tree> {
+  return new StackedTree([...layers]);
+}
+
+class StackedTree implements Tree {
+  readonly #layers: readonly TreeLayer[];
+  readonly #digests = new Map<string, Promise<Digest>>();
+  readonly #folders = new Map<TreeLayer, string>();
+  #root: Promise<Node<TreeLayer>> | undefined;
+
+  constructor(layers: readonly TreeLayer[]) {
+    this.#layers = layers;
+  }
+
+  #load(): Promise<Node<TreeLayer>> {
+    if (this.#root === undefined) {
+      let merged = bottom;
+      for (const layer of this.#layers) merged = merge(merged, layer);
+      this.#root = merged.root;
+      this.#root.catch(() => {
+        this.#root = undefined;
+      });
+    }
+    return this.#root;
+  }
+
+  async resolve(path: string, follow = false): Promise<string | undefined> {
+    const root = await this.#load();
+    return resolveUnix(async (at) => nodeAt(root, at)?.entry, path, follow);
+  }
+
+  async stat(path: string): Promise<Entry | undefined> {
+    const node = nodeAt(await this.#load(), path);
+    return node && this.#show(node);
+  }
+
+  async list(path: string): Promise<readonly Entry[]> {
+    const node = nodeAt(await this.#load(), path);
+    return node === undefined ? [] : sortedChildren(node).map((child) => this.#show(child));
+  }
+
+  async walk(path: string): Promise<readonly Entry[]> {
+    const node = nodeAt(await this.#load(), path);
+    const found: Entry[] = [];
+    const visit = (at: Node<TreeLayer>) => {
+      found.push(this.#show(at));
+      if (at.children !== undefined && at.children.size > 0) for (const child of sortedChildren(at)) visit(child);
+    };
+    if (node !== undefined) visit(node);
+    return found;
+  }
+
+  /** The entry with a way to its bytes: a file where the layer's folder is known, else a promise of one. */
+  #show(node: Node<TreeLayer>): Entry {
+    const { entry, source } = node;
+    if (entry.type !== "file" || entry.content !== undefined || source === undefined) return entry;
+    const folder = this.#folders.get(source.layer);
+    if (folder !== undefined) return { ...entry, content: { kind: "file", path: `${folder}/${source.path}` } };
+    const content: Content = {
+      kind: "stream",
+      open: () => this.#open(entry, source.layer, source.path),
+      file: async () => `${await this.#folder(source.layer)}/${source.path}`,
+    };
+    return { ...entry, content };
+  }
+
+  async *#open(entry: Entry, layer: TreeLayer, path: string): AsyncIterable<Uint8Array> {
+    yield* readInside(entry, await this.#folder(layer), path);
+  }
+
+  async #folder(layer: TreeLayer): Promise<string> {
+    const folder = this.#folders.get(layer) ?? (await layer.folder());
+    this.#folders.set(layer, folder);
+    return folder;
+  }
+
+  async digest(entry: Entry): Promise<Digest> {
+    if (entry.digest !== undefined) return entry.digest;
+    let digest = this.#digests.get(entry.path);
+    if (digest === undefined) {
+      digest = this.#hash(entry);
+      this.#digests.set(entry.path, digest);
+      digest.catch(() => this.#digests.delete(entry.path));
+    }
+    return digest;
+  }
+
+  async #hash(entry: Entry): Promise<Digest> {
+    const { content } = (await this.stat(entry.path)) ?? entry;
+    if (entry.type !== "file" || content === undefined) throw noContent(entry);
+    if (content.kind === "bytes") return digestOf(content.bytes);
+    const path = content.kind === "file" ? content.path : await content.file?.();
+    if (path === undefined) throw noContent(entry);
+    const [digest] = await digestContents([{ ...entry, content: { kind: "file", path } }]);
+    if (digest === undefined) throw noContent(entry);
+    return digest;
+  }
+
+  async *read(entry: Entry): AsyncIterable<Uint8Array> {
+    const content = entry.content ?? (await this.stat(entry.path))?.content;
+    if (entry.type !== "file" || content === undefined) throw noContent(entry);
+    yield* readContent(entry, content);
+  }
+}

@@ -14,10 +14,12 @@ import { blobPath, layoutContent, layoutFile, type NamedImage, writeLayoutIndex 
 import { fileBytes } from "./members.ts";
 import { folderSink, type Sink, tarFileSink, tarStreamSink } from "./sink.ts";
 
-/** A file for a tar, a folder otherwise; or a stream for a tar, which stays open. */
-export type SaveTarget =
-  | { readonly path: string; readonly format: "oci" | "docker"; readonly tar: boolean }
-  | { readonly stream: Writable; readonly format: "oci" | "docker"; readonly tar: true };
+export interface SaveTarget {
+  /** A file for a tar, a folder otherwise; or a stream for a tar, which stays open. */
+  readonly to: { readonly path: string } | { readonly stream: Writable };
+  readonly format: "oci" | "docker";
+  readonly tar: boolean;
+}
 
 export interface SaveOptions {
   /**
@@ -38,12 +40,10 @@ export async function saveImages(
   target: SaveTarget,
   options: SaveOptions = {},
 ): Promise<void> {
-  const { format } = target;
-  const folder = "path" in target && !target.tar ? target.path : undefined;
-  const sink =
-    "stream" in target
-      ? await tarStreamSink(target.stream)
-      : await (target.tar ? tarFileSink(target.path) : folderSink(target.path));
+  const { to, format, tar } = target;
+  const folder = "path" in to && !tar ? to.path : undefined;
+  if ("stream" in to && !tar) throw new TypeError("a folder needs a path");
+  const sink = "stream" in to ? await tarStreamSink(to.stream) : await (tar ? tarFileSink : folderSink)(to.path);
   try {
     const work = new Saving(sink, from, format, options);
     await sink.add(layoutFile, layoutContent.length, Buffer.from(layoutContent));

@@ -84,7 +84,7 @@ export class Session {
     if (!isAllowed)
       throw new WbuildError("REG_INSECURE", `${this.registry} sends us to ${url.host} without TLS`, {
         facts: { registry: this.registry, host: url.host },
-        hint: `allow it with --plain-http ${url.host}`,
+        hint: "if that network is trusted, allow it with --plain-http",
       });
     return url;
   }

@@ -162,7 +162,7 @@ export class Authorizer {
     if (realm.protocol === "http:" && !isLoopback(realm.hostname) && !mayBePlain(realm.host))
       throw new WbuildError("REG_INSECURE", `${registry} names a token service without TLS: ${realm.host}`, {
         facts: { registry, service: realm.host },
-        hint: `allow it with --plain-http ${realm.host}`,
+        hint: "if that network is trusted, allow it with --plain-http",
       });
     return { realm, service: challenge.parameters.get("service") };
   }

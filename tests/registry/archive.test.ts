@@ -64,7 +64,7 @@ async function saved(
   await saveImages(
     [{ descriptor: image, refs: [ref] }],
     blobs,
-    { path, format, tar },
+    { to: { path }, format, tar },
     { transcodeLayer: transcoder(blobs) },
   );
   return { blobs, image, path };
@@ -189,7 +189,7 @@ test("an index goes whole into an OCI layout, one platform of it into a docker a
   const index = await makeIndex(blobs, ["amd64", "arm64"]);
   const images = [{ descriptor: index, refs: [ref] }];
   const oci = join(t.context.dir, "oci");
-  await saveImages(images, blobs, { path: oci, format: "oci", tar: false });
+  await saveImages(images, blobs, { to: { path: oci }, format: "oci", tar: false });
   const into = new MemoryBlobs();
   const [whole] = await loadArchive({ path: oci }, into);
   t.is(whole?.descriptor.digest, index.digest);
@@ -198,7 +198,7 @@ test("an index goes whole into an OCI layout, one platform of it into a docker a
   const [one] = await loadArchive({ path: oci }, new MemoryBlobs(), { choose });
   t.is(one?.descriptor.platform?.architecture, "arm64");
 
-  const docker: SaveTarget = { path: join(t.context.dir, "d.tar"), format: "docker", tar: true };
+  const docker: SaveTarget = { to: { path: join(t.context.dir, "d.tar") }, format: "docker", tar: true };
   await t.throwsAsync(saveImages(images, blobs, docker), { code: "REG_ARCHIVE_FORMAT" } as object);
   t.deepEqual((await readdir(t.context.dir)).sort(), ["oci"], "a failed save leaves nothing");
   await saveImages(images, blobs, docker, { choose });
@@ -209,7 +209,7 @@ test("an index goes whole into an OCI layout, one platform of it into a docker a
 test("a layout folder gains images, keeps others, and moves a name", async (t) => {
   const blobs = new MemoryBlobs();
   const [a, b] = [await makeImage(blobs), await makeImage(blobs, { layers: two })];
-  const target: SaveTarget = { path: join(t.context.dir, "layout"), format: "oci", tar: false };
+  const target: SaveTarget = { to: { path: join(t.context.dir, "layout") }, format: "oci", tar: false };
   await saveImages([{ descriptor: a, refs: ["x.test/a:1", "x.test/keep:1"] }], blobs, target);
   await saveImages([{ descriptor: b, refs: ["x.test/a:1"] }], blobs, target);
   const loaded = await loadArchive({ path: join(t.context.dir, "layout") }, new MemoryBlobs());
@@ -218,7 +218,7 @@ test("a layout folder gains images, keeps others, and moves a name", async (t) =
 
   await mkdir(join(t.context.dir, "mine"));
   await writeFile(join(t.context.dir, "mine", "thesis.txt"), "");
-  await t.throwsAsync(saveImages([], blobs, { ...target, path: join(t.context.dir, "mine") }), {
+  await t.throwsAsync(saveImages([], blobs, { ...target, to: { path: join(t.context.dir, "mine") } }), {
     code: "REG_ARCHIVE_TARGET",
   } as object);
 });
@@ -232,7 +232,7 @@ test("a tar goes to a stream that stays open; a stream that breaks is an error",
   const stream = new PassThrough();
   const file = join(t.context.dir, "piped.tar");
   const writing = pipeline(stream, createWriteStream(file));
-  await saveImages([{ descriptor: image, refs: [] }], blobs, { stream, format: "oci", tar: true });
+  await saveImages([{ descriptor: image, refs: [] }], blobs, { to: { stream }, format: "oci", tar: true });
   t.false(stream.writableEnded);
   stream.end();
   await writing;
@@ -241,7 +241,7 @@ test("a tar goes to a stream that stays open; a stream that breaks is an error",
   const broken = new PassThrough();
   broken.once("data", () => broken.destroy(new Error("EPIPE")));
   await t.throwsAsync(
-    saveImages([{ descriptor: image, refs: [] }], blobs, { stream: broken, format: "oci", tar: true }),
+    saveImages([{ descriptor: image, refs: [] }], blobs, { to: { stream: broken }, format: "oci", tar: true }),
   );
 });
 

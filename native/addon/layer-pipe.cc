@@ -219,7 +219,9 @@ void LayerPipe::append(const void* bytes, size_t size) {
   const auto* from = static_cast<const uint8_t*>(bytes);
   while (size > 0) {
     size_t part = size;
-    std::memcpy(room(part), from, part);
+    // Apart from the copy: arguments are evaluated in any order, and `room` makes `part` smaller.
+    uint8_t* to = room(part);
+    std::memcpy(to, from, part);
     current_->size += part;
     from += part;
     size -= part;

@@ -50,14 +50,14 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
       { jobs: request.jobs ?? Math.max(8, availableParallelism() * 2), ignoreCache: ignoreCache(request) },
     );
     try {
-      const solved = new Map<Node, Solved>();
+      const solved = new Map<string, Solved>();
       await solver.solve(graph.target.node);
       await work.finished();
-      for (const node of graph.nodes) solved.set(node, await solver.solve(node));
-      const last = solved.get(graph.target.node) as Solved;
+      for (const node of graph.nodes) solved.set(node.id, await solver.solve(node));
+      const last = solved.get(graph.target.node.id) as Solved;
       const layers = await Promise.all(last.stack.layers.map((layer) => layer.committed));
       const origins = await fetchBases(graph.nodes, layers, fetchLayer);
-      const config = imageConfig(graph.target, (node) => solved.get(node) as Solved, request.sourceDateEpoch);
+      const config = imageConfig(graph.target, (node) => solved.get(node.id) as Solved, request.sourceDateEpoch);
       return await deliver({ image: { config, layers }, tree: () => last.stack.tree() }, request, {
         store,
         registry,

@@ -106,18 +106,18 @@ function withLabels(target: Target, labels: Readonly<Record<string, string>>): T
   return { ...target, config: { ...target.config, Labels: { ...target.config.Labels, ...labels } } };
 }
 
-/** Inputs before users. */
+/** Inputs before users; of nodes with the same id, the first one met. */
 function nodesOf(last: Node): Node[] {
-  const found = new Set<Node>();
+  const found = new Map<string, Node>();
   const todo: { node: Node; leave: boolean }[] = [{ node: last, leave: false }];
-  const seen = new Set<Node>();
+  const seen = new Set<string>();
   for (let next = todo.pop(); next; next = todo.pop()) {
-    if (next.leave) found.add(next.node);
-    else if (!seen.has(next.node)) {
-      seen.add(next.node);
+    if (next.leave) found.set(next.node.id, next.node);
+    else if (!seen.has(next.node.id)) {
+      seen.add(next.node.id);
       todo.push({ node: next.node, leave: true });
       for (const input of [...next.node.inputs].reverse()) todo.push({ node: input, leave: false });
     }
   }
-  return [...found];
+  return [...found.values()];
 }

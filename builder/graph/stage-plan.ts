@@ -9,7 +9,7 @@ import { parseTrigger } from "../dockerfile/parse.ts";
 import { StageScope } from "../dockerfile/scope.ts";
 import { type Origin, originOfCopy } from "../dockerfile/stages.ts";
 import { applyInstruction, argvOf, baseConfig, inheritConfig } from "../image/config.ts";
-import { comment, createdBy } from "../image/created-by.ts";
+import { type CreatedByOptions, createdBy, historyComment } from "../image/created-by.ts";
 import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
 import { parseMode, targetPath } from "./paths.ts";
@@ -61,12 +61,12 @@ export class StagePlan {
         : await fromImage(world, stage, image, platform);
     const { config, triggers } = inheritConfig(start.config, start.platform.os);
     const plan = new StagePlan(world, stage, { ...start, config });
+    const steps = triggers.map((text) => parseTrigger(text, { name: `ONBUILD of ${image}`, text }) as Step);
+    plan.#total += steps.filter(makesLayer).length;
     plan.#node =
       origin.kind === "stage"
         ? start.node
         : { ...start.node, title: plan.#title(`FROM ${image}`), span: stage.from.span };
-    const steps = triggers.map((text) => parseTrigger(text, { name: `ONBUILD of ${image}`, text }) as Step);
-    plan.#total += steps.filter(makesLayer).length;
     for (const step of steps) await plan.add({ ...step, span: stage.from.span });
     return plan;
   }
@@ -99,8 +99,8 @@ export class StagePlan {
     const step = expandInstruction(raw, this.#scope.lookup, { escape: dockerfile.escape, source });
     switch (step.kind) {
       case "ARG": {
-        const args = this.#scope.declare(step);
-        return this.#note(createdBy(step, this.#config, { args }));
+        this.#note(step, { declared: this.#scope.declare(step) });
+        return;
       }
       case "RUN":
         return this.#run(step);
@@ -117,7 +117,7 @@ export class StagePlan {
         break;
     }
     this.#apply(step);
-    this.#note(createdBy(step, this.#config));
+    this.#note(step);
   }
 
   #apply(step: Step): void {
@@ -176,7 +176,7 @@ export class StagePlan {
     this.#apply(step);
     const path = this.#config.WorkingDir ?? "/";
     const user = this.#config.User;
-    if (path === "/") this.#note(createdBy(step, this.#config));
+    if (path === "/") this.#note(step);
     else this.#layer(step, { kind: "mkdir", path, ...(user ? { user } : {}) });
   }
 
@@ -189,16 +189,19 @@ export class StagePlan {
     const title = this.#title(oneLine(step.text));
     const node: Node = { id: nodeId(op, inputs), op, inputs, span: step.span, stage, title };
     this.#node = node;
-    const history = createdBy(step, this.#config, { args: this.#scope.historyArgs() });
-    this.#history.push({ createdBy: history, comment, node, ...this.#authored() });
+    this.#note(step, { args: this.#scope.historyArgs() }, node);
   }
 
-  #note(history: string): void {
-    this.#history.push({ createdBy: history, comment, ...this.#authored() });
-  }
-
-  #authored() {
-    return this.#author === undefined ? {} : { author: this.#author };
+  /** The instruction's line of history, where it leaves one. */
+  #note(step: Step, more: Pick<CreatedByOptions, "args" | "declared"> = {}, node?: Node): void {
+    const text = createdBy(step, { config: this.#config, os: this.#start.platform.os, ...more });
+    if (text === undefined) return;
+    this.#history.push({
+      createdBy: text,
+      comment: historyComment,
+      ...(this.#author === undefined ? {} : { author: this.#author }),
+      ...(node === undefined ? {} : { node }),
+    });
   }
 
   /** `[build 2/5] RUN make`; a file of one unnamed stage leaves the name out. */

@@ -10,6 +10,7 @@ import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { BuildRequest, BuildResult, Compression, OutputSpec } from "../build-request.ts";
 import type { Report } from "../progress/events.ts";
 import { exportFolder, exportTar, streamTar } from "./export-tree.ts";
+import { untaggedName } from "./local.ts";
 import { transcodeLayer } from "./transcode.ts";
 import { type NewImage, type WrittenImage, writeImage } from "./write-image.ts";
 
@@ -80,7 +81,7 @@ async function written(image: NewImage, store: Store, { compression, compression
 
 /** Without a tag the image is kept under its digest, as docker keeps `<none>`. */
 function nameImage(image: WrittenImage, names: readonly string[], store: Store): string[] {
-  const all = names.length > 0 ? [...new Set(names)] : [`<none>@${image.descriptor.digest}`];
+  const all = names.length > 0 ? [...new Set(names)] : [untaggedName(image.descriptor.digest)];
   for (const name of all) store.refs.set(name, image.descriptor, image.keeps);
   return names.length > 0 ? all : [];
 }
@@ -116,9 +117,11 @@ async function deliverArchive(
   const { saveImages } = await import("../../registry/archive/save.ts");
   const images = [{ descriptor: ready.descriptor, refs: names.map((name) => formatReference(parseReference(name))) }];
   await step(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
-    const to = output.dest === "-" ? { stream: world.stdout } : { path: resolve(output.dest) };
-    if ("path" in to) await mkdir(dirname(to.path), { recursive: true });
-    await saveImages(images, store.blobs, { to, format: output.type, tar: !output.folder });
+    const format = output.type;
+    if (output.dest === "-") return saveImages(images, store.blobs, { stream: world.stdout, format, tar: true });
+    const path = resolve(output.dest);
+    await mkdir(dirname(path), { recursive: true });
+    return saveImages(images, store.blobs, { path, format, tar: !output.folder });
   });
 }
 

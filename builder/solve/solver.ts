@@ -47,7 +47,8 @@ export class Solver {
   readonly #options: SolveOptions;
   readonly #cache: ResultCache;
   readonly #slots: Slots;
-  readonly #solved = new Map<Node, Promise<Solved>>();
+  /** By id: what two stages do alike is done once. */
+  readonly #solved = new Map<Digest, Promise<Solved>>();
 
   constructor(world: World, options: SolveOptions) {
     this.#world = world;
@@ -58,10 +59,10 @@ export class Solver {
 
   /** Resolves when the node's files are known; its layer may still be being written. Rejects with the step's error. */
   solve(node: Node): Promise<Solved> {
-    let solved = this.#solved.get(node);
+    let solved = this.#solved.get(node.id);
     if (!solved) {
       solved = this.#solve(node);
-      this.#solved.set(node, solved);
+      this.#solved.set(node.id, solved);
     }
     return solved;
   }

@@ -1,0 +1,169 @@
+import test from "ava";
+import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
+import type { BuildGraph } from "../../../builder/graph/graph.ts";
+import { type PlanOptions, planBuild } from "../../../builder/graph/plan.ts";
+import { printJson, printMermaid, printText } from "../../../builder/graph/print.ts";
+import type { BaseImage } from "../../../builder/image/base-image.ts";
+import { digestOf } from "../../../layerfs/store/digest.ts";
+import type { ContainerConfig } from "../../../registry/oci/image.ts";
+
+const platform = { os: "linux", architecture: "amd64" };
+
+function baseImage(name: string, config: ContainerConfig): BaseImage {
+  const diffId = digestOf(name);
+  const blob = { mediaType: "application/vnd.oci.image.layer.v1.tar", digest: diffId, size: 1 };
+  return {
+    reference: `registry.test/${name}:latest`,
+    layers: [{ blob, diffId }],
+    config: { ...platform, config, rootfs: { type: "layers", diff_ids: [diffId] } },
+  };
+}
+
+const bases: Record<string, ContainerConfig> = {
+  busy: { Env: ["PATH=/bin"], Cmd: ["sh"] },
+  app: { Env: ["PATH=/bin", "HOME=/h"], WorkingDir: "/srv", User: "app", OnBuild: ["COPY . /src", "RUN make"] },
+};
+
+interface Planned {
+  readonly graph: BuildGraph;
+  readonly asked: string[];
+  readonly warnings: string[];
+}
+
+async function plan(lines: string[], more: Partial<PlanOptions> = {}): Promise<Planned> {
+  const asked: string[] = [];
+  const warnings: string[] = [];
+  const graph = await planBuild(parseDockerfile({ name: "Dockerfile", text: lines.join("\n") }), {
+    buildArgs: {},
+    labels: {},
+    buildPlatform: platform,
+    targetPlatform: platform,
+    network: "default",
+    extraHosts: [],
+    findBase: async (name) => {
+      asked.push(name);
+      const config = bases[name];
+      if (!config) throw new Error(`no base ${name}`);
+      return baseImage(name, config);
+    },
+    warn: (text) => warnings.push(text),
+    ...more,
+  });
+  return { graph, asked, warnings };
+}
+
+const titles = ({ graph }: Planned) => graph.nodes.map((node) => node.title);
+
+test("plan: stages that the target does not need are not looked at", async (t) => {
+  const planned = await plan(["FROM nothere AS unused", "RUN x", "FROM busy", "RUN y"]);
+  t.deepEqual(planned.asked, ["busy"]);
+  t.deepEqual(titles(planned), ["[stage-1 1/2] FROM busy", "[stage-1 2/2] RUN y"]);
+});
+
+test("plan: a target ends at its stage", async (t) => {
+  const planned = await plan(["FROM busy AS a", "RUN a", "FROM a AS b", "RUN b"], { target: "a" });
+  t.deepEqual(titles(planned), ["[a 1/2] FROM busy", "[a 2/2] RUN a"]);
+});
+
+test("plan: a base named by several stages is looked up once", async (t) => {
+  const planned = await plan(["FROM busy AS a", "RUN a", "FROM busy", "COPY --from=a /x /y", "COPY --from=0 /z /z"]);
+  t.deepEqual(planned.asked, ["busy"]);
+});
+
+test("plan: one unnamed stage is not named in titles", async (t) => {
+  t.deepEqual(titles(await plan(["FROM busy", "WORKDIR /a", "ENV A=b", "COPY x ."])), [
+    "[1/3] FROM busy",
+    "[2/3] WORKDIR /a",
+    "[3/3] COPY x .",
+  ]);
+});
+
+test("plan: ONBUILD triggers of a base run first and are not inherited", async (t) => {
+  const { graph } = await plan(["FROM app", "RUN last"]);
+  t.deepEqual(
+    graph.nodes.map((node) => node.title),
+    ["[1/4] FROM app", "[2/4] COPY . /src", "[3/4] RUN make", "[4/4] RUN last"],
+  );
+  t.is(graph.target.config.OnBuild, undefined);
+});
+
+test("plan: a RUN has the base's environment, ENV over ARG, the folder and the user", async (t) => {
+  const { graph } = await plan(["FROM app", "ARG A=1", "ARG B=2", "ENV B=3", 'RUN ["x", "y"]']);
+  const op = graph.target.node.op;
+  t.like(op, { kind: "run", argv: ["x", "y"], cwd: "/srv", user: "app" });
+  t.deepEqual(op.kind === "run" ? [...op.env].sort() : [], ["A=1", "B=3", "HOME=/h", "PATH=/bin"]);
+});
+
+test("plan: proxies reach a RUN but not its id, its history or what is printed", async (t) => {
+  const secret = "http://user:secret@proxy";
+  const lines = ["FROM busy", "RUN x"];
+  const without = await plan(lines);
+  const withProxy = await plan(lines, { buildArgs: { HTTP_PROXY: secret } });
+  const { node, history } = withProxy.graph.target;
+  t.is(node.id, without.graph.target.node.id);
+  t.deepEqual(node.op.kind === "run" && node.op.proxyEnv, [`HTTP_PROXY=${secret}`]);
+  for (const text of [
+    JSON.stringify(history.map((line) => line.createdBy)),
+    printJson(withProxy.graph),
+    printText(withProxy.graph),
+  ]) {
+    t.false(text.includes("secret"));
+  }
+});
+
+const sameIds: [name: string, a: string[], b: string[], same: boolean][] = [
+  ["comments and blank lines", ["FROM busy", "RUN a"], ["# hello", "FROM busy", "", "RUN a"], true],
+  ["a stage's name", ["FROM busy AS x", "RUN a"], ["FROM busy AS y", "RUN a"], true],
+  ["another command", ["FROM busy", "RUN a"], ["FROM busy", "RUN b"], false],
+  ["a variable before it", ["FROM busy", "RUN a"], ["FROM busy", "ENV A=1", "RUN a"], false],
+  ["a label before it", ["FROM busy", "RUN a"], ["FROM busy", "LABEL A=1", "RUN a"], true],
+  ["a folder before it", ["FROM busy", "RUN a"], ["FROM busy", "WORKDIR /w", "RUN a"], false],
+  ["shell and exec form", ["FROM busy", "RUN a"], ["FROM busy", 'RUN ["a"]'], false],
+  ["another owner", ["FROM busy", "COPY a b"], ["FROM busy", "COPY --chown=1 a b"], false],
+  ["another base", ["FROM busy", "COPY a b"], ["FROM scratch", "COPY a b"], false],
+];
+
+for (const [name, a, b, same] of sameIds) {
+  test(`plan: ${name} ${same ? "keeps" : "changes"} the id`, async (t) => {
+    const [one, two] = await Promise.all([plan(a), plan(b)]);
+    t.is(one.graph.target.node.id === two.graph.target.node.id, same);
+  });
+}
+
+test("plan: history tells each instruction, and the node of those that make a layer", async (t) => {
+  const { graph } = await plan(["FROM busy", "ENV A=b", "ARG C=d", "RUN make", 'CMD ["x"]', "COPY a /"]);
+  t.deepEqual(
+    graph.target.history.map((line) => [line.createdBy, line.node !== undefined]),
+    [
+      ["ENV A=b", false],
+      ["ARG C=d", false],
+      ["RUN |1 C=d /bin/sh -c make # buildkit", true],
+      ['CMD ["x"]', false],
+      ["COPY a / # buildkit", true],
+    ],
+  );
+});
+
+test("plan: labels of the command line are in the config and in no id", async (t) => {
+  const plain = await plan(["FROM busy", "RUN a"]);
+  const labelled = await plan(["FROM busy", "RUN a"], { labels: { who: "me" } });
+  t.deepEqual(labelled.graph.target.config.Labels, { who: "me" });
+  t.is(labelled.graph.target.node.id, plain.graph.target.node.id);
+});
+
+test("plan: a build argument nobody declares is worth a warning", async (t) => {
+  const { warnings } = await plan(["FROM busy", "RUN a"], { buildArgs: { NOPE: "1" } });
+  t.deepEqual(warnings, ["build argument NOPE is not used by any ARG"]);
+});
+
+test("plan: the graph as text, JSON and mermaid names every node and edge", async (t) => {
+  const { graph } = await plan(["FROM busy AS a", "RUN a", "FROM scratch", "COPY --from=a '/x\"];' /"]);
+  const text = printText(graph);
+  t.is(text.split("\n").filter(Boolean).length, graph.nodes.length);
+  const json = JSON.parse(printJson(graph)) as { target: string; nodes: { id: string; inputs: string[] }[] };
+  t.is(json.target, graph.target.node.id);
+  for (const node of json.nodes) for (const input of node.inputs) t.true(json.nodes.some(({ id }) => id === input));
+  const mermaid = printMermaid(graph);
+  t.is((mermaid.match(/-->|-\.->/g) ?? []).length, 3);
+  t.false(mermaid.includes('x"]'), "a label cannot be ended by what a Dockerfile says");
+});

@@ -60,7 +60,7 @@ export function defineBuildFlags(parser: Parser): void {
     .option("-t, --tag <name>", "give the image this name; may be repeated", collect)
     .option("-o, --output <spec>", "type=oci|docker|tar|local|image|registry,dest=PATH; may be repeated", collect)
     .option("--push", "send every name to its registry when the build is done")
-    .option("--load", "accepted and does nothing: the image is always kept in the store")
+    .option("--load", "keep the image in the store also when --output writes it elsewhere")
     .option("--iidfile <path>", "write the image ID to this file")
     .option("--metadata-file <path>", "write digests and names, as JSON, to this file")
     .option("-j, --jobs <count>", "carry out so many steps at the same time (default: the number of CPUs)")
@@ -84,6 +84,8 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
   const compression =
     flags.compression === undefined ? undefined : parseCompression("--compression", flags.compression);
   const outputs = (flags.output ?? []).map((text) => parseOutput("--output", text));
+  if (flags.load && outputs.length > 0 && !outputs.some((output) => output.type === "image"))
+    outputs.push({ type: "image", names: [], push: false });
   if (outputs.filter((output) => "dest" in output && output.dest === "-").length > 1)
     throw new WbuildError("CLI_OUTPUT", "only one output can go to standard output", {
       hint: "give the others a dest=PATH",

@@ -30,6 +30,8 @@ export interface Command {
   readonly about: string;
   /** At least one: the line to type, and what it does. */
   readonly examples: readonly (readonly [line: string, does: string])[];
+  /** The exit code of a failure of ours, where it must not be taken for that of a program which we run. */
+  readonly failureExit?: number;
   /** Adds operands and flags. */
   define(parser: Parser): void;
   /** Does it. A number is the exit code; nothing is 0. Operands and flags are read from the parser. */

@@ -16,26 +16,43 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const interruption = listen();
-  const debug = argv.includes("--debug");
+  const failure: Failure = { debug: argv.includes("--debug"), exit: undefined };
+  const fail = (error: unknown) => tell(error, failure, interruption.code());
+  // What nobody awaited fails the program like anything else: told, and with an exit code that says so.
+  for (const event of ["uncaughtException", "unhandledRejection"] as const)
+    process.once(event, (error: unknown) => {
+      void fail(error).then((code) => process.exit(code));
+    });
   try {
-    const code = await dispatch(argv, interruption);
+    const code = await dispatch(argv, interruption, failure);
     return interruption.code() ?? code;
   } catch (error) {
-    const code = interruption.code();
-    if (code === brokenPipe) return code;
-    const { explain } = await import("../explain/explain.ts");
-    const { wantsColours } = await import("../progress/choose.ts");
-    if (code !== undefined) {
-      process.stderr.write(debug && error instanceof Error ? `canceled: ${error.stack}\n` : "canceled\n");
-      return code;
-    }
-    const told = explain(error, { debug, colours: wantsColours(process.stderr, process.env), version });
-    process.stderr.write(told.text);
-    return told.exit;
+    return fail(error);
   }
 }
 
-async function dispatch(argv: readonly string[], interruption: Interruption): Promise<number> {
+interface Failure {
+  readonly debug: boolean;
+  /** Set by a command whose failures have an exit code of their own. */
+  exit: number | undefined;
+}
+
+/** Says on standard error what went wrong; gives the exit code. An interruption needs no explanation. */
+async function tell(error: unknown, failure: Failure, interrupted: number | undefined): Promise<number> {
+  if (interrupted !== undefined) {
+    if (interrupted !== brokenPipe)
+      process.stderr.write(failure.debug && error instanceof Error ? `canceled: ${error.stack}\n` : "canceled\n");
+    return interrupted;
+  }
+  const { explain } = await import("../explain/explain.ts");
+  const { wantsColours } = await import("../progress/choose.ts");
+  const colours = wantsColours(process.stderr, process.env);
+  const told = explain(error, { debug: failure.debug, colours, version });
+  process.stderr.write(told.text);
+  return failure.exit ?? told.exit;
+}
+
+async function dispatch(argv: readonly string[], interruption: Interruption, failure: Failure): Promise<number> {
   const width = Math.min(120, Math.max(60, process.stdout.columns || 100));
   if (argv[0] === "--help" || argv[0] === "-h") {
     const { overview } = await import("./help.ts");
@@ -56,6 +73,7 @@ async function dispatch(argv: readonly string[], interruption: Interruption): Pr
   const row = commands[name];
   if (!row) throw new Error(`no such command: ${name}`);
   const command = await row.load();
+  failure.exit = command.failureExit;
   const parser = defineParser(name, command);
   if (asksForHelp(parser, rest)) {
     const { page } = await import("./help.ts");

@@ -1,9 +1,9 @@
 /** Anything that was thrown → what a person reads, and the exit code. The one place that does this. */
-import { readFileSync, statSync } from "node:fs";
 import { isWbuildError, type WbuildError } from "../../native/error.ts";
+import { type Diagnostic, diagnosticsOf } from "../diagnose/diagnostic.ts";
+import { renderDiagnostic } from "../diagnose/render.ts";
 import { harmless } from "../progress/harmless.ts";
 import { codes, type ExitCode } from "./codes.ts";
-import { placeOf } from "./place.ts";
 
 export interface ExplainOptions {
   /** Adds stacks. */
@@ -22,8 +22,6 @@ export interface Explained {
 const deepest = 10;
 /** Last lines of a step's output that are shown. */
 const shownLines = 12;
-/** A Dockerfile that is larger is not read again for an error. */
-const largestSource = 1 << 20;
 
 /** What the operating system says no with: not a bug of ours, though nobody put it into better words. */
 const systemFailures: Readonly<Record<string, string>> = {
@@ -64,15 +62,22 @@ export function explain(error: unknown, options: ExplainOptions): Explained {
   const head = chain[0];
   if (!head || !innermost) return explainForeign(error, chain, options);
   const row = codes[innermost.code];
-  const paint = painter(options.colours);
-  const lines = [`${paint("31;1", `error[${innermost.code}]`)}: ${paint("1", oneLine(head.message))}`];
-  const place = known.map((part) => placeOf(part, readSource)).find((text) => text !== undefined);
-  if (place !== undefined) lines.push(place);
-  lines.push(...causeLines(chain), ...outputLines(known));
   const hint = known.find((part) => part.hint !== undefined)?.hint ?? row?.hint;
-  if (hint) lines.push(`  ${paint("36", "help")}: ${oneLine(hint)}`);
-  if (options.debug) lines.push(...stackLines(chain));
-  return { exit: row?.exit ?? 4, text: `${lines.join("\n")}\n` };
+  const [first, ...others] = diagnosticsOf(known.find((part) => part.facts["span"] !== undefined) ?? innermost);
+  const shown: Diagnostic[] = [
+    {
+      ...first,
+      severity: "error",
+      code: innermost.code,
+      message: oneLine(head.message),
+      notes: [...(first?.notes ?? []), ...causes(chain)],
+      ...(hint ? { hint } : {}),
+    },
+    ...others,
+  ];
+  const text = shown.map((diagnostic) => renderDiagnostic(diagnostic, { color: options.colours })).join("");
+  const more = [...outputLines(known), ...(options.debug ? stackLines(chain) : [])];
+  return { exit: row?.exit ?? 4, text: text + more.map((line) => `${line}\n`).join("") };
 }
 
 /** Failures without a code: of the operating system, or bugs. */
@@ -95,7 +100,7 @@ function explainForeign(error: unknown, chain: readonly Error[], options: Explai
       ?.trim() ?? "";
   const lines = [
     `${paint("31;1", "internal error")}: ${paint("1", message)}`,
-    ...causeLines(chain),
+    ...causes(chain).map((line) => `  ${line}`),
     "  this is a bug in wbuild; please report this line:",
     `  wbuild ${options.version}, node ${process.versions.node}, ${chain[0]?.name ?? typeof error}: ${message} ${where}`.trimEnd(),
     ...(options.debug ? stackLines(chain) : ["  `--debug` shows more"]),
@@ -103,14 +108,15 @@ function explainForeign(error: unknown, chain: readonly Error[], options: Explai
   return { exit: 4, text: `${lines.join("\n")}\n` };
 }
 
-function causeLines(chain: readonly Error[]): string[] {
+/** Each cause that says something new, one line each. */
+function causes(chain: readonly Error[]): string[] {
   const told = new Set([chain[0]?.message ?? ""]);
   const lines: string[] = [];
   for (const part of chain.slice(1)) {
     // A wrapper often repeats its cause's words: say them once.
     if (told.has(part.message) || [...told].some((text) => text.includes(part.message))) continue;
     told.add(part.message);
-    lines.push(`  because: ${oneLine(part.message)}`);
+    lines.push(`because: ${oneLine(part.message)}`);
   }
   return lines;
 }
@@ -138,15 +144,6 @@ function systemCode(error: Error): string {
 /** Messages can hold names from foreign files: one line, nothing that a terminal obeys. */
 function oneLine(text: string): string {
   return harmless(text.replaceAll("\n", " "));
-}
-
-function readSource(file: string): string | undefined {
-  try {
-    const { size } = statSync(file);
-    return size <= largestSource ? readFileSync(file, "utf8") : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function painter(colours: boolean): (code: string, text: string) => string {

@@ -61,10 +61,10 @@ export const streams: Readonly<Record<string, readonly BuildEvent[]>> = {
   ],
 };
 
-const escape = "\x1b\\[";
-const parts = new RegExp(`${escape}[?0-9;]*[A-Za-z]|[\\s\\S]`, "gu");
-const up = new RegExp(`^${escape}\\d+A$`);
-const colour = new RegExp(`^${escape}[0-9;]*m$`);
+const csi = "\x1b\\[";
+const parts = new RegExp(`${csi}[?0-9;]*[A-Za-z]|[\\s\\S]`, "gu");
+const up = new RegExp(`^${csi}\\d+A$`);
+const colour = new RegExp(`^${csi}[0-9;]*m$`);
 
 /** Rows and a cursor: prints, CR, LF, cursor up, erase to the end of line and screen. Anything else is an error. */
 export function screen(columns: number): { write(text: string): void; rows(): string[]; hidden(): boolean } {

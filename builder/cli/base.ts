@@ -1,0 +1,73 @@
+/** `wbuild base`: base images that need no registry. */
+import { type Command, collect, flagsOf } from "./command.ts";
+import { defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { openSession } from "./session.ts";
+import { parseChoice, parseCount } from "./values.ts";
+
+interface BaseFlags extends ProgressFlags {
+  readonly name?: string;
+  readonly suite?: string;
+  readonly mirror?: string;
+  readonly include?: readonly string[];
+}
+
+export const baseCommand: Command = {
+  operands: "linux|debian",
+  about: `
+    Makes a base image and keeps it under wbuild.local. linux is made from this host's static busybox, without any network:
+    a shell, the usual tools, passwd, group, and this host's certificates. debian is made by mmdebstrap from the
+    distribution's packages; dates in it are bounded by SOURCE_DATE_EPOCH when that is set.
+
+    Prints the image's name.`,
+  examples: [
+    ["wbuild base linux", "make wbuild.local/linux, for FROM wbuild.local/linux"],
+    ["wbuild base debian --suite bookworm --include build-essential", "make wbuild.local/debian with a compiler"],
+  ],
+  define(parser) {
+    parser
+      .argument("<kind>")
+      .option("--name <name>", "keep it under this name instead")
+      .option("--suite <release>", "debian: the release, such as bookworm (default: this host's)")
+      .option("--mirror <url>", "debian: where packages come from (default: as this host has it)")
+      .option("--include <package>", "debian: one more package; may be repeated", collect);
+    defineProgressFlags(parser, "print the name alone");
+  },
+  async run(parser, cli) {
+    const flags = flagsOf<BaseFlags>(parser);
+    const kind = parseChoice("base", parser.args[0] ?? "", ["linux", "debian"]);
+    const { nameFor } = await import("../image/local.ts");
+    const { SOURCE_DATE_EPOCH: epoch } = cli.env;
+    const options = {
+      ...(flags.name === undefined ? {} : { name: nameFor(flags.name) }),
+      ...(epoch ? { epochSeconds: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) } : {}),
+    };
+    await using session = openSession(cli);
+    const store = await session.store();
+    const report = await session.report(flags);
+    const step = { id: "base", title: `base ${kind}` };
+    report({ kind: "start", step, at: Date.now() });
+    const onLine = (line: string) =>
+      report({ kind: "output", id: step.id, stream: "stderr", text: `${line}\n`, at: Date.now() });
+    let name: string;
+    if (kind === "linux") {
+      const { linuxBaseName, makeLinuxBase } = await import("../base/linux.ts");
+      await makeLinuxBase(store, options);
+      name = options.name ?? linuxBaseName;
+    } else {
+      const { debianBaseName, makeDebianBase } = await import("../base/debian.ts");
+      const { suite, mirror, include } = flags;
+      await makeDebianBase(store, {
+        ...options,
+        ...(suite === undefined ? {} : { suite }),
+        ...(mirror === undefined ? {} : { mirror }),
+        ...(include === undefined ? {} : { include: include.flatMap((text) => text.split(",")) }),
+        onLine,
+        signal: cli.signal,
+      });
+      name = options.name ?? debianBaseName;
+    }
+    report({ kind: "done", id: step.id, cached: false, at: Date.now() });
+    cli.stdout.write(`${name}\n`);
+    return 0;
+  },
+};

@@ -1,0 +1,45 @@
+/** `wbuild build`, and `wbuild CONTEXT`: from a Dockerfile to an image. */
+import { defineBuildFlags, requestOf } from "./build-flags.ts";
+import { type Command, flagsOf } from "./command.ts";
+import { defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { openSession } from "./session.ts";
+
+export const buildCommand: Command = {
+  operands: "CONTEXT",
+  about: `
+    Builds an image from a Dockerfile and the files of a folder, the context. The image goes into the store under its
+    names; --output writes it elsewhere, or only its files. Steps that do not depend on each other run at the same time,
+    and what has not changed since an earlier build is taken from the cache.
+
+    CONTEXT is a folder, or - for a Dockerfile on standard input. Standard output gets the image ID with --quiet, or
+    what an output with dest=- writes; everything else goes to standard error. SOURCE_DATE_EPOCH in the environment bounds
+    every time in the image.`,
+  examples: [
+    ["wbuild .", "build the Dockerfile of this folder"],
+    ["wbuild -t registry.example.com/app:1.2 --push .", "build it, name it, push it"],
+    ["wbuild -f docker/Dockerfile --target test --build-arg VERSION=1.2 .", "another Dockerfile, up to one stage"],
+    ["wbuild -o type=oci,dest=app.tar .", "write an OCI archive"],
+    ["wbuild -o out .", "write the files of the last stage to a folder"],
+    ["echo 'FROM alpine' | wbuild -", "a Dockerfile on standard input, without a context"],
+  ],
+  define(parser) {
+    defineBuildFlags(parser);
+    defineProgressFlags(parser, "print the image ID alone");
+  },
+  async run(parser, cli) {
+    const flags = flagsOf<ProgressFlags>(parser);
+    const request = await requestOf(parser, cli);
+    await using session = openSession(cli);
+    const { buildImage } = await import("../build.ts");
+    const result = await buildImage(request, {
+      store: await session.store(),
+      report: await session.report(flags),
+      signal: cli.signal,
+      stdin: cli.stdin,
+      stdout: cli.stdout,
+    });
+    const writesToStdout = request.outputs.some((output) => "dest" in output && output.dest === "-");
+    if (flags.quiet && !writesToStdout) cli.stdout.write(`${result.imageId}\n`);
+    return 0;
+  },
+};

@@ -1,0 +1,64 @@
+/** `wbuild history`: how an image was made. */
+import { WbuildError } from "../../native/error.ts";
+import { type Command, flagsOf } from "./command.ts";
+import { openSession } from "./session.ts";
+
+interface HistoryFlags {
+  readonly trunc: boolean;
+  readonly human?: string | boolean;
+  readonly quiet?: boolean;
+  readonly format?: string;
+  readonly json?: boolean;
+  readonly dockerfile?: boolean;
+}
+
+export const historyCommand: Command = {
+  operands: "IMAGE",
+  about: `
+    Shows one line for each step that made the image, the newest first, in the form that \`docker history\` has: when, by
+    what, and how much it added. With --dockerfile, a Dockerfile that would make such an image, written back from its history
+    and configuration; what the history does not tell is marked by a comment.`,
+  examples: [
+    ["wbuild history app", "a table"],
+    ["wbuild history --no-trunc --format '{{.CreatedBy}}' app", "the steps in full"],
+    ["wbuild history --dockerfile app > Dockerfile", "back to a Dockerfile"],
+  ],
+  define(parser) {
+    parser
+      .argument("<image>")
+      .option("--no-trunc", "show everything in full")
+      .option("-H, --human [yes]", "sizes and times for people; --human=false for bytes and dates")
+      .option("-q, --quiet", "print image IDs alone")
+      .option("--format <template>", "table, json, or a Go template: {{.ID}} {{.CreatedBy}} {{.Size}} …")
+      .option("--json", "print the steps as JSON, one object a line")
+      .option("--dockerfile", "print a Dockerfile");
+  },
+  async run(parser, cli) {
+    const flags = flagsOf<HistoryFlags>(parser);
+    if (flags.json && flags.format !== undefined)
+      throw new WbuildError("CLI_USAGE", "--json and --format exclude each other");
+    const { findImage } = await import("../image/local.ts");
+    const { layerSizes } = await import("../image/layer-sizes.ts");
+    await using session = openSession(cli);
+    const store = await session.store();
+    const image = await findImage(store, parser.args[0] ?? "");
+    if (flags.dockerfile) {
+      const { dockerfileOf } = await import("../image/dockerfile-of.ts");
+      cli.stdout.write(dockerfileOf(image));
+      return 0;
+    }
+    const { historyRows, renderHistory } = await import("../image/history.ts");
+    const { parseBoolean } = await import("./values.ts");
+    const format = flags.json ? "json" : flags.format;
+    cli.stdout.write(
+      renderHistory(historyRows(image, await layerSizes(store, image)), {
+        noTrunc: !flags.trunc,
+        human: typeof flags.human === "string" ? parseBoolean("--human", flags.human) : true,
+        quiet: flags.quiet === true,
+        now: Date.now(),
+        ...(format === undefined ? {} : { format }),
+      }),
+    );
+    return 0;
+  },
+};

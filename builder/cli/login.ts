@@ -1,0 +1,90 @@
+/** `wbuild login`: checks credentials with the registry and keeps them where docker would. */
+import { WbuildError } from "../../native/error.ts";
+import { type Cli, type Command, flagsOf } from "./command.ts";
+import { definePlainHttp } from "./flags.ts";
+import { openSession } from "./session.ts";
+
+interface LoginFlags {
+  readonly username?: string;
+  readonly password?: string;
+  readonly passwordStdin?: boolean;
+  readonly plainHttp?: boolean;
+}
+
+export const loginCommand: Command = {
+  operands: "[REGISTRY]",
+  about: `
+    Asks the registry whether it accepts a user's name and password (or token), and keeps them in the credential helper
+    that Docker's configuration file names, else in that file. Without REGISTRY, for Docker Hub. What is missing is asked
+    for; the password is not shown.`,
+  examples: [
+    ["wbuild login registry.example.com", "asks for name and password"],
+    ["wbuild login -u ci --password-stdin registry.example.com < token.txt", "in scripts"],
+  ],
+  define(parser) {
+    parser
+      .argument("[registry]")
+      .option("-u, --username <name>", "user's name")
+      .option("-p, --password <text>", "password; every user of this host can see it: prefer --password-stdin")
+      .option("--password-stdin", "read the password from standard input");
+    definePlainHttp(parser);
+  },
+  async run(parser, cli) {
+    const flags = flagsOf<LoginFlags>(parser);
+    const registry = (parser.args[0] ?? "docker.io").replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+    if (flags.password !== undefined && flags.passwordStdin)
+      throw new WbuildError("CLI_USAGE", "--password and --password-stdin exclude each other");
+    if (flags.password !== undefined)
+      cli.stderr.write("warning: a password on the command line can be seen by others; use --password-stdin\n");
+    const username = flags.username ?? (flags.passwordStdin ? undefined : await ask(cli, "User name: ", true));
+    if (!username) throw new WbuildError("CLI_USAGE", "--password-stdin needs --username");
+    const password = flags.password ?? (flags.passwordStdin ? await readAll(cli) : await ask(cli, "Password: ", false));
+    if (!password) throw new WbuildError("CLI_USAGE", "the password is empty");
+    const { login } = await import("../../registry/credentials.ts");
+    await using session = openSession(cli);
+    const client = await session.registry(flags.plainHttp ? [registry] : []);
+    await client.checkLogin(registry, { username, password });
+    const { place, isPlain } = await login(registry, { username, password });
+    if (isPlain) cli.stderr.write(`warning: the password is kept unencrypted in ${place}\n`);
+    cli.stdout.write(`Logged in to ${registry}\n`);
+    return 0;
+  },
+};
+
+/** Standard input as one line's worth of secret: a newline at its end is not part of it. At most 1 MiB. */
+async function readAll(cli: Cli): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of cli.stdin) {
+    const bytes = Buffer.from(part as Uint8Array);
+    size += bytes.length;
+    if (size > 1 << 20) throw new WbuildError("CLI_USAGE", "what comes on standard input is too long for a password");
+    parts.push(bytes);
+  }
+  return Buffer.concat(parts)
+    .toString("utf8")
+    .replace(/\r?\n$/, "");
+}
+
+/** Asks on the terminal, on standard error so that standard output stays clean. Throws CLI_USAGE without a terminal. */
+async function ask(cli: Cli, question: string, echo: boolean): Promise<string> {
+  if (!cli.stdin.isTTY)
+    throw new WbuildError("CLI_USAGE", "there is no terminal to ask for the credentials on", {
+      hint: "use --username and --password-stdin",
+    });
+  const { createInterface } = await import("node:readline/promises");
+  const { Writable } = await import("node:stream");
+  // The line editor echoes to its output: one that drops everything keeps the password off the screen.
+  const silent = new Writable({ write: (_part, _encoding, done) => done() });
+  const lines = createInterface({ input: cli.stdin, output: echo ? cli.stderr : silent, terminal: true });
+  try {
+    if (!echo) cli.stderr.write(question);
+    lines.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
+    const answer = await lines.question(echo ? question : "", { signal: cli.signal });
+    if (!echo) cli.stderr.write("\n");
+    return echo ? answer.trim() : answer;
+  } finally {
+    lines.close();
+    cli.stdin.pause();
+  }
+}

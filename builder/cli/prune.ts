@@ -1,0 +1,82 @@
+/** `wbuild prune`: frees room. */
+import { WbuildError } from "../../native/error.ts";
+import { humanSize } from "../image/go-text.ts";
+import { type Cli, type Command, collect, flagsOf } from "./command.ts";
+import { openSession } from "./session.ts";
+import { json } from "./table.ts";
+import { badValue, parsePair, parseSize, parseUntil } from "./values.ts";
+
+interface PruneFlags {
+  readonly all?: boolean;
+  readonly keepStorage?: string;
+  readonly filter?: readonly string[];
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+export const pruneCommand: Command = {
+  operands: "",
+  about: `
+    Removes what no image, cached step or running build needs. With --all also the whole build cache, unpacked layers and
+    images without a name. With --keep-storage build cache and unpacked layers go, the longest unused first, until the store
+    is no larger than that. Named images stay always: \`wbuild rmi\` removes them.`,
+  examples: [
+    ["wbuild prune", "remove leftovers"],
+    ["wbuild prune --keep-storage 10GB", "shrink the store to 10 GB"],
+    ["wbuild prune -a -f --filter until=24h", "drop everything unused for a day, without being asked"],
+  ],
+  define(parser) {
+    parser
+      .option("-a, --all", "also remove build cache, unpacked layers and images without a name")
+      .option("--keep-storage <size>", "remove only until the store is no larger than this, such as 10GB")
+      .option("--filter <until=time>", "remove only what was last used before: until=24h, until=2026-01-31", collect)
+      .option("-f, --force", "do not ask")
+      .option("--dry-run", "tell what would go, and remove nothing")
+      .option("--json", "print the result as JSON");
+  },
+  async run(parser, cli) {
+    const flags = flagsOf<PruneFlags>(parser);
+    let until: number | undefined;
+    for (const filter of flags.filter ?? []) {
+      const [key, value] = parsePair("--filter", filter);
+      if (key !== "until" || value === undefined) throw badValue("--filter", filter, "of the form until=24h");
+      until = parseUntil("--filter until", value, Date.now());
+    }
+    const keep = flags.keepStorage === undefined ? undefined : parseSize("--keep-storage", flags.keepStorage);
+    if (flags.all && !flags.force && !flags.dryRun && !(await agrees(cli)))
+      throw new WbuildError("CLI_USAGE", "nothing was removed", { hint: "--force removes without being asked" });
+    await using session = openSession(cli);
+    const store = await session.store();
+    if (flags.all && !flags.dryRun) {
+      const { removeUntagged } = await import("../image/local.ts");
+      removeUntagged(store, until);
+    }
+    const report = await store.collect({
+      all: flags.all === true,
+      dryRun: flags.dryRun === true,
+      ...(keep === undefined ? {} : { keepStorageBytes: keep }),
+      ...(until === undefined ? {} : { until }),
+    });
+    cli.stdout.write(
+      flags.json
+        ? json(report)
+        : `${flags.dryRun ? "Would free" : "Freed"} ${humanSize(report.freedBytes)}, ${humanSize(report.keptBytes)} ${flags.dryRun ? "would stay" : "are left"}\n`,
+    );
+    return 0;
+  },
+};
+
+async function agrees(cli: Cli): Promise<boolean> {
+  if (!cli.stdin.isTTY) return false;
+  const { createInterface } = await import("node:readline/promises");
+  const lines = createInterface({ input: cli.stdin, output: cli.stderr });
+  try {
+    const answer = await lines.question("Remove the build cache and all unnamed images? [y/N] ", {
+      signal: cli.signal,
+    });
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
+}

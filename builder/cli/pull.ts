@@ -1,0 +1,37 @@
+/** `wbuild pull`: from a registry into the store. */
+import { type Command, flagsOf } from "./command.ts";
+import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { openSession } from "./session.ts";
+
+export const pullCommand: Command = {
+  operands: "IMAGE",
+  about: `
+    Fetches an image and keeps it under its name. Its layers, configuration and history stay as they are, byte for
+    byte. Of an image for several platforms, the one for --platform is fetched, else the one for this host.`,
+  examples: [
+    ["wbuild pull alpine:3.20", "from Docker Hub"],
+    ["wbuild pull --platform linux/arm64 registry.example.com/team/app", "for another platform"],
+  ],
+  define(parser) {
+    parser.argument("<image>").option("--platform <os/arch>", "fetch the image for this platform, such as linux/arm64");
+    defineProgressFlags(parser, "print the image ID alone");
+    definePlainHttp(parser);
+  },
+  async run(parser, cli) {
+    const flags = flagsOf<ProgressFlags & { platform?: string; plainHttp?: boolean }>(parser);
+    const text = parser.args[0] ?? "";
+    const { parsePlatform } = await import("../image/platform.ts");
+    const { parseReference } = await import("../../registry/reference.ts");
+    const { pullInto } = await import("../image/transfer.ts");
+    const { registry } = parseReference(text);
+    await using session = openSession(cli);
+    const client = await session.registry(flags.plainHttp ? [registry] : []);
+    const { image } = await pullInto(await session.store(), client, text, {
+      ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform) }),
+      report: await session.report(flags),
+      signal: cli.signal,
+    });
+    cli.stdout.write(flags.quiet ? `${image.id}\n` : `${image.name}@${image.descriptor.digest}\n`);
+    return 0;
+  },
+};

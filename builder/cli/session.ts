@@ -1,0 +1,91 @@
+/** What a command works with: the store, a progress face, a registry client. Opened when first asked for, closed together. */
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Store } from "../../layerfs/store/store.ts";
+import type { RegistryClient } from "../../registry/client.ts";
+import { openFace, parseProgress } from "../progress/choose.ts";
+import type { Report } from "../progress/events.ts";
+import type { Cli } from "./command.ts";
+import type { ProgressFlags } from "./flags.ts";
+import { version } from "./version.ts";
+
+export interface Session extends AsyncDisposable {
+  /** Leased: nothing that it finds goes away until the session ends. */
+  store(): Promise<Store>;
+  /** Names that are spoken to over plain http: given before the first call. */
+  registry(plainHttp?: readonly string[]): Promise<RegistryClient>;
+  /** The face that flags and environment ask for. */
+  report(flags?: ProgressFlags): Promise<Report>;
+  warn(text: string): void;
+}
+
+/** `--home`, else `$WBUILD_HOME`, else `wbuild` in the XDG data folder. Absolute. */
+export function homeOf(cli: Pick<Cli, "home" | "env" | "cwd">): string {
+  const given = cli.home || cli.env["WBUILD_HOME"];
+  if (given) return resolve(cli.cwd, given);
+  const data = cli.env["XDG_DATA_HOME"];
+  // The XDG specification wants relative paths ignored.
+  if (data?.startsWith("/")) return join(data, "wbuild");
+  return join(cli.env["HOME"] || homedir(), ".local", "share", "wbuild");
+}
+
+export function openSession(cli: Cli): Session {
+  const closing: (() => unknown)[] = [];
+  const once = <T>(open: () => Promise<T>): (() => Promise<T>) => {
+    let opened: Promise<T> | undefined;
+    return () => {
+      opened ??= open();
+      return opened;
+    };
+  };
+  let say: Report | undefined;
+  const warn = (text: string) => {
+    if (say) say({ kind: "warning", text, at: Date.now() });
+    else cli.stderr.write(`warning: ${text}\n`);
+  };
+  const store = once(async () => {
+    const { openStore } = await import("../../layerfs/store/store.ts");
+    const opened = openStore(homeOf(cli));
+    const lease = opened.lease();
+    closing.push(() => {
+      lease[Symbol.dispose]();
+      opened[Symbol.dispose]();
+    });
+    return opened;
+  });
+  let client: Promise<RegistryClient> | undefined;
+  return {
+    store,
+    warn,
+    registry(plainHttp = []) {
+      client ??= (async () => {
+        const { openRegistry } = await import("../../registry/client.ts");
+        const opened = openRegistry({ userAgent: `wbuild/${version}`, plainHttp, warn, signal: cli.signal });
+        closing.push(() => opened.close());
+        return opened;
+      })();
+      return client;
+    },
+    async report(flags = {}) {
+      if (say) return say;
+      const asked = flags.quiet
+        ? "quiet"
+        : flags.progress === undefined
+          ? undefined
+          : parseProgress("--progress", flags.progress);
+      const face = await openFace(asked, cli.stderr, cli.env);
+      // A terminal without a cursor is a bad farewell, whatever ends the process.
+      const close = () => face.close();
+      process.once("exit", close);
+      closing.push(() => {
+        process.off("exit", close);
+        face.close();
+      });
+      say = face.report;
+      return say;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const close of closing.splice(0).reverse()) await close();
+    },
+  };
+}

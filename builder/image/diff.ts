@@ -1,0 +1,94 @@
+/** What differs between two trees, path by path, as `docker diff` tells it. Pure but for reading files' digests. */
+import type { Change, Entry } from "../../layerfs/layer/entry.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
+
+export interface Difference {
+  /** Absolute, with '/' between. */
+  readonly path: string;
+  readonly kind: "added" | "changed" | "deleted";
+  /** What of it differs, for `changed`: content, mode, owner, type, target, attributes. */
+  readonly what: readonly string[];
+  /** Bytes of a file, before and after. */
+  readonly before?: number;
+  readonly after?: number;
+}
+
+/** In byte order of the paths. Times alone are no difference: each build of a file has another. */
+export async function diffTrees(before: Tree, after: Tree): Promise<Difference[]> {
+  const old = new Map((await before.walk("")).map((entry) => [entry.path, entry]));
+  const found: Difference[] = [];
+  for (const entry of await after.walk("")) {
+    const was = old.get(entry.path);
+    old.delete(entry.path);
+    if (entry.path === "") continue;
+    if (!was) found.push({ path: `/${entry.path}`, kind: "added", what: [], ...sizes(undefined, entry) });
+    else {
+      const what = await differing(before, was, after, entry);
+      if (what.length > 0) found.push({ path: `/${entry.path}`, kind: "changed", what, ...sizes(was, entry) });
+    }
+  }
+  old.delete("");
+  // A folder that is gone says all: what was in it is not listed again.
+  for (const [path, entry] of old)
+    if (!old.has(parentOf(path)))
+      found.push({ path: `/${path}`, kind: "deleted", what: [], ...sizes(entry, undefined) });
+  return found.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+}
+
+/** What one layer says it changes, given the tree below it. A folder that is only passed through is no change. */
+export async function diffLayer(below: Tree, changes: readonly Change[]): Promise<Difference[]> {
+  const found: Difference[] = [];
+  for (const change of changes) {
+    const path = change.kind === "set" ? change.entry.path : change.path;
+    if (path === "") continue;
+    const was = await below.stat(path);
+    if (change.kind === "set") {
+      const { entry } = change;
+      if (!was) found.push({ path: `/${path}`, kind: "added", what: [], ...sizes(undefined, entry) });
+      else {
+        const what = entry.type === "file" ? ["content"] : await differing(below, was, below, entry);
+        if (what.length > 0) found.push({ path: `/${path}`, kind: "changed", what, ...sizes(was, entry) });
+      }
+    } else if (was && change.kind === "delete") {
+      found.push({ path: `/${path}`, kind: "deleted", what: [], ...sizes(was, undefined) });
+    } else if (was)
+      for (const child of await below.list(path))
+        found.push({ path: `/${child.path}`, kind: "deleted", what: [], ...sizes(child, undefined) });
+  }
+  return found.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+}
+
+/** One line as `docker diff` prints it. */
+export function diffLine(difference: Difference): string {
+  return `${{ added: "A", changed: "C", deleted: "D" }[difference.kind]} ${difference.path}`;
+}
+
+async function differing(before: Tree, was: Entry, after: Tree, now: Entry): Promise<string[]> {
+  if (was.type !== now.type) return ["type"];
+  const what: string[] = [];
+  if (was.type === "file" && (was.size !== now.size || (await before.digest(was)) !== (await after.digest(now))))
+    what.push("content");
+  if (was.mode !== now.mode) what.push("mode");
+  if (was.uid !== now.uid || was.gid !== now.gid) what.push("owner");
+  if (was.target !== now.target && was.type === "symlink") what.push("target");
+  if (was.device?.major !== now.device?.major || was.device?.minor !== now.device?.minor) what.push("device");
+  if (attributes(was) !== attributes(now)) what.push("attributes");
+  return what;
+}
+
+function attributes(entry: Entry): string {
+  const pairs = [...(entry.pax ?? [])].filter(([key]) => key.startsWith("SCHILY.xattr."));
+  return JSON.stringify(pairs.map(([key, value]) => [key, Buffer.from(value).toString("hex")]).sort());
+}
+
+function sizes(before: Entry | undefined, after: Entry | undefined): { before?: number; after?: number } {
+  return {
+    ...(before?.type === "file" ? { before: before.size } : {}),
+    ...(after?.type === "file" ? { after: after.size } : {}),
+  };
+}
+
+function parentOf(path: string): string {
+  const at = path.lastIndexOf("/");
+  return at === -1 ? "" : path.slice(0, at);
+}

@@ -1,0 +1,114 @@
+/** Images between a registry and the store, under their names: what `pull` and `push` do. */
+import type { Platform } from "../../layerfs/store/descriptor.ts";
+import type { Store } from "../../layerfs/store/store.ts";
+import type { RegistryClient } from "../../registry/client.ts";
+import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import type { TransferProgress } from "../../registry/side-by-side.ts";
+import type { Report } from "../progress/events.ts";
+import { findImage, type LocalImage } from "./local.ts";
+import { choosePlatform, formatPlatform, hostPlatform } from "./platform.ts";
+
+export interface TransferOptions {
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
+export interface Pulled {
+  readonly image: LocalImage;
+  /** False when the name pointed at the very same image before. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Fetches the image for a platform (else this host's) and points its name at it. Content is stored byte for byte.
+ * Throws REG_*.
+ */
+export async function pullInto(
+  store: Store,
+  client: RegistryClient,
+  text: string,
+  options: TransferOptions & { readonly platform?: Platform },
+): Promise<Pulled> {
+  const reference = parseReference(text);
+  const name = formatReference(reference);
+  const platform = options.platform ?? hostPlatform();
+  const { pullImage } = await import("../../registry/pull.ts");
+  return step(
+    options.report,
+    `pull ${formatReference(reference, { familiar: true })} (${formatPlatform(platform)})`,
+    async (onProgress) => {
+      const before = store.refs.get(name)?.descriptor.digest;
+      const pulled = await pullImage(client, reference, store.blobs, {
+        choose: (manifests) => choosePlatform(manifests, platform),
+        signal: options.signal,
+        onProgress,
+      });
+      const keeps = [pulled.manifest.config.digest, ...pulled.layers.map((layer) => layer.blob.digest)];
+      store.refs.set(name, pulled.descriptor, keeps);
+      return { image: await findImage(store, name), isNew: before !== pulled.descriptor.digest };
+    },
+  );
+}
+
+/** Sends the image of this name to its registry. Other repositories there that hold its layers serve as their source. */
+export async function pushFrom(
+  store: Store,
+  client: RegistryClient,
+  text: string,
+  options: TransferOptions,
+): Promise<LocalImage> {
+  const image = await findImage(store, text);
+  const reference = parseReference(image.name ?? text);
+  const { pushImage } = await import("../../registry/push.ts");
+  return step(options.report, `push ${formatReference(reference, { familiar: true })}`, async (onProgress) => {
+    await pushImage(client, image.descriptor, reference, store.blobs, {
+      mountFrom: siblings(store, reference),
+      signal: options.signal,
+      onProgress,
+    });
+    return image;
+  });
+}
+
+/** Repositories of the same registry whose images, as this store knows them, hold a blob. */
+function siblings(store: Store, target: Reference): (digest: string) => readonly string[] {
+  const holders = new Map<string, Set<string>>();
+  for (const ref of store.refs.list()) {
+    if (!ref.name.startsWith(`${target.registry}/`)) continue;
+    const { repository } = parseReference(ref.name);
+    if (repository === target.repository) continue;
+    for (const digest of ref.keeps) holders.set(digest, (holders.get(digest) ?? new Set()).add(repository));
+  }
+  return (digest) => [...(holders.get(digest) ?? [])];
+}
+
+async function step<T>(
+  report: Report,
+  title: string,
+  work: (onProgress: (event: TransferProgress) => void) => Promise<T>,
+): Promise<T> {
+  report({ kind: "start", step: { id: title, title }, at: Date.now() });
+  try {
+    const result = await work(({ label, done, total }) =>
+      report({
+        kind: "progress",
+        id: title,
+        label,
+        done,
+        ...(total === undefined ? {} : { total }),
+        unit: "bytes",
+        at: Date.now(),
+      }),
+    );
+    report({ kind: "done", id: title, cached: false, at: Date.now() });
+    return result;
+  } catch (error) {
+    report({
+      kind: "failed",
+      id: title,
+      message: error instanceof Error ? error.message : String(error),
+      at: Date.now(),
+    });
+    throw error;
+  }
+}

@@ -24,8 +24,10 @@ export interface SandboxProcess {
   /** argv[0] is looked up in the container's PATH when it has no slash. */
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Absolute, inside the container; must exist. */
+  /** Absolute, inside the container; must exist unless `makeCwd`. */
   readonly cwd: string;
+  /** Makes the folders of `cwd` that are missing, as root with mode 0755. */
+  readonly makeCwd?: boolean;
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];

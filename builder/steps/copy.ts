@@ -52,14 +52,22 @@ function contextOf(world: World) {
   });
 }
 
-/** All sources of an op. Throws CTX_NO_SOURCE for one that is not there. */
+/**
+ * All sources of an op. Throws CTX_NO_SOURCE for a name that is not there, and when nothing at all was matched; one
+ * pattern of several may match nothing.
+ */
 export async function selectAll(op: CopyOp, tree: Tree, world: World): Promise<Selected[]> {
   const all: Selected[] = [];
+  let empty: string | undefined;
   for (const source of op.sources) {
     const selected = await selectSource(tree, source);
-    if (selected.length === 0) throw await missing(op, source, tree, world);
+    if (selected.length === 0) {
+      if (!isPattern(source)) throw await missing(op, source, tree, world);
+      empty ??= source;
+    }
     all.push(...selected);
   }
+  if (all.length === 0 && empty !== undefined) throw await missing(op, empty, tree, world);
   return all;
 }
 
@@ -89,9 +97,9 @@ export async function placeAll(op: CopyOp, source: Tree, selection: readonly Sel
   for (const selected of selection) {
     if (selected.root.type === "directory") {
       for (const { relative, entry } of await membersOf(source, selected)) {
-        const path = join(target, relative);
-        if (path === "") continue;
-        await placement.put(path, await onDisk(entry));
+        // The folder itself is not copied, only what it holds: the target is a new folder like any other.
+        if (relative === "") await placement.folder(target);
+        else await placement.put(join(target, relative), await onDisk(entry));
       }
     } else {
       const path = isFolder ? join(target, nameOf(selected.path)) : target;

@@ -15,19 +15,34 @@ void callJs(napi_env env, napi_value, void*, void* data) {
   (*work)(Napi::Env(env));
 }
 
+void closeGate(napi_env, void* data, void*) {
+  const std::unique_ptr<std::shared_ptr<Caller::Gate>> gate(static_cast<std::shared_ptr<Caller::Gate>*>(data));
+  const std::lock_guard lock((*gate)->mutex);
+  (*gate)->isClosed = true;
+}
+
 }  // namespace
 
 Caller::Caller(Napi::Env env, bool keepAlive) {
-  const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "wbuild"), 0, 1, nullptr, nullptr,
-                                      nullptr, callJs, &handle_);
-  if (status != napi_ok) throw Napi::Error::New(env, "cannot make a thread-safe function");
+  auto* gate = new std::shared_ptr<Gate>(gate_);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "wbuild"), 0,
+                                                             1, gate, closeGate, nullptr, callJs, &handle_);
+  if (status != napi_ok) {
+    delete gate;
+    throw Napi::Error::New(env, "cannot make a thread-safe function");
+  }
   if (!keepAlive) napi_unref_threadsafe_function(env, handle_);
 }
 
-Caller::~Caller() { napi_release_threadsafe_function(handle_, napi_tsfn_release); }
+// When the process ends, Node frees the function itself, and only then the objects that hold a Caller.
+Caller::~Caller() {
+  const std::lock_guard lock(gate_->mutex);
+  if (!gate_->isClosed) napi_release_threadsafe_function(handle_, napi_tsfn_release);
+}
 
 void Caller::call(std::function<void(Napi::Env)> work) {
+  const std::lock_guard lock(gate_->mutex);
+  if (gate_->isClosed) return;
   auto* data = new std::function<void(Napi::Env)>(std::move(work));
   if (napi_call_threadsafe_function(handle_, data, napi_tsfn_nonblocking) != napi_ok) delete data;
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "failure.hh"
@@ -18,10 +19,18 @@ class Caller {
   ~Caller();
   Caller(const Caller&) = delete;
   Caller& operator=(const Caller&) = delete;
+  /// From any thread. Does nothing once Node is ending.
   void call(std::function<void(Napi::Env)> work);
+
+  /// What outlives both: Node ends its side when the process does, whoever still holds a Caller then.
+  struct Gate {
+    std::mutex mutex;
+    bool isClosed = false;
+  };
 
  private:
   napi_threadsafe_function handle_ = nullptr;
+  std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
 };
 
 /// The Failure as a JavaScript Error with `layerCode`, `path` (raw bytes) and `errno` (a number) for addon.ts.

@@ -16,6 +16,8 @@ export interface StepHost {
   readonly limits: SandboxLimits;
   readonly security: "default" | "insecure";
   readonly mounts: readonly Mount[];
+  /** The image's files cannot be changed; mounts can. */
+  readonly readonlyRoot?: boolean;
 }
 
 /** Unpacked layers, bottom first: absolute folders in overlayfs form (0/0 character devices are whiteouts). */

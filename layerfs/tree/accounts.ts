@@ -2,6 +2,9 @@
 import { WbuildError } from "../../native/error.ts";
 import type { Tree } from "./tree.ts";
 
+/** What is needed of a tree to look accounts up in it. */
+export type AccountsTree = Pick<Tree, "resolve" | "stat" | "read">;
+
 export interface User {
   readonly name: string;
   readonly uid: number;
@@ -66,7 +69,7 @@ function idOf(text: string | undefined): number | undefined {
   return id <= highestId ? id : undefined;
 }
 
-async function readText(tree: Tree, path: string): Promise<string> {
+async function readText(tree: AccountsTree, path: string): Promise<string> {
   const real = await tree.resolve(path, true);
   const entry = real === undefined ? undefined : await tree.stat(real);
   if (entry === undefined || entry.type !== "file" || entry.size === 0) return "";
@@ -83,7 +86,7 @@ async function readText(tree: Tree, path: string): Promise<string> {
 }
 
 /** The accounts of a tree; none where it has no such files. */
-export async function readAccounts(tree: Tree): Promise<Accounts> {
+export async function readAccounts(tree: AccountsTree): Promise<Accounts> {
   return parseAccounts(await readText(tree, "etc/passwd"), await readText(tree, "etc/group"));
 }
 
@@ -92,7 +95,7 @@ export async function readAccounts(tree: Tree): Promise<Accounts> {
  * always a number. Without a group the user's own groups apply; a number without a name gets group 0 and no others.
  * Throws STEP_USER with the names that are nearest.
  */
-export async function resolveUser(tree: Tree, spec: string): Promise<ResolvedUser> {
+export async function resolveUser(tree: AccountsTree, spec: string): Promise<ResolvedUser> {
   const { user, group } = split(spec);
   const accounts = await readAccounts(tree);
   const found = findUser(accounts, user === "" ? "0" : user, spec);
@@ -107,7 +110,7 @@ export async function resolveUser(tree: Tree, spec: string): Promise<ResolvedUse
  * Whom copied files belong to (`--chown`): a name alone brings its own group, a number alone is also the group's number.
  * Throws STEP_USER.
  */
-export async function resolveOwner(tree: Tree, spec: string): Promise<{ uid: number; gid: number }> {
+export async function resolveOwner(tree: AccountsTree, spec: string): Promise<{ uid: number; gid: number }> {
   const { user, group } = split(spec);
   const isPlain = idOf(user) !== undefined && (group === undefined || idOf(group) !== undefined);
   const accounts = isPlain ? { users: [], groups: [] } : await readAccounts(tree);

@@ -71,24 +71,24 @@ static void name_folder(struct box *b, const char *name, int fd) {
  * mount() takes one page of options; 499 links of at most three digits need half of it, whatever the folders are called.
  * `volatile` (kernel 5.10): no sync of the whole file system when the container ends; what must last is synced by the store.
  */
-static void overlay(struct box *b, bool skeleton, bool writable) {
-  char options[4000];
-  size_t at = (size_t)snprintf(options, sizeof options, "%slowerdir=%s", b->o.userxattr ? "userxattr," : "",
-                               skeleton ? "skeleton:" : "");
+static void overlay(struct box *b, bool skeleton, bool with_upper) {
+  char layers[4000], all[4090];
+  bool writable = with_upper && !b->o.root_readonly;
+  size_t at = (size_t)snprintf(layers, sizeof layers, "lowerdir=%s", skeleton ? "skeleton:" : "");
   for (size_t i = 0; i < b->o.lowers; i++)
-    at += (size_t)snprintf(options + at, sizeof options - at, "%s%zu", i ? ":" : "", i);
-  /* overlayfs wants two folders at least when none of them is writable. */
-  if (!writable && b->o.lowers == 1 && !skeleton) at += (size_t)snprintf(options + at, sizeof options - at, ":empty");
-  if (writable) at += (size_t)snprintf(options + at, sizeof options - at, ",upperdir=u,workdir=w");
+    at += (size_t)snprintf(layers + at, sizeof layers - at, "%s%zu", i ? ":" : "", i);
+  /* overlayfs wants two folders at least when none of them is an upper one. */
+  if (!with_upper && b->o.lowers == 1 && !skeleton) at += (size_t)snprintf(layers + at, sizeof layers - at, ":empty");
+  if (with_upper) snprintf(layers + at, sizeof layers - at, ",upperdir=u,workdir=w");
   /* redirect_dir and metacopy would put names and half files into the upper folder that no tar layer can carry. */
-  const char *strict = ",redirect_dir=nofollow,metacopy=off,index=off,xino=off";
-  const char *tries[] = {",volatile", "", ",plain"};
+  const char *strict = b->o.userxattr ? ",userxattr" : ",redirect_dir=nofollow,metacopy=off,index=off,xino=off";
+  const char *least = b->o.userxattr ? ",userxattr" : "";
+  const char *tries[] = {strict, ",volatile", strict, "", least, ""};
   unsigned long flags = (b->o.insecure ? 0 : MS_NODEV) | (writable ? 0 : MS_RDONLY);
-  for (int i = 0; i < 3; i++) {
-    char all[4090];
-    if (i == 0 && !writable) continue;
-    snprintf(all, sizeof all, "%s%s%s", options, i == 2 || (b->o.userxattr) ? "" : strict, i == 0 ? tries[0] : "");
+  for (int i = 0; i < 6; i += 2) {
+    snprintf(all, sizeof all, "%s%s%s", layers, tries[i], with_upper ? tries[i + 1] : "");
     if (mount("overlay", "root", "overlay", flags, all) == 0) return;
+    /* An older kernel refuses what it does not know: ask for less. */
     if (errno != EINVAL) break;
   }
   fail("BOX_OVERLAY", "mount the overlay", b->o.upper ? b->o.upper : b->o.lower[0], errno);
@@ -178,7 +178,7 @@ void root_mount(struct box *b) {
       close(look);
       if (umount2("root", 0) < 0) fail("BOX_MOUNT", "unmount the first look", "root", errno);
     }
-    overlay(b, skeleton, b->o.upper && !b->o.root_readonly);
+    overlay(b, skeleton, b->o.upper != NULL);
   } else {
     char source[32];
     snprintf(source, sizeof source, "/proc/self/fd/%d", b->lower[0]);

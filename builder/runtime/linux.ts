@@ -1,0 +1,100 @@
+/** The Linux personality: unpacked layers become an overlay, the image's own accounts a user, the upper folder the changes. */
+import { chmodSync, chownSync, lstatSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Change } from "../../layerfs/layer/entry.ts";
+import { readUpper } from "../../layerfs/layer/overlay.ts";
+import { resolveUser } from "../../layerfs/tree/accounts.ts";
+import { startSandbox } from "../../native/core/sandbox.ts";
+import type { SandboxSpec } from "../../native/core/spec.ts";
+import { canMakeContainers, insideUserNamespace, mappedIds } from "../../native/core/userns.ts";
+import { WbuildError } from "../../native/error.ts";
+import { layerFoldersTree } from "./layer-folders.ts";
+import type { Execution, LayerFolders, RuntimeCore, StepHost, StepProcess } from "./runtime.ts";
+
+const singleId =
+  "this user has a single-id map: every file belongs to root, and chown to or USER of anybody else fails " +
+  "(apt-get install uidmap, and ranges in /etc/subuid and /etc/subgid, give more)";
+
+/** The upper folder is what the container sees as `/`: it takes the mode and owner of the image's own. */
+function likeBelow(upper: string, below: string): void {
+  const { mode, uid, gid } = lstatSync(below);
+  chmodSync(upper, mode & 0o7777);
+  chownSync(upper, uid, gid);
+}
+
+function networkOf(host: StepHost): SandboxSpec["network"] {
+  return host.network === "default" ? "private" : host.network;
+}
+
+async function specOf(
+  on: LayerFolders,
+  upper: string,
+  scratch: string,
+  process: StepProcess,
+  host: StepHost,
+): Promise<SandboxSpec> {
+  const work = join(scratch, "work");
+  mkdirSync(work);
+  const lower = on.folders.toReversed();
+  if (lower.length === 0) {
+    // FROM scratch: overlayfs wants something below.
+    const empty = join(scratch, "empty");
+    mkdirSync(empty, { mode: 0o755 });
+    lower.push(empty);
+  } else {
+    likeBelow(upper, lower[0] as string);
+  }
+  const { user, env, ...rest } = process;
+  const { uid, gid, groups, home } = await resolveUser(layerFoldersTree(on.folders), user);
+  return {
+    root: { lower, upper, work, ...(host.readonlyRoot === true ? { readonly: true } : {}) },
+    mounts: host.mounts,
+    // As Docker has it: HOME from the image's passwd where nobody has set it.
+    process: { ...rest, env: { HOME: home, ...env }, makeCwd: host.readonlyRoot !== true, uid, gid, groups },
+    hostname: host.hostname,
+    network: networkOf(host),
+    extraHosts: host.extraHosts,
+    limits: host.limits,
+    security: host.security,
+  };
+}
+
+async function start(
+  on: LayerFolders,
+  upper: string,
+  scratch: string,
+  process: StepProcess,
+  host: StepHost,
+  warn: (text: string) => void,
+): Promise<Execution> {
+  if (!canMakeContainers()) {
+    throw new WbuildError("BOX_NO_PRIVILEGE", "running a step needs root, or a user namespace in which we are root", {
+      hint: "`wbuild doctor` says what this user needs on this host",
+    });
+  }
+  const told = new Set<string>();
+  const warnOnce = (text: string) => {
+    if (told.has(text)) return;
+    told.add(text);
+    warn(text);
+  };
+  if (insideUserNamespace() && mappedIds() === 1) warnOnce(singleId);
+  const spec = await specOf(on, upper, scratch, process, host);
+  const running = await startSandbox(spec, warnOnce);
+  return {
+    folder: upper,
+    output: running.output,
+    exited: running.exited,
+    signal: (name) => running.signal(name),
+    async changes(): Promise<Iterable<Change>> {
+      await running.exited;
+      return await readUpper(upper);
+    },
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+  };
+}
+
+/** Throws nothing itself; `start` throws BOX_* and STEP_USER. */
+export function createLinuxRuntime(): RuntimeCore {
+  return { kind: "linux", start };
+}

@@ -8,9 +8,9 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
+import { hostPlatform } from "../image/platform.ts";
 import { writeImage } from "../image/write-image.ts";
 import { linesFor, readAptSources } from "./apt-sources.ts";
-import { hostPlatform } from "./host-platform.ts";
 
 export const debianBaseName = "wbuild.local/debian:latest";
 

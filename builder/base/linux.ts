@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
+import { hostPlatform } from "../image/platform.ts";
 import { findBusybox } from "./busybox.ts";
-import { hostPlatform } from "./host-platform.ts";
 import { skeleton } from "./skeleton.ts";
 
 export const linuxBaseName = "wbuild.local/linux:latest";

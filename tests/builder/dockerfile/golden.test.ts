@@ -38,7 +38,9 @@ for (const name of readdirSync(join(golden, "dockerfile-bad"))) {
     const text = readFileSync(join(folder, "Dockerfile"), "utf8");
     const error = t.throws(() => parseDockerfile({ name: "Dockerfile", text }));
     if (!isWbuildError(error)) throw error;
-    const found = diagnosticsOf(error).map((each) => renderDiagnostic(each, { color: false })).join("\n");
+    const found = diagnosticsOf(error)
+      .map((each) => renderDiagnostic(each, { color: false }))
+      .join("\n");
     t.is(found, check(join(folder, "expected.txt"), found));
   });
 }

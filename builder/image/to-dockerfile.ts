@@ -1,0 +1,305 @@
+/**
+ * An image → a Dockerfile that says what its history and config say. Each line is read back as it is written, so the
+ * result always parses; what the history does not tell comes from the config, and what neither tells is a comment.
+ */
+
+import { isWbuildError } from "../../native/error.ts";
+import type { ContainerConfig, Image } from "../../registry/oci/image.ts";
+import { expandInstruction } from "../dockerfile/expand.ts";
+import type { Instruction } from "../dockerfile/instruction.ts";
+import { parseDockerfile } from "../dockerfile/parse.ts";
+import { applyInstruction, baseConfig, inheritConfig, shellOf } from "./config.ts";
+import {
+  type HistoryStep,
+  readArgv,
+  readHealthcheck,
+  readPaths,
+  readPorts,
+  readRun,
+  readShell,
+  readStep,
+  splitPairs,
+} from "./created-by-parse.ts";
+import {
+  commandLine,
+  commentLine,
+  escapeWord,
+  execForm,
+  healthcheckLine,
+  isOneLine,
+  jsonWords,
+  pairText,
+  quoteWord,
+} from "./dockerfile-text.ts";
+
+export interface BaseHint {
+  /** For FROM. */
+  readonly name: string;
+  /** How many of the oldest history entries are the base's. */
+  readonly entries: number;
+  readonly config?: ContainerConfig;
+}
+
+/** History entries that are read; a longer history is foreign nonsense. */
+const mostEntries = 5000;
+
+/** Ends with a newline. Without a hint the base's own steps are written too, on FROM scratch. */
+export function historyToDockerfile(image: Image, baseHint?: BaseHint): string {
+  const os = image.config.os;
+  const wanted = image.config.config ?? {};
+  const start =
+    baseHint === undefined ? baseConfig(os) : baseHint.config ? inheritConfig(baseHint.config, os).config : {};
+  const writer = new Writer(os, wanted, start);
+  writer.comment("Written back by wbuild from the image's history and configuration.");
+  writer.comment("It tells how the image was made; the files that COPY and ADD took are not in it.");
+  writer.line(`FROM ${baseHint?.name ?? "scratch"}`);
+  const entries = (image.config.history ?? []).slice(baseHint?.entries ?? 0, mostEntries);
+  for (const entry of entries) writer.step(readStep(entry.created_by ?? "", entry.empty_layer !== true), entry.comment);
+  writer.settle(image.config.author);
+  return `${writer.lines.join("\n")}\n`;
+}
+
+class Writer {
+  readonly lines: string[] = [];
+  readonly #os: string;
+  readonly #wanted: ContainerConfig;
+  #config: ContainerConfig;
+  #cmdSet = false;
+  #author: string | undefined;
+  readonly #declared = new Map<string, string | undefined>();
+
+  constructor(os: string, wanted: ContainerConfig, start: ContainerConfig) {
+    this.#os = os;
+    this.#wanted = wanted;
+    this.#config = start;
+  }
+
+  line(text: string): void {
+    this.lines.push(text);
+  }
+
+  comment(text: string): void {
+    this.lines.push(commentLine(text));
+  }
+
+  /** Adds an instruction if it reads back; else its text becomes a comment. */
+  #add(text: string | undefined, original: string): void {
+    const instruction = text === undefined ? undefined : readBack(text);
+    if (text === undefined || instruction === undefined) {
+      this.comment(`not written as an instruction: ${original}`);
+      return;
+    }
+    try {
+      this.#config = applyInstruction(this.#config, instruction, {
+        os: this.#os,
+        cmdSet: this.#cmdSet,
+        source: { name: "Dockerfile", text },
+      });
+    } catch (error) {
+      if (!isWbuildError(error)) throw error;
+      this.comment(`not written as an instruction: ${original}`);
+      return;
+    }
+    if (instruction.kind === "CMD") this.#cmdSet = true;
+    if (instruction.kind === "MAINTAINER") this.#author = instruction.name.text;
+    this.line(text);
+  }
+
+  step(step: HistoryStep, note: string | undefined): void {
+    const { keyword, rest } = step;
+    const original = `${keyword ?? ""} ${rest}`.trim();
+    const env = variables(this.#wanted.Env ?? []);
+    switch (keyword) {
+      case undefined:
+        this.comment(rest === "" ? `a step that its builder did not describe${note ? ` (${note})` : ""}` : rest);
+        break;
+      case "RUN":
+        this.#run(rest);
+        break;
+      case "COPY":
+      case "ADD":
+        this.#copy(keyword, rest);
+        break;
+      case "ENV":
+      case "LABEL": {
+        const known = keyword === "ENV" ? env : (this.#wanted.Labels ?? {});
+        this.#pairs(keyword, splitPairs(rest, undefined, known), original);
+        break;
+      }
+      case "ARG":
+        this.#arg(rest);
+        break;
+      case "CMD":
+      case "ENTRYPOINT": {
+        const argv = readArgv(rest);
+        this.#add(argv === undefined ? `${keyword} ${rest}` : commandLine(keyword, argv, this.#shell()), original);
+        break;
+      }
+      case "EXPOSE":
+        this.#add(`EXPOSE ${readPorts(rest).join(" ")}`, original);
+        break;
+      case "VOLUME":
+        this.#add(`VOLUME ${jsonWords(readPaths(rest, Object.keys(this.#wanted.Volumes ?? {})))}`, original);
+        break;
+      case "SHELL":
+        this.#add(`SHELL ${execForm(readShell(rest, this.#wanted.Shell))}`, original);
+        break;
+      case "HEALTHCHECK": {
+        const health = readHealthcheck(rest);
+        this.#add(health === undefined ? undefined : healthcheckLine(health), original);
+        break;
+      }
+      case "WORKDIR":
+      case "USER":
+      case "STOPSIGNAL":
+      case "MAINTAINER":
+        this.#add(`${keyword} ${quoteWord(rest)}`, original);
+        break;
+      // Triggers are not inherited: those that count are in the config, and settle() writes them.
+      case "ONBUILD":
+        break;
+      case "FROM":
+        this.comment(original);
+        break;
+    }
+  }
+
+  #shell(): readonly string[] {
+    return shellOf(this.#config, this.#os);
+  }
+
+  #run(rest: string): void {
+    const run = readRun(rest, this.#shell());
+    for (const arg of run.args) {
+      const equals = arg.indexOf("=");
+      const [name, value] = [arg.slice(0, equals), arg.slice(equals + 1)];
+      const isNew = !this.#declared.has(name);
+      if (isNew) this.#arg(value === "" ? name : arg);
+      else if (value !== "" && this.#declared.get(name) !== value) this.comment(`the next step was built with ${arg}`);
+    }
+    if (run.isGuessed) this.comment("an exec form: the history does not tell its arguments apart");
+    this.#add(run.argv.length === 0 ? undefined : commandLine("RUN", run.argv, this.#shell()), `RUN ${rest}`);
+  }
+
+  #arg(rest: string): void {
+    const isPlain = !rest.includes("=");
+    const pairs = isPlain ? rest.split(" ").map((name) => [name] as const) : splitPairs(rest);
+    const words = pairs.map(([name, value]) => {
+      this.#declared.set(name, value);
+      return value === undefined ? name : pairText(name, value);
+    });
+    this.#add(words.includes(undefined) ? undefined : `ARG ${words.join(" ")}`, `ARG ${rest}`);
+  }
+
+  #pairs(keyword: string, pairs: readonly (readonly [string, string])[], original: string): void {
+    const words = pairs.map(([name, value]) => pairText(name, value));
+    const isSayable = words.length > 0 && !words.includes(undefined);
+    this.#add(isSayable ? `${keyword} ${words.join(" ")}` : undefined, original);
+  }
+
+  /** BuildKit: `COPY --chown=a b c`. Classic: `COPY file:DIGEST in /c`, where only the digest of the source is known. */
+  #copy(keyword: "COPY" | "ADD", rest: string): void {
+    const classic = /^((?:--\S+ )*)((?:file|dir|multi):[0-9a-f]+) in (.*)$/s.exec(rest);
+    if (classic !== null) {
+      this.comment("the history has only a digest of what the next line took");
+      const target = (classic[3] ?? "").trim();
+      const flags = classic[1] ?? "";
+      this.#add(`${keyword} ${flags}${jsonWords([classic[2] ?? "", target])}`, `${keyword} ${rest}`);
+      return;
+    }
+    this.comment("from a build context, a stage or an image that the history does not name");
+    const words = rest.split(" ").filter((word) => word !== "");
+    const flags = words.filter((word, index) => /^--(chown|chmod)=/.test(word) && words.slice(0, index).every(isFlag));
+    const paths = words.slice(words.findIndex((word) => !isFlag(word)));
+    this.#add(`${[keyword, ...flags, ...paths.map(escapeWord)].join(" ")}`, `${keyword} ${rest}`);
+  }
+
+  /** What the config has beyond the history, each as one more instruction; what it lacks, as a comment. */
+  settle(author: string | undefined): void {
+    const wanted = this.#wanted;
+    const missing = Object.entries(variables(wanted.Env ?? [])).filter(
+      ([name, value]) => variables(this.#config.Env ?? [])[name] !== value,
+    );
+    for (const pair of missing) this.#pairs("ENV", [pair], `ENV ${pair.join("=")}`);
+    for (const [name, value] of Object.entries(wanted.Labels ?? {})) {
+      if (this.#config.Labels?.[name] !== value) this.#pairs("LABEL", [[name, value]], `LABEL ${name}=${value}`);
+    }
+    const ports = Object.keys(wanted.ExposedPorts ?? {}).filter((port) => !this.#config.ExposedPorts?.[port]);
+    if (ports.length > 0) this.#add(`EXPOSE ${ports.map(escapeWord).join(" ")}`, `EXPOSE ${ports.join(" ")}`);
+    const volumes = Object.keys(wanted.Volumes ?? {}).filter((path) => !this.#config.Volumes?.[path]);
+    if (volumes.length > 0) this.#add(`VOLUME ${jsonWords(volumes)}`, `VOLUME ${volumes.join(" ")}`);
+    this.#word("WORKDIR", wanted.WorkingDir, this.#config.WorkingDir, "/");
+    this.#word("USER", wanted.User, this.#config.User, "");
+    this.#word("STOPSIGNAL", wanted.StopSignal, this.#config.StopSignal, "");
+    this.#settleCommands(wanted);
+    for (const trigger of wanted.OnBuild ?? []) {
+      this.#add(isOneLine(trigger) ? `ONBUILD ${trigger}` : undefined, `ONBUILD ${trigger}`);
+    }
+    if (author && author !== this.#author)
+      this.#add(isOneLine(author) ? `MAINTAINER ${quoteWord(author)}` : undefined, author);
+    for (const name of Object.keys(variables(this.#config.Env ?? []))) {
+      if (!Object.hasOwn(variables(wanted.Env ?? []), name)) this.comment(`the image has no variable ${name}`);
+    }
+  }
+
+  #word(keyword: string, wanted: string | undefined, found: string | undefined, nothing: string): void {
+    if ((wanted || nothing) === (found || nothing)) return;
+    if (wanted) this.#add(isOneLine(wanted) ? `${keyword} ${quoteWord(wanted)}` : undefined, `${keyword} ${wanted}`);
+    else this.comment(`the image has no ${keyword}`);
+  }
+
+  #settleCommands(wanted: ContainerConfig): void {
+    if (!equal(wanted.Shell, this.#config.Shell) && wanted.Shell?.length) {
+      this.#add(`SHELL ${execForm(wanted.Shell)}`, `SHELL ${wanted.Shell.join(" ")}`);
+    }
+    const { Healthcheck: health } = wanted;
+    if (health?.Test?.length && !equal(health, this.#config.Healthcheck)) {
+      this.#add(healthcheckLine(health), `HEALTHCHECK ${JSON.stringify(health)}`);
+    }
+    for (const [keyword, field] of [
+      ["ENTRYPOINT", "Entrypoint"],
+      ["CMD", "Cmd"],
+    ] as const) {
+      const argv = wanted[field] ?? [];
+      if (!equal(argv, this.#config[field] ?? []))
+        this.#add(`${keyword} ${execForm(argv)}`, `${keyword} ${argv.join(" ")}`);
+    }
+  }
+}
+
+function isFlag(word: string): boolean {
+  return word.startsWith("--");
+}
+
+/** The instruction that a line of ours is, its words expanded without any variable; undefined when it is none. */
+function readBack(text: string): Instruction | undefined {
+  if (!isOneLine(text)) return undefined;
+  try {
+    const source = { name: "Dockerfile", text: `FROM scratch\n${text}\n` };
+    const [stage] = parseDockerfile(source).stages;
+    const [instruction, ...more] = stage?.instructions ?? [];
+    if (instruction === undefined || more.length > 0) return undefined;
+    return expandInstruction<Instruction>(instruction, () => undefined, { escape: "\\", source });
+  } catch (error) {
+    if (isWbuildError(error)) return undefined;
+    throw error;
+  }
+}
+
+function variables(env: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    env.map((each) => {
+      const equals = each.indexOf("=");
+      return equals < 0 ? [each, ""] : [each.slice(0, equals), each.slice(equals + 1)];
+    }),
+  );
+}
+
+function equal(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a ?? null, sorted) === JSON.stringify(b ?? null, sorted);
+}
+
+function sorted(_: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

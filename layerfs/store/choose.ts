@@ -87,9 +87,10 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
       sizes.blobs -= file.bytes;
     }
   };
+  // Of the same age snapshots go first: they are unpacked again in less time than a step runs.
   const items: Item[] = [
-    ...all.cache.map((row) => ({ used: row.used, row })),
     ...all.snapshots.map((snapshot) => ({ used: snapshot.used, snapshot })),
+    ...all.cache.map((row) => ({ used: row.used, row })),
   ].sort((a, b) => a.used - b.used);
   // Twice: a snapshot that a cache row needed becomes free with it.
   for (let round = 0; round < 2; round++) {
@@ -108,9 +109,7 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
 
   const living = diffIdsWithBlob();
   for (const row of all.snapshots) if (!snapshots.has(row)) living.add(row.diff_id);
-  const indexes = [...all.indexes].filter(
-    ([diffId, file]) => !living.has(diffId) && !all.held.has(diffId) && isOld(file.mtimeMs),
-  );
+  const indexes = [...all.indexes].filter(([diffId]) => !living.has(diffId) && !all.held.has(diffId));
   const known = new Set(all.snapshots.map((row) => row.folder));
   const gone = new Set(indexes.map(([diffId]) => diffId));
   let keptBytes = 0;

@@ -1,6 +1,6 @@
 /** The index of the store: one SQLite file that any number of processes share. Knows tables, not what they mean. */
 import { randomBytes } from "node:crypto";
-import { existsSync, linkSync, rmSync } from "node:fs";
+import { closeSync, existsSync, linkSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import BetterSqlite, { type Database as Sqlite, type Statement } from "better-sqlite3";
 import { distFolder } from "../../native/addon/load.ts";
@@ -47,7 +47,9 @@ function openFile(path: string, mustExist: boolean): Sqlite {
 function createFile(layout: Layout): void {
   const path = join(layout.temp, `db-${randomBytes(8).toString("hex")}`);
   try {
-    const fresh = openFile(path, false);
+    // Empty, but only its owner's; SQLite gives its log and its shared memory the same mode.
+    closeSync(openSync(path, "wx", 0o600));
+    const fresh = openFile(path, true);
     try {
       fresh.pragma("journal_mode = WAL");
       fresh.exec(`BEGIN; ${schema} COMMIT;`);

@@ -59,14 +59,15 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
   const cached = new Set(cache.flatMap((row) => row.keeps).filter((digest) => !named.has(digest)));
   const cachedFree = [...cached].filter((digest) => !live.held.has(digest));
   const free = [...blobs].filter(([digest]) => !named.has(digest) && !live.held.has(digest));
-  const isUsed = (digest: Digest) => named.has(digest) || live.held.has(digest);
+  const isHeld = (digest: Digest) => live.held.has(digest);
+  const isUsed = (digest: Digest) => named.has(digest) || isHeld(digest);
   const freeSnapshots = snapshots.filter((row) => !isUsed(row.chain_id));
   const diffIds = new Map(layers.map((layer) => [layer.blob, layer.diff_id]));
 
   const rows: UsageRow[] = [
     ...refs.map((ref) => row("image", ref.name, bytesOf(ref.keeps), ref.created, ref.updated, true, "")),
     ...cache.map((entry) =>
-      row("cache", entry.key, bytesOf(entry.keeps), entry.created, entry.used, entry.keeps.some(isUsed), ""),
+      row("cache", entry.key, bytesOf(entry.keeps), entry.created, entry.used, entry.keeps.some(isHeld), ""),
     ),
     ...[...blobs].map(([digest, file]) => {
       const diffId = diffIds.get(digest);

@@ -54,7 +54,8 @@ export class Session {
     this.registry = options.registry;
     this.#authorizer = new Authorizer({
       ...options,
-      mayBePlain: (host) => options.plainHttp.includes(host),
+      // Who asked for a registry without TLS has asked for its token service on the same host, too.
+      mayBePlain: (host) => options.plainHttp.some((plain) => plain === host || bareHost(plain) === bareHost(host)),
     });
   }
 
@@ -190,6 +191,10 @@ export class Session {
       throw failure;
     }
   }
+}
+
+function bareHost(host: string): string {
+  return host.replace(/:\d+$/, "");
 }
 
 function isRedirect(status: number, ask: Ask): boolean {

@@ -162,7 +162,7 @@ export class Authorizer {
     if (realm.protocol === "http:" && !isLoopback(realm.hostname) && !mayBePlain(realm.host))
       throw new WbuildError("REG_INSECURE", `${registry} names a token service without TLS: ${realm.host}`, {
         facts: { registry, service: realm.host },
-        hint: "if that network is trusted, allow it with --plain-http",
+        hint: "a password sent there could be read on its way; tell those who run the registry",
       });
     return { realm, service: challenge.parameters.get("service") };
   }

@@ -1,8 +1,5 @@
 /** The door for programs to run an image: its configuration and what was asked for → one process in a container. */
-import { chownSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Store } from "../layerfs/store/store.ts";
-import type { Tree } from "../layerfs/tree/tree.ts";
 import type { Exit, Mount, SandboxLimits } from "../native/core/spec.ts";
 import { WbuildError } from "../native/error.ts";
 import type { ContainerConfig, Image } from "../registry/oci/image.ts";
@@ -60,10 +57,8 @@ export async function runImage(image: Image, request: RunRequest, world: RunWorl
   const cwd = request.workdir ?? (config.WorkingDir || "/");
   if (!cwd.startsWith("/"))
     throw new WbuildError("CLI_VALUE", `the working directory ${JSON.stringify(cwd)} is not absolute`);
-  const stack = openImage(store, image);
-  const folders = await stack.folders();
+  const folders = await openImage(store, image).folders();
   await using place = await store.snapshots.reserve();
-  await ensureFolder(await stack.tree(), place.folder, cwd);
   const runtime = world.runtime ?? (await linuxRuntime());
   world.signal.throwIfAborted();
   await using running = await runtime.start(
@@ -126,28 +121,6 @@ function environmentOf(config: ContainerConfig, request: RunRequest): Record<str
   }
   for (const [name, value] of Object.entries(request.env)) env.set(name, value);
   return Object.fromEntries(env);
-}
-
-/** Docker makes a working directory that the image lacks; its parents keep what the image says of them. */
-async function ensureFolder(tree: Tree, upper: string, path: string): Promise<void> {
-  if ((await tree.resolve(path, true)) !== undefined) return;
-  let at = "";
-  for (const name of path.split("/").filter((part) => part !== "" && part !== ".")) {
-    if (name === "..")
-      throw new WbuildError("CLI_VALUE", `the working directory ${JSON.stringify(path)} is not there, and holds ".."`);
-    at = at === "" ? name : `${at}/${name}`;
-    const there = await tree.stat(at);
-    // Attack: a link in the image leads the path elsewhere. Only folders are passed; the upper folder itself holds nothing but ours.
-    if (there && there.type !== "directory")
-      throw new WbuildError(
-        "CLI_VALUE",
-        `the working directory ${JSON.stringify(path)} cannot be made: /${at} is a ${there.type}`,
-      );
-    const target = join(upper, at);
-    mkdirSync(target, { mode: there?.mode ?? 0o755 });
-    if (there && (there.uid !== 0 || there.gid !== 0) && process.getuid?.() === 0)
-      chownSync(target, there.uid, there.gid);
-  }
 }
 
 async function linuxRuntime(): Promise<RuntimeCore> {

@@ -63,7 +63,7 @@ export function defineBuildFlags(parser: Parser): void {
     .option("--load", "keep the image in the store also when --output writes it elsewhere")
     .option("--iidfile <path>", "write the image ID to this file")
     .option("--metadata-file <path>", "write digests and names, as JSON, to this file")
-    .option("-j, --jobs <count>", "carry out so many steps at the same time (default: the number of CPUs)")
+    .option("-j, --jobs <count>", "carry out so many steps at a time (default: two a CPU, at least 8)")
     .option(
       "--compression <kind>",
       "zstd, gzip or none, for new layers (default: zstd where it may, gzip where it must)",
@@ -95,13 +95,15 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
   const pushes = flags.push === true || outputs.some((output) => output.type === "registry");
   if (pushes && tags.length === 0 && names.length === 0)
     throw new WbuildError("CLI_USAGE", "a push needs a name to push to", { hint: "add -t REGISTRY/NAME:TAG" });
+  const buildArgs = parseVariables("--build-arg", flags.buildArg ?? [], cli.env);
+  for (const secret of proxyPasswords({ ...cli.env, ...buildArgs })) cli.keepSecret(secret);
   const epoch = cli.env["SOURCE_DATE_EPOCH"] || undefined;
   return {
     context,
     ...(flags.file === undefined ? {} : { dockerfile: flags.file }),
     tags,
     ...(flags.target === undefined ? {} : { target: flags.target }),
-    buildArgs: parseVariables("--build-arg", flags.buildArg ?? [], cli.env),
+    buildArgs,
     labels: parseLabels("--label", flags.label ?? []),
     ...(flags.platform === undefined
       ? {}
@@ -123,4 +125,17 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     ...(epoch === undefined ? {} : { sourceDateEpoch: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) }),
     plainHttp: flags.plainHttp === true,
   };
+}
+
+/** Proxies are mostly given with a password in their URL, and steps like to print them. */
+export function proxyPasswords(variables: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.entries(variables).flatMap(([name, value]) => {
+    const found = /_proxy$/i.test(name) ? /^[a-z0-9+]+:\/\/[^/@]*:([^/@]+)@/i.exec(value ?? "")?.[1] : undefined;
+    if (found === undefined) return [];
+    try {
+      return [...new Set([found, decodeURIComponent(found)])];
+    } catch {
+      return [found];
+    }
+  });
 }

@@ -19,6 +19,10 @@ export interface Cli {
   /** `--home`, as given. */
   readonly home: string | undefined;
   readonly commands: CommandTable;
+  /** From now on this value is replaced by stars in everything that we print: passwords and the like. */
+  keepSecret(value: string): void;
+  /** The values kept so far. */
+  readonly secrets: readonly string[];
   /** From now on the first signals go to this function and abort nothing; gives a function that ends that. */
   takeSignals(handler: (name: NodeJS.Signals) => void): () => void;
 }
@@ -42,6 +46,8 @@ export interface Command {
 export interface CommandRow {
   readonly group: "build" | "images" | "registry" | "store" | "host";
   readonly summary: string;
+  /** It runs containers, or reads and removes files of other owners: an ordinary user needs a user namespace for that. */
+  readonly asRoot?: true;
   load(): Promise<Command>;
 }
 

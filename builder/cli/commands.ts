@@ -13,6 +13,7 @@ export const commands: CommandTable = {
   build: {
     group: "build",
     summary: "Build an image from a Dockerfile (the default command)",
+    asRoot: true,
     load: async () => (await import("./build.ts")).buildCommand,
   },
   plan: {
@@ -23,11 +24,13 @@ export const commands: CommandTable = {
   run: {
     group: "build",
     summary: "Run a command in a container made from an image",
+    asRoot: true,
     load: async () => (await import("./run.ts")).runCommand,
   },
   base: {
     group: "build",
     summary: "Make a base image from what this host has",
+    asRoot: true,
     load: async () => (await import("./base.ts")).baseCommand,
   },
   images: {
@@ -48,6 +51,7 @@ export const commands: CommandTable = {
   diff: {
     group: "images",
     summary: "Show what files an image changed, or how two images differ",
+    asRoot: true,
     load: async () => (await import("./diff.ts")).diffCommand,
   },
   tag: {
@@ -58,6 +62,7 @@ export const commands: CommandTable = {
   rmi: {
     group: "images",
     summary: "Remove names of images",
+    asRoot: true,
     load: async () => (await import("./rmi.ts")).rmiCommand,
   },
   pull: {
@@ -93,16 +98,19 @@ export const commands: CommandTable = {
   export: {
     group: "registry",
     summary: "Write an image's files as one tar",
+    asRoot: true,
     load: async () => (await import("./export.ts")).exportCommand,
   },
   du: {
     group: "store",
     summary: "Show what the store holds and how much room it takes",
+    asRoot: true,
     load: async () => (await import("./du.ts")).duCommand,
   },
   prune: {
     group: "store",
     summary: "Free the room of what is no longer needed",
+    asRoot: true,
     load: async () => (await import("./prune.ts")).pruneCommand,
   },
   doctor: {

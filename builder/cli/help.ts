@@ -66,7 +66,7 @@ export function page(name: string, command: Command, parser: Parser, width: numb
   const rows = parser.options
     .filter((option) => !option.hidden && !isGlobal(option))
     .map((option) => [flagTerm(option), flagText(option)] as const);
-  const left = Math.min(28, Math.max(14, ...rows.map(([term]) => term.length)));
+  const left = Math.min(30, Math.max(14, ...rows.map(([term]) => term.length)));
   const flags = rows.length > 0 ? " [flags]" : "";
   const default_ = name === "build" ? "wbuild [build]" : `wbuild ${name}`;
   const sections = [
@@ -88,7 +88,7 @@ export function isGlobal(option: Option): boolean {
 }
 
 function flagTerm(option: Option): string {
-  const term = option.flags.replace(/[<[]([^>\]]+?)(\.\.\.)?[>\]]/g, "$1");
+  const term = option.flags.replace(/ [<[](.*)[>\]]$/, " $1");
   return option.short ? term : `    ${term}`;
 }
 

@@ -43,8 +43,8 @@ export const historyCommand: Command = {
     const store = await session.store();
     const image = await findImage(store, parser.args[0] ?? "");
     if (flags.dockerfile) {
-      const { dockerfileOf } = await import("../image/dockerfile-of.ts");
-      cli.stdout.write(dockerfileOf(image));
+      const { historyToDockerfile } = await import("../image/to-dockerfile.ts");
+      cli.stdout.write(historyToDockerfile(image));
       return 0;
     }
     const { historyRows, renderHistory } = await import("../image/history.ts");

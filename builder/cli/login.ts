@@ -40,6 +40,7 @@ export const loginCommand: Command = {
     if (!username) throw new WbuildError("CLI_USAGE", "--password-stdin needs --username");
     const password = flags.password ?? (flags.passwordStdin ? await readAll(cli) : await ask(cli, "Password: ", false));
     if (!password) throw new WbuildError("CLI_USAGE", "the password is empty");
+    cli.keepSecret(password);
     const { login } = await import("../../registry/credentials.ts");
     await using session = openSession(cli);
     const client = await session.registry(flags.plainHttp ? [registry] : []);

@@ -16,7 +16,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const interruption = listen();
-  const failure: Failure = { debug: argv.includes("--debug"), exit: undefined };
+  const failure: Failure = { debug: argv.includes("--debug"), exit: undefined, secrets: [] };
   const fail = (error: unknown) => tell(error, failure, interruption.code());
   // What nobody awaited fails the program like anything else: told, and with an exit code that says so.
   for (const event of ["uncaughtException", "unhandledRejection"] as const)
@@ -35,20 +35,22 @@ interface Failure {
   readonly debug: boolean;
   /** Set by a command whose failures have an exit code of their own. */
   exit: number | undefined;
+  /** What no message may show. */
+  readonly secrets: string[];
 }
 
 /** Says on standard error what went wrong; gives the exit code. An interruption needs no explanation. */
 async function tell(error: unknown, failure: Failure, interrupted: number | undefined): Promise<number> {
   if (interrupted !== undefined) {
-    if (interrupted !== brokenPipe)
-      process.stderr.write(failure.debug && error instanceof Error ? `canceled: ${error.stack}\n` : "canceled\n");
+    if (interrupted !== brokenPipe) process.stderr.write("canceled\n");
     return interrupted;
   }
   const { explain } = await import("../explain/explain.ts");
   const { wantsColours } = await import("../progress/choose.ts");
   const colours = wantsColours(process.stderr, process.env);
+  const { redactText } = await import("../progress/redact.ts");
   const told = explain(error, { debug: failure.debug, colours, version });
-  process.stderr.write(told.text);
+  process.stderr.write(redactText(told.text, failure.secrets));
   return failure.exit ?? told.exit;
 }
 
@@ -81,6 +83,11 @@ async function dispatch(argv: readonly string[], interruption: Interruption, fai
     return 0;
   }
   readFlags(name, command, parser, rest);
+  if (row.asRoot) {
+    const { runInNamespace } = await import("./namespace.ts");
+    const code = await runInNamespace((text) => process.stderr.write(`warning: ${text}\n`));
+    if (code !== undefined) return code;
+  }
   const globals = parser.opts<{ debug?: boolean; home?: string }>();
   const cli: Cli = {
     env: process.env,
@@ -92,6 +99,8 @@ async function dispatch(argv: readonly string[], interruption: Interruption, fai
     debug: globals.debug === true,
     home: globals.home,
     commands,
+    secrets: failure.secrets,
+    keepSecret: (value) => void failure.secrets.push(value),
     takeSignals: interruption.take,
   };
   return (await command.run(parser, cli)) ?? 0;

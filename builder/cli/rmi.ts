@@ -1,6 +1,6 @@
 /** `wbuild rmi`: removes names. Content goes with them when nothing else needs it. */
 import { type Command, flagsOf } from "./command.ts";
-import { openSession } from "./session.ts";
+import { openSession, type Session } from "./session.ts";
 
 export const rmiCommand: Command = {
   operands: "IMAGE [IMAGE...]",
@@ -22,15 +22,24 @@ export const rmiCommand: Command = {
     const { isWbuildError } = await import("../../native/error.ts");
     await using session = openSession(cli);
     const store = await session.store();
+    let freed = false;
     for (const text of parser.args) {
       try {
         const { untagged, deleted } = await removeImage(store, text, force);
         for (const name of untagged) cli.stdout.write(`Untagged: ${name}\n`);
         if (deleted) cli.stdout.write(`Deleted: ${deleted}\n`);
+        freed ||= deleted !== undefined;
       } catch (error) {
         if (!force || !isWbuildError(error, "IMG_NOT_FOUND")) throw error;
       }
     }
-    return 0;
+    return freed ? collectAfter(session) : 0;
   },
 };
+
+/** Our own lease would keep what was just found: it must end first. */
+async function collectAfter(session: Session): Promise<number> {
+  await session.endLease();
+  await (await session.store()).collect();
+  return 0;
+}

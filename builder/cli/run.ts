@@ -100,16 +100,25 @@ export const runCommand: Command = {
     await using session = openSession(cli);
     const store = await session.store();
     const found = await findOrPull(image, flags, cli, session);
-    const exit = await runImage(found, request, {
-      store,
-      warn: session.warn,
-      signal: cli.signal,
-      onSignals: cli.takeSignals,
-    });
+    const world = { store, warn: session.warn, signal: cli.signal, onSignals: cli.takeSignals };
+    const exit = await runImage(found, request, world).catch(commandFailure(cli));
+    if (typeof exit === "number") return exit;
     if (exit.outOfMemory) cli.stderr.write("warning: the process ran out of memory; give it more with --memory\n");
     return exit.code ?? 128 + signalNumber(exit.signal);
   },
 };
+
+/** Docker's codes for a command that is not there, or cannot be carried out. */
+function commandFailure(cli: Cli): (error: unknown) => Promise<number> {
+  return async (error) => {
+    const { isWbuildError } = await import("../../native/error.ts");
+    if (!isWbuildError(error, "BOX_COMMAND")) throw error;
+    const { harmless } = await import("../progress/harmless.ts");
+    cli.stderr.write(`error[${error.code}]: ${harmless(error.message)}\n`);
+    if (error.hint) cli.stderr.write(`  help: ${harmless(error.hint)}\n`);
+    return error.facts["errno"] === constants.errno.ENOENT ? 127 : 126;
+  };
+}
 
 async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: ReturnType<typeof openSession>) {
   const { findImage } = await import("../image/local.ts");

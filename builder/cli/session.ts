@@ -12,6 +12,8 @@ import { version } from "./version.ts";
 export interface Session extends AsyncDisposable {
   /** Leased: nothing that it finds goes away until the session ends. */
   store(): Promise<Store>;
+  /** What was found so far may be collected. */
+  endLease(): Promise<void>;
   /** Names that are spoken to over plain http: given before the first call. */
   registry(plainHttp?: readonly string[]): Promise<RegistryClient>;
   /** The face that flags and environment ask for. */
@@ -43,12 +45,13 @@ export function openSession(cli: Cli): Session {
     if (say) say({ kind: "warning", text, at: Date.now() });
     else cli.stderr.write(`warning: ${text}\n`);
   };
+  let lease: Disposable | undefined;
   const store = once(async () => {
     const { openStore } = await import("../../layerfs/store/store.ts");
     const opened = openStore(homeOf(cli));
-    const lease = opened.lease();
+    lease = opened.lease();
     closing.push(() => {
-      lease[Symbol.dispose]();
+      lease?.[Symbol.dispose]();
       opened[Symbol.dispose]();
     });
     return opened;
@@ -57,6 +60,11 @@ export function openSession(cli: Cli): Session {
   return {
     store,
     warn,
+    async endLease() {
+      await store();
+      lease?.[Symbol.dispose]();
+      lease = undefined;
+    },
     registry(plainHttp = []) {
       client ??= (async () => {
         const { openRegistry } = await import("../../registry/client.ts");
@@ -73,7 +81,9 @@ export function openSession(cli: Cli): Session {
         : flags.progress === undefined
           ? undefined
           : parseProgress("--progress", flags.progress);
-      const face = await openFace(asked, cli.stderr, cli.env);
+      const bare = await openFace(asked, cli.stderr, cli.env);
+      const { redact } = await import("../progress/redact.ts");
+      const face = redact(bare, cli.secrets);
       // A terminal without a cursor is a bad farewell, whatever ends the process.
       const close = () => face.close();
       process.once("exit", close);

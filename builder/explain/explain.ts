@@ -3,7 +3,8 @@ import { isWbuildError, type WbuildError } from "../../native/error.ts";
 import { type Diagnostic, diagnosticsOf } from "../diagnose/diagnostic.ts";
 import { renderDiagnostic } from "../diagnose/render.ts";
 import { harmless } from "../progress/harmless.ts";
-import { codes, type ExitCode } from "./codes.ts";
+import { codes } from "./codes.ts";
+import type { ExitCode } from "./row.ts";
 
 export interface ExplainOptions {
   /** Adds stacks. */
@@ -100,7 +101,7 @@ function explainForeign(error: unknown, chain: readonly Error[], options: Explai
       ?.trim() ?? "";
   const lines = [
     `${paint("31;1", "internal error")}: ${paint("1", message)}`,
-    ...causes(chain).map((line) => `  ${line}`),
+    ...causes(chain).map((line) => `  note: ${line}`),
     "  this is a bug in wbuild; please report this line:",
     `  wbuild ${options.version}, node ${process.versions.node}, ${chain[0]?.name ?? typeof error}: ${message} ${where}`.trimEnd(),
     ...(options.debug ? stackLines(chain) : ["  `--debug` shows more"]),
@@ -116,7 +117,7 @@ function causes(chain: readonly Error[]): string[] {
     // A wrapper often repeats its cause's words: say them once.
     if (told.has(part.message) || [...told].some((text) => text.includes(part.message))) continue;
     told.add(part.message);
-    lines.push(`because: ${oneLine(part.message)}`);
+    lines.push(oneLine(part.message));
   }
   return lines;
 }

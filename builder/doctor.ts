@@ -1,0 +1,106 @@
+/** What this host can do, and what to install for the rest: findings as data, and as a list for people. */
+import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { findProgram } from "../native/core/programs.ts";
+import { humanSize } from "./image/go-text.ts";
+
+export interface Finding {
+  /** Stable, for programs. */
+  readonly name: string;
+  readonly state: "fine" | "limited" | "missing";
+  /** True when wbuild cannot build anything without it. */
+  readonly isNeeded: boolean;
+  readonly what: string;
+  /** What to do about it; for what is not fine. */
+  readonly hint?: string;
+}
+
+interface Tool {
+  readonly program: string;
+  readonly name: string;
+  readonly for: string;
+  readonly install: string;
+}
+
+const tools: readonly Tool[] = [
+  { program: "mmdebstrap", name: "mmdebstrap", for: "`wbuild base debian`", install: "apt-get install mmdebstrap" },
+  { program: "xz", name: "xz", for: "ADD of .tar.xz archives", install: "apt-get install xz-utils" },
+  { program: "bzip2", name: "bzip2", for: "ADD of .tar.bz2 archives", install: "apt-get install bzip2" },
+];
+
+/** Room below which builds are likely to fail. */
+const littleRoom = 1_000_000_000;
+
+/** Looks at the host; changes nothing but that the store's folder is made. */
+export async function examineHost(home: string): Promise<Finding[]> {
+  const { probeHost } = await import("../native/core/probe.ts");
+  const findings: Finding[] = [...(await probeHost())];
+  const { findBusybox } = await import("./base/busybox.ts");
+  findings.push(
+    await findBusybox().then(
+      (found): Finding => ({
+        name: "busybox",
+        state: "fine",
+        isNeeded: false,
+        what: `static busybox ${found.version} for \`wbuild base linux\``,
+      }),
+      (): Finding => ({
+        name: "busybox",
+        state: "missing",
+        isNeeded: false,
+        what: "no static busybox: `wbuild base linux` cannot work",
+        hint: "apt-get install busybox-static",
+      }),
+    ),
+  );
+  for (const tool of tools) {
+    const path = findProgram(tool.program);
+    findings.push({
+      name: tool.name,
+      state: path === undefined ? "missing" : "fine",
+      isNeeded: false,
+      what: path === undefined ? `no ${tool.program}: ${tool.for} cannot work` : `${tool.program} for ${tool.for}`,
+      ...(path === undefined ? { hint: tool.install } : {}),
+    });
+  }
+  findings.push(storeFinding(home));
+  return findings;
+}
+
+function storeFinding(home: string): Finding {
+  const base = { name: "store", isNeeded: true };
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = statfsSync(home);
+    const free = bavail * bsize;
+    if (free >= littleRoom) return { ...base, state: "fine", what: `the store is ${home}, with ${humanSize(free)} free` };
+    return {
+      ...base,
+      state: "limited",
+      what: `the store's disk has only ${humanSize(free)} free: ${home}`,
+      hint: "`wbuild prune -a` frees room, or set $WBUILD_HOME to a folder on a larger disk",
+    };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    return {
+      ...base,
+      state: "missing",
+      what: `the store cannot be kept in ${home}: ${code}`,
+      hint: `make ${dirname(home)} writable, or set $WBUILD_HOME to a folder that is`,
+    };
+  }
+}
+
+const marks = { fine: "ok", limited: "!!", missing: "--" } as const;
+const colours = { fine: "32", limited: "33", missing: "31" } as const;
+
+/** One line for each finding, and one for what to do. */
+export function printFindings(findings: readonly Finding[], inColours: boolean): string {
+  return findings
+    .map(({ state, what, hint }) => {
+      const mark = inColours ? `\x1b[${colours[state]}m${marks[state]}\x1b[0m` : marks[state];
+      return `${mark}  ${what}\n${hint === undefined ? "" : `    → ${hint}\n`}`;
+    })
+    .join("");
+}

@@ -1,0 +1,82 @@
+/** Who may import whom. A room is a folder; the longest name that a file's path begins with counts. */
+
+/** Rooms of builder, lowest first: a room may import itself and those in its list. */
+const builder: Readonly<Record<string, readonly string[]>> = {
+  "builder/diagnose": [],
+  "builder/progress": ["builder/diagnose"],
+  "builder/dockerfile": ["builder/diagnose", "layerfs/store"],
+  "builder/context": ["builder/diagnose", "builder/dockerfile", "layerfs", "registry"],
+  "builder/image": [
+    "builder/diagnose",
+    "builder/dockerfile",
+    "builder/progress",
+    "builder/build-request",
+    "layerfs",
+    "registry",
+  ],
+  "builder/graph": [
+    "builder/diagnose",
+    "builder/dockerfile",
+    "builder/image",
+    "builder/runtime",
+    "layerfs",
+    "registry",
+  ],
+  "builder/runtime": ["layerfs", "native/core"],
+  "builder/steps": [
+    "builder/runtime",
+    "builder/context",
+    "builder/graph",
+    "builder/image",
+    "builder/progress",
+    "layerfs",
+    "native/core",
+    "registry",
+  ],
+  "builder/solve": [
+    "builder/graph",
+    "builder/steps",
+    "builder/progress",
+    "builder/diagnose",
+    "builder/image",
+    "layerfs",
+    "registry",
+  ],
+  "builder/base": ["builder/image", "layerfs", "registry"],
+  "builder/build-request": ["builder/runtime", "layerfs", "native/core"],
+  "builder/explain": ["builder/diagnose", "builder/progress"],
+};
+
+/** The doors of builder: files that programs import, beside the rooms. */
+const door = Object.keys(builder).concat("layerfs", "registry", "native/core");
+
+export const allowed: Readonly<Record<string, readonly string[]>> = {
+  ...builder,
+  "builder/cli": [...door, "builder"],
+  builder: [...door],
+  registry: ["layerfs/store"],
+  layerfs: ["native/addon"],
+  "native/addon": [],
+  "native/core": ["native/addon/load"],
+  native: [],
+};
+
+/** Everyone may throw the one error. */
+const everyone = "native/error.ts";
+
+/** The room of a file: the longest key of the table that is its folder, a folder above it, or itself without ending. */
+export function roomOf(file: string): string | undefined {
+  return Object.keys(allowed)
+    .filter((room) => file.startsWith(`${room}/`) || file === `${room}.ts`)
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+export function mayImport(from: string, to: string): boolean {
+  if (to === everyone) return true;
+  const room = roomOf(from);
+  if (room === undefined) return false;
+  if (roomOf(to) === room) return true;
+  return (allowed[room] ?? []).some((other) =>
+    other === "builder" ? roomOf(to) === "builder" : to.startsWith(`${other}/`) || to === `${other}.ts`,
+  );
+}

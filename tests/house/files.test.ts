@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { read, sourceFiles, top } from "./sources.ts";
+
+const product = sourceFiles(".ts", ".mjs", ".c", ".h", ".cc", ".hh");
+
+test("no source file has 400 lines or more", (t) => {
+  const long = product
+    .map((file) => [file, read(file).split("\n").length] as const)
+    .filter(([, lines]) => lines >= 400);
+  t.deepEqual(long, []);
+});
+
+test("every source file begins with a comment that says what it is for", (t) => {
+  t.deepEqual(
+    product.filter((file) => !/^(#!.*\n)?(\/\/ biome-ignore.*\n)*\s*(\/\*|\/\/)/.test(read(file))),
+    [],
+  );
+});
+
+test("no folder or file is called after nothing", (t) => {
+  const vague = /(^|\/)(utils?|helpers?|common|misc|shared|stuff|index)(\/|\.ts$)/;
+  t.deepEqual(
+    product.filter((file) => vague.test(file)),
+    [],
+  );
+});
+
+test("nothing is left to do in the sources", (t) => {
+  const marks = new RegExp(`\\b(${["TO", "DO"].join("")}|${["FIX", "ME"].join("")}|${["X", "XX"].join("")})\\b`);
+  t.deepEqual(
+    product.filter((file) => marks.test(read(file))),
+    [],
+  );
+});
+
+test("only main.ts ends the process", (t) => {
+  const enders = sourceFiles(".ts").filter((file) => /process\.(exit\(|exitCode\s*=|abort\()/.test(read(file)));
+  t.deepEqual(enders, ["builder/cli/main.ts"]);
+});
+
+test("every test file tests something", (t) => {
+  const tests = readdirSync(join(top, "tests"), { recursive: true })
+    .map(String)
+    .filter((name) => name.endsWith(".test.ts"));
+  t.deepEqual(
+    tests.filter((name) => !/\btest(\.serial|\.skip)?\(|\btest\b/.test(readFileSync(join(top, "tests", name), "utf8"))),
+    [],
+  );
+});

@@ -116,7 +116,9 @@ async function* decompressed(kind: Detected, bytes: AsyncIterable<Uint8Array>): 
  * piece of a bomb becomes gigabytes. Here no more is made than is asked for.
  */
 async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { DCtx } = await import("zstd-napi/binding.js");
+  // CommonJS with computed exports: Node gives it as `default`, a bundle as itself.
+  const binding = await import("zstd-napi/binding.js");
+  const { DCtx } = ("default" in binding ? binding.default : binding) as typeof binding;
   const context = new DCtx();
   let isInFrame = false;
   for await (const piece of bytes) {

@@ -1,0 +1,222 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import anyTest, { type TestFn } from "ava";
+import { buildImage } from "../../builder/build.ts";
+import type { BuildRequest, BuildResult } from "../../builder/build-request.ts";
+import { readConfig, readManifest } from "../../builder/image/base-image.ts";
+import type { BuildEvent } from "../../builder/progress/events.ts";
+import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import { openStore, type Store } from "../../layerfs/store/store.ts";
+import { isWbuildError } from "../../native/error.ts";
+import { show } from "../doubles/text-tree.ts";
+
+interface Built extends BuildResult {
+  /** Titles of steps that were carried out, without their numbers. */
+  readonly ran: string[];
+  readonly cached: string[];
+  readonly events: BuildEvent[];
+}
+
+interface World {
+  readonly folder: string;
+  readonly store: Store;
+  write(path: string, text: string): void;
+  build(lines: string[], more?: Partial<BuildRequest>): Promise<Built>;
+  /** What the last layer of an image sets, as text. */
+  lastLayer(built: Built): Promise<string[]>;
+}
+
+const test = anyTest as TestFn<World>;
+
+const request: Omit<BuildRequest, "context"> = {
+  tags: [],
+  buildArgs: {},
+  labels: {},
+  pull: false,
+  noCache: false,
+  outputs: [],
+  push: false,
+  network: "none",
+  addHosts: [],
+  limits: { shmBytes: 1 << 20, ulimits: {} },
+  plainHttp: false,
+};
+
+test.beforeEach((t) => {
+  const folder = mkdtempSync(join(tmpdir(), "wbuild-test-"));
+  const context = join(folder, "context");
+  mkdirSync(context);
+  const store = openStore(join(folder, "home"));
+  t.context = {
+    folder: context,
+    store,
+    write(path, text) {
+      mkdirSync(dirname(join(context, path)), { recursive: true });
+      writeFileSync(join(context, path), text);
+    },
+    async build(lines, more = {}) {
+      writeFileSync(join(folder, "Dockerfile"), lines.join("\n"));
+      const events: BuildEvent[] = [];
+      const full = { ...request, context, dockerfile: join(folder, "Dockerfile"), ...more };
+      const result = await buildImage(full, {
+        store,
+        report: (event) => events.push(event),
+        signal: AbortSignal.timeout(60_000),
+        stdin: Readable.from([]),
+        stdout: new PassThrough(),
+      });
+      const names = new Map<string, string>();
+      for (const event of events) if (event.kind === "start") names.set(event.step.id, event.step.title);
+      const done = (cached: boolean) =>
+        events
+          .flatMap((event) => (event.kind === "done" && event.cached === cached ? [names.get(event.id) ?? ""] : []))
+          .map((title) => title.replace(/^\[.*?\] /, ""))
+          .filter((title) => !title.startsWith("FROM"));
+      return { ...result, ran: done(false).sort(), cached: done(true).sort(), events };
+    },
+    async lastLayer(built) {
+      const manifest = await readManifest(store, built.manifest);
+      const config = await readConfig(store, manifest.config);
+      const diffId = config.rootfs.diff_ids.at(-1);
+      const index = diffId && (await store.layers.index(diffId));
+      return index ? decodeIndex(index).map(show) : [];
+    },
+  };
+});
+
+test.afterEach.always((t) => {
+  t.context.store[Symbol.dispose]();
+  rmSync(dirname(t.context.folder), { recursive: true, force: true });
+});
+
+test("a second build of an unchanged context runs no step and gives the same image", async (t) => {
+  const { build, write } = t.context;
+  write("a/one", "1");
+  write("a/two", "2");
+  const lines = ["FROM scratch", "WORKDIR /w", "COPY a /a", "COPY a/one .", "ENV X=1"];
+  const first = await build(lines);
+  t.deepEqual(first.ran, ["COPY a /a", "COPY a/one .", "WORKDIR /w"]);
+  const second = await build(lines);
+  t.deepEqual([second.ran, second.cached], [[], first.ran]);
+  t.is(second.manifest.digest, first.manifest.digest);
+});
+
+test("touching a file keeps the cache; changing it re-runs what depends on it and nothing else", async (t) => {
+  const { build, write, folder } = t.context;
+  write("a", "1");
+  write("b", "1");
+  const lines = ["FROM scratch AS one", "COPY a /a", "FROM scratch", "COPY b /b", "COPY --from=one /a /c"];
+  const first = await build(lines);
+  utimesSync(join(folder, "a"), 1, 1);
+  t.deepEqual((await build(lines)).ran, []);
+  write("a", "2");
+  const changed = await build(lines);
+  t.deepEqual(changed.ran, ["COPY --from=one /a /c", "COPY a /a"]);
+  t.not(changed.imageId, first.imageId);
+  write("a", "1");
+  t.is((await build(lines)).imageId, first.imageId);
+});
+
+test("a step is found by content when what lies below was made another way", async (t) => {
+  const { build, write } = t.context;
+  write("a", "same");
+  write("other/a", "same");
+  write("b", "b");
+  await build(["FROM scratch", "COPY a /", "COPY b /"], { sourceDateEpoch: 0 });
+  const second = await build(["FROM scratch", "COPY other/a /", "COPY b /"], { sourceDateEpoch: 0 });
+  t.deepEqual([second.ran, second.cached], [["COPY other/a /"], ["COPY b /"]]);
+});
+
+test("--no-cache runs every step again; a list of stages only theirs", async (t) => {
+  const { build, write } = t.context;
+  write("a", "1");
+  const lines = ["FROM scratch AS one", "COPY a /a", "FROM scratch AS two", "COPY a /b", "COPY --from=one /a /c"];
+  await build(lines);
+  t.is((await build(lines, { noCache: true })).ran.length, 3);
+  t.deepEqual((await build(lines, { noCache: ["one"] })).ran, ["COPY a /a"]);
+});
+
+test("a damaged or lost blob of a cached step is made again", async (t) => {
+  const { build, write, store } = t.context;
+  write("a", "1");
+  const lines = ["FROM scratch", "COPY a /a"];
+  const first = await build(lines);
+  const manifest = await readManifest(store, first.manifest);
+  rmSync(store.blobs.path(manifest.layers[0]?.digest as `sha256:${string}`));
+  const second = await build(lines);
+  t.deepEqual(second.ran, ["COPY a /a"]);
+});
+
+test("SOURCE_DATE_EPOCH: two builds in different stores at different times are the same image", async (t) => {
+  const { build, write, folder } = t.context;
+  write("a", "1");
+  const lines = ["FROM scratch", "WORKDIR /w", "COPY a .", "LABEL x=y"];
+  const first = await build(lines, { sourceDateEpoch: 1_000_000_000 });
+  utimesSync(join(folder, "a"), 2_000_000_000, 2_000_000_000);
+  const second = await build(lines, { sourceDateEpoch: 1_000_000_000, noCache: true });
+  t.is(second.manifest.digest, first.manifest.digest);
+});
+
+const layers: [name: string, last: string, expected: string[]][] = [
+  ["a file to a name", "COPY one /x", ["file x 644"]],
+  ["a file into a folder", "COPY one /x/", ["dir x 755", "file x/one 644"]],
+  ["a folder's contents", "COPY d /x", ["dir x 755", "file x/f 644", "dir x/sub 755", "file x/sub/g 644"]],
+  ["a pattern", "COPY o* /x/", ["dir x 755", "file x/one 644"]],
+  ["several files", "COPY one two /x/", ["dir x 755", "file x/one 644", "file x/two 644"]],
+  ["owner and mode", "COPY --chown=7:8 --chmod=600 one /x/", ["dir x 755 7:8", "file x/one 600 7:8"]],
+  ["a link as source is followed", "COPY ln /x", ["file x 644"]],
+  ["a link inside a folder stays one", "COPY ld /x", ["dir x 755", "link x/l ../one"]],
+  ["an unpacked tar", "ADD t.tar /x", ["dir x 755", "file x/in 644"]],
+];
+
+for (const [name, last, expected] of layers) {
+  test(`layer of ${name}: ${last}`, async (t) => {
+    const { build, write, folder, lastLayer } = t.context;
+    write("one", "1");
+    write("two", "2");
+    write("d/f", "f");
+    write("d/sub/g", "g");
+    symlinkSync("one", join(folder, "ln"));
+    mkdirSync(join(folder, "ld"));
+    symlinkSync("../one", join(folder, "ld/l"));
+    write("t.tar", tarOf("in", "hello"));
+    t.deepEqual(await lastLayer(await build(["FROM scratch", last])), expected);
+  });
+}
+
+/** A tar with one file, by hand: POSIX.1-1988 ustar. */
+function tarOf(name: string, text: string): string {
+  const header = Buffer.alloc(512);
+  header.write(name, 0);
+  header.write("0000644\0", 100);
+  header.write("0000000\0", 108);
+  header.write("0000000\0", 116);
+  header.write(`${text.length.toString(8).padStart(11, "0")}\0`, 124);
+  header.write("00000000000\0", 136);
+  header.write("        ", 148);
+  header.write("0", 156);
+  header.write("ustar\x0000", 257);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return `${header.toString("latin1")}${text.padEnd(512, "\0")}${"\0".repeat(1024)}`;
+}
+
+const failing: [name: string, lines: string[], code: string, line: number | undefined][] = [
+  ["a missing source", ["FROM scratch", "COPY nope /"], "CTX_NO_SOURCE", 2],
+  ["a pattern that matches nothing", ["FROM scratch", "COPY *.zip /"], "CTX_NO_SOURCE", 2],
+  ["an unknown instruction", ["FROM scratch", "CPOY a /"], "DF_UNKNOWN_INSTRUCTION", 2],
+  ["a local base that was not made", ["FROM wbuild.local/linux"], "REG_LOCAL_ONLY", 1],
+  ["an unknown owner", ["FROM scratch", "COPY --chown=nobody a /"], "STEP_USER", 2],
+];
+
+for (const [name, lines, code, line] of failing) {
+  test(`${name} is blamed on its line`, async (t) => {
+    t.context.write("a", "1");
+    const error = await t.throwsAsync(t.context.build(lines));
+    t.true(isWbuildError(error, code as "CTX_NO_SOURCE"), String(error));
+    const { span } = (error as unknown as { facts: { span?: { start: { line: number } } } }).facts;
+    t.is(span?.start.line, line);
+  });
+}

@@ -11,7 +11,9 @@ export function imageConfig(
 ): Omit<ImageConfig, "rootfs"> {
   const limit = (ms: number) =>
     new Date(epochSeconds === undefined ? ms : Math.min(ms, epochSeconds * 1000)).toISOString();
-  let last = target.baseCreated;
+  // What stands before the first step of ours was not made with the base, but with that step.
+  const first = target.history.find((line) => line.node)?.node;
+  let last = first ? limit(solved(first).createdMs) : target.baseCreated;
   const history: History[] = target.history.map((line) => {
     if (line.node) last = limit(solved(line.node).createdMs);
     return {

@@ -102,7 +102,7 @@ async function missing(
       ? `did you mean ${near}?`
       : undefined;
   return new WbuildError("CTX_NO_SOURCE", what, {
-    facts: { source, ignoredBy: hidden },
+    facts: { pattern: source, ignoredBy: hidden },
     ...(hint ? { hint } : {}),
   });
 }

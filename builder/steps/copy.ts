@@ -78,7 +78,7 @@ async function missing(op: CopyOp, source: string, tree: Tree, world: World): Pr
     : `${JSON.stringify(source)} is not there`;
   const names = (await tree.list("")).map((entry) => entry.path).slice(0, 20);
   return new WbuildError("CTX_NO_SOURCE", `${what} in the stage or image that --from names`, {
-    facts: { source, top: names },
+    facts: { pattern: source, top: names },
   });
 }
 

@@ -72,7 +72,7 @@ await main(async () => {
   const complaints = [check("biome", "check", "."), check("tsc")].filter((fine) => !fine).length;
   counts = await ava(
     args.filter((arg) => arg !== "--golden"),
-    rewrites ? { WBUILD_GOLDEN: "write" } : {},
+    { WBUILD_BUNDLE_IS_FRESH: "1", ...(rewrites ? { WBUILD_GOLDEN: "write" } : {}) },
   );
   counts.failed += complaints;
 });

@@ -48,20 +48,33 @@ export async function* tarMembers(
       const { header } = entry;
       const name = memberName(header.name);
       if (header.type === "file" || header.type === "contiguous-file")
-        yield { name, size: header.size ?? 0, bytes: entry as AsyncIterable<Uint8Array> };
+        yield { name, size: header.size ?? 0, bytes: explained(entry as AsyncIterable<Uint8Array>) };
       else if (header.type === "link" || header.type === "symlink") {
         const link = header.linkname ?? "";
         const target = memberName(header.type === "link" ? link : posix.join(posix.dirname(name), link));
-        yield { name, target, size: 0, bytes: entry as AsyncIterable<Uint8Array> };
+        yield { name, target, size: 0, bytes: none() };
       }
       entry.resume();
     }
     await feeding;
   } catch (error) {
-    throw error instanceof WbuildError ? error : damaged(reasonOf(error), error);
+    throw asDamage(error);
   } finally {
     tar.destroy();
   }
+}
+
+/** The bytes of a member; what breaks while they are read is the archive's fault, not that of who reads. */
+async function* explained(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    throw asDamage(error);
+  }
+}
+
+function asDamage(error: unknown): WbuildError {
+  return error instanceof WbuildError ? error : damaged(reasonOf(error), error);
 }
 
 /** Members of a folder that holds an unpacked archive. Throws REG_ARCHIVE. */

@@ -60,7 +60,7 @@ export interface BuildRequest {
   readonly network: NetworkMode;
   readonly addHosts: readonly (readonly [name: string, address: string])[];
   readonly limits: SandboxLimits;
-  /** How many steps may run at the same time; absent: the number of CPUs. */
+  /** How many steps may run at the same time; absent: two for each CPU, at least eight. */
   readonly jobs?: number;
   /** Seconds since 1970 that no time in a layer or config may exceed. */
   readonly sourceDateEpoch?: number;

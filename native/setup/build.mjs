@@ -1,7 +1,18 @@
 /** Compiles the native parts and bundles the CLI into dist/. What has not changed since the last time is left alone. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
@@ -60,7 +71,6 @@ async function compileAll(tool, files, flags, link, output) {
   await Promise.all([worker(), worker()]);
   // A new name, then a rename: the old file may be in use by a running process.
   await compile(tool, [...objects, ...link, "-o", `${output}.new`]);
-  const { renameSync } = await import("node:fs");
   renameSync(`${output}.new`, output);
 }
 
@@ -155,18 +165,27 @@ export async function buildSandbox({ sanitize = false } = {}) {
   });
 }
 
-/** The CLI: dist/wbuild and the compiled parts of the packages that it loads. */
+/** Written under another name and renamed: the old file may be in use by a running process. */
+function replaceFile(path, content, mode = 0o644) {
+  writeFileSync(`${path}.${process.pid}`, content, { mode });
+  renameSync(`${path}.${process.pid}`, path);
+}
+
+/** The CLI: dist/wbuild, its bundle and code cache, and the compiled parts of the packages that it loads. */
 export async function bundle() {
+  const launcher = join(top, "native/setup/launch.cjs");
   const inputs = [
     ...["builder", "layerfs", "registry", "native"].flatMap((room) => sources(room, ".ts")),
     join(top, "package-lock.json"),
     join(top, "native/setup/build.mjs"),
+    launcher,
   ];
   await unlessFresh("wbuild", inputs, async () => {
     const { build } = await import("esbuild");
-    await build({
+    const { outputFiles } = await build({
       entryPoints: [join(top, "builder/cli/main.ts")],
-      outfile: join(dist, "wbuild"),
+      outfile: join(dist, "wbuild.cjs"),
+      write: false,
       bundle: true,
       platform: "node",
       target: "node20",
@@ -174,20 +193,57 @@ export async function bundle() {
       minify: true,
       keepNames: true,
       sourcemap: false,
+      charset: "ascii",
+      // Compiled through node:vm, which has no import().
+      supported: { "dynamic-import": false },
       define: { WBUILD_BUNDLED: "true", "import.meta.url": "__wbuild_url" },
-      banner: { js: "#!/usr/bin/env node\nconst __wbuild_url = require('node:url').pathToFileURL(__filename).href;" },
+      banner: {
+        js: "(function(require,module,__filename,__dirname){const exports=module.exports,__wbuild_url=require('node:url').pathToFileURL(__filename).href;",
+      },
+      footer: { js: "})" },
       loader: { ".node": "copy" },
       assetNames: "[name]",
       logLevel: "warning",
     });
-    writeFileSync(join(dist, "package.json"), '{"type":"commonjs"}\n');
-    chmodSync(join(dist, "wbuild"), 0o755);
+    for (const { path, contents } of outputFiles) {
+      const isBundle = path.endsWith(".cjs");
+      replaceFile(path, isBundle ? asciiOnly(Buffer.from(contents).toString("utf8")) : contents);
+    }
+    rmSync(join(dist, "wbuild.cache"), { force: true });
+    replaceFile(join(dist, "package.json"), '{"type":"commonjs"}\n');
+    replaceFile(join(dist, "wbuild"), readFileSync(launcher), 0o755);
   });
   const addon = join(top, "node_modules/better-sqlite3/build/Release/better_sqlite3.node");
   await unlessFresh("better_sqlite3.node", [addon], async () => {
     rmSync(join(dist, "better_sqlite3.node"), { force: true });
     copyFileSync(addon, join(dist, "better_sqlite3.node"));
   });
+  await cacheCode();
+}
+
+/** What esbuild leaves of other characters (in regular expressions), as escapes. */
+function asciiOnly(text) {
+  return text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** V8's compiled form of what a cached build runs, taken from one. Without it wbuild works as well, but starts slower. */
+async function cacheCode() {
+  const cache = join(dist, "wbuild.cache");
+  if (existsSync(cache)) return;
+  const folder = mkdtempSync(join(tmpdir(), "wbuild-warm-"));
+  try {
+    writeFileSync(join(folder, "Dockerfile"), "FROM scratch\nARG a=b\nENV c=$a\nCOPY file /\nWORKDIR /d\nCMD x\n");
+    writeFileSync(join(folder, "file"), "content");
+    const environment = { PATH: process.env.PATH, HOME: folder, WBUILD_HOME: join(folder, "home") };
+    const warm = [join(dist, "wbuild"), "--progress=plain", "-t", "warm", folder];
+    await run(process.execPath, warm, { env: environment });
+    await run(process.execPath, warm, { env: { ...environment, WBUILD_WRITE_CODE_CACHE: `${cache}.${process.pid}` } });
+    renameSync(`${cache}.${process.pid}`, cache);
+  } catch (error) {
+    console.log(`no code cache: ${error.stderr || error.message}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Everything a checkout needs to run. */

@@ -95,19 +95,21 @@ export async function* compressStream(
 }
 
 async function* decompressed(kind: Detected, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (kind === "none") yield* bytes;
+  else if (kind === "gzip") yield* gunzip(bytes);
+  else if (kind === "zstd") yield* unzstd(bytes);
+  else yield* byProgram(kind, bytes);
+}
+
+async function* gunzip(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
-    if (kind === "none") yield* bytes;
-    else if (kind === "gzip") yield* through(bytes, createGunzip({ chunkSize: pieceSize }));
-    else if (kind === "zstd") yield* unzstd(bytes);
-    else yield* byProgram(kind, bytes);
+    yield* through(bytes, createGunzip({ chunkSize: pieceSize }));
   } catch (cause) {
-    if (cause instanceof WbuildError || !isOfCodec(cause)) throw cause;
-    const short = /unexpected end|truncated|incomplete/i.test((cause as Error).message);
-    throw new WbuildError(
-      short ? "LAYER_TRUNCATED" : "LAYER_COMPRESSION",
-      short ? `the ${kind} data ends too early` : `the ${kind} data is damaged`,
-      { cause },
-    );
+    // Errors of the source pass as they are; zlib's have codes of their own.
+    const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+    if (code === "Z_BUF_ERROR") throw new WbuildError("LAYER_TRUNCATED", "the gzip data ends too early", { cause });
+    if (code?.startsWith("Z_")) throw new WbuildError("LAYER_COMPRESSION", "the gzip data is damaged", { cause });
+    throw cause;
   }
 }
 
@@ -125,7 +127,7 @@ async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
     let from = piece;
     for (;;) {
       const to = Buffer.allocUnsafe(pieceSize);
-      const [wanted, produced, consumed] = context.decompressStream(to, from);
+      const [wanted, produced, consumed] = decode(() => context.decompressStream(to, from));
       from = from.subarray(consumed);
       if (produced > 0) yield to.subarray(0, produced);
       isInFrame = wanted !== 0;
@@ -135,15 +137,12 @@ async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   if (isInFrame) throw new WbuildError("LAYER_TRUNCATED", "the zstd data ends too early");
 }
 
-/** Errors of the source pass as they are; only those of a decompressor are about the data. */
-function isOfCodec(cause: unknown): boolean {
-  if (!(cause instanceof Error)) return false;
-  const code = (cause as NodeJS.ErrnoException).code;
-  return (
-    cause.name === "ZstdError" ||
-    (typeof code === "string" && code.startsWith("Z_")) ||
-    /zstd|frame/i.test(cause.message)
-  );
+function decode<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (cause) {
+    throw new WbuildError("LAYER_COMPRESSION", "the zstd data is damaged", { cause });
+  }
 }
 
 /** The bytes through a transform; both ends are torn down when either stops early. */
@@ -176,18 +175,15 @@ async function* byProgram(kind: "xz" | "bzip2", bytes: AsyncIterable<Uint8Array>
     // EPIPE: the program ended first and says itself why.
     if (error && (error as NodeJS.ErrnoException).code !== "EPIPE") failure ??= error;
   });
-  let isRead = false;
   try {
     for await (const piece of child.stdout) yield piece as Uint8Array;
-    isRead = true;
   } finally {
-    if (!isRead) child.kill("SIGKILL");
-    const end = await ended;
-    if (isRead) {
-      if (failure !== undefined) throw failure;
-      complainOf(kind, end);
-    }
+    // Whoever stops early wants no more; after its last byte the program ends by itself.
+    if (!child.stdout.readableEnded) child.kill("SIGKILL");
   }
+  const end = await ended;
+  if (failure !== undefined) throw failure;
+  complainOf(kind, end);
 }
 
 interface ProgramEnd {

@@ -33,6 +33,8 @@ export interface UnpackOptions {
   readonly limits?: UnpackLimits;
   /** Owners and devices must work, else they are left out where the kernel refuses them. Usual: root of the host. */
   readonly privileged?: boolean;
+  /** Names that start with "/": refuse (usual) or take the slash off, as GNU tar does. */
+  readonly absoluteNames?: "refuse" | "strip";
   /** Puts the sha256 of every regular file into the index. */
   readonly fileDigests?: boolean;
 }
@@ -65,6 +67,7 @@ export async function unpackLayer(source: LayerSource, folder: string, options: 
     maxBytes: limits.maxBytes,
     maxEntries: limits.maxEntries,
     maxRatio: limits.maxRatio,
+    stripAbsolute: options.absoluteNames === "strip",
   });
   try {
     if (bytes !== undefined) {

@@ -123,6 +123,7 @@ Napi::Value openUnpacker(const Napi::CallbackInfo& info) {
   options.maxBytes = uint64_t(given.Get("maxBytes").As<Napi::Number>().DoubleValue());
   options.maxEntries = uint64_t(given.Get("maxEntries").As<Napi::Number>().DoubleValue());
   options.maxRatio = given.Get("maxRatio").As<Napi::Number>();
+  options.stripAbsolute = given.Get("stripAbsolute").As<Napi::Boolean>();
   return openWork<UnpackHolder>(info, [&](std::function<void()> notify) { return std::make_unique<Unpacker>(options, std::move(notify)); });
 }
 

@@ -200,6 +200,32 @@ export function decodeRecords(bytes: Uint8Array, from = 0): RecordChange[] {
   return out;
 }
 
+/** Where a record lies in its bytes, and the two fields that say what it is about. */
+export interface RecordHead {
+  readonly path: string;
+  readonly type: RecordType;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The heads of all records, for whoever compares or drops records without reading them. Throws LAYER_RECORD. */
+export function decodeHeads(bytes: Uint8Array): RecordHead[] {
+  const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const heads: RecordHead[] = [];
+  for (let at = 0; at < b.length; ) {
+    if (b.length - at < headSize) throw bad("is cut short");
+    const length = b.readUInt32LE(at);
+    if (length < headSize || length > b.length - at) throw bad("has no possible length");
+    const type = types[b[at + 5] ?? 255];
+    const pathSize = b.readUInt32LE(at + 40);
+    if (type === undefined) throw bad("has an unknown kind");
+    if (pathSize > length - headSize) throw bad("is cut short");
+    heads.push({ path: decodeName(b, at + headSize, pathSize), type, start: at, end: at + length });
+    at += length;
+  }
+  return heads;
+}
+
 function decodeOne(b: Buffer, at: number, end: number): RecordChange {
   const kind = kinds[(b[at + 4] ?? 0) - 1];
   const type = types[b[at + 5] ?? 255];

@@ -98,9 +98,9 @@ bool isOverlayMark(const std::string& key) {
 
 }  // namespace
 
-std::string cleanName(const std::string& raw, const char* what) {
+std::string cleanName(const std::string& raw, const char* what, bool stripAbsolute) {
   // Attack: an absolute name overwrites a file of the host when it is taken as it is.
-  if (!raw.empty() && raw[0] == '/') throw Failure("LAYER_ABSOLUTE", std::string(what) + " is absolute:", raw.substr(0, 300));
+  if (!stripAbsolute && !raw.empty() && raw[0] == '/') throw Failure("LAYER_ABSOLUTE", std::string(what) + " is absolute:", raw.substr(0, 300));
   if (raw.find('\0') != std::string::npos) throw Failure("LAYER_NAME", std::string(what) + " has a NUL in it:", raw.substr(0, 300));
   std::string out;
   for (size_t at = 0; at < raw.size();) {
@@ -275,9 +275,9 @@ void TarParser::start(Record& record, const uint8_t* block) {
   }
   // Only regular files have content; others that tell a size tell nothing (as Go's and libarchive's readers see it).
   if (record.type != Type::File) record.size = 0;
-  record.path = cleanName(record.path, "a name in the layer");
+  record.path = cleanName(record.path, "a name in the layer", limits_.stripAbsolute);
   if (record.type == Type::Hardlink) {
-    record.target = cleanName(record.target, "the target of a hard link");
+    record.target = cleanName(record.target, "the target of a hard link", limits_.stripAbsolute);
     if (record.target.empty()) refuse("LAYER_LINK_TARGET", "a hard link has no target:");
   }
   if (record.type == Type::Symlink && (record.target.empty() || record.target.size() > kMaxName || record.target.find('\0') != std::string::npos)) {

@@ -10,6 +10,7 @@ namespace wb {
 
 struct TarLimits {
   uint64_t maxEntries = 4u << 20;
+  bool stripAbsolute = false;  // leading slashes are taken off, as GNU tar does it, instead of refused
 };
 
 class TarEvents {
@@ -55,6 +56,6 @@ class TarParser {
 };
 
 /// A clean relative path of a member's name. Throws LAYER_ESCAPE, LAYER_ABSOLUTE, LAYER_NAME_TOO_LONG.
-std::string cleanName(const std::string& raw, const char* what);
+std::string cleanName(const std::string& raw, const char* what, bool stripAbsolute);
 
 }  // namespace wb

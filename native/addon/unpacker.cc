@@ -178,6 +178,7 @@ UnpackResult Unpacker::run() {
   UnpackResult result;
   TarLimits limits;
   limits.maxEntries = options_.maxEntries;
+  limits.stripAbsolute = options_.stripAbsolute;
   Extractor extractor(options_.extract);
   TarParser parser(extractor, limits);
   std::thread reader([this] {

@@ -16,6 +16,7 @@ struct UnpackOptions {
   std::string path;  // of the file to read; when empty, bytes are pushed
   uint64_t maxBytes = 0, maxEntries = 0;
   uint32_t maxRatio = 0;
+  bool stripAbsolute = false;
 };
 
 struct UnpackResult {

@@ -24,6 +24,7 @@ interface NativeUnpacker {
       maxBytes: number;
       maxEntries: number;
       maxRatio: number;
+      stripAbsolute: boolean;
     },
     onEvent: (queued: number) => void,
   ): { handle: object; done: Promise<NativeResult> };
@@ -42,6 +43,8 @@ export interface UnpackerOptions {
   readonly maxBytes: number;
   readonly maxEntries: number;
   readonly maxRatio: number;
+  /** Takes leading slashes off names instead of refusing them. */
+  readonly stripAbsolute: boolean;
 }
 
 export interface UnpackerResult {

@@ -8,14 +8,9 @@ import type { Digest } from "../store/digest.ts";
 import { isMissing, storeError } from "../store/failure.ts";
 import { noContent, readInside } from "./content.ts";
 import { joinPath, parentOf, partsOf } from "./names.ts";
+import { type IgnoreRule, siftEntries, siftRecords } from "./sift.ts";
 import type { Tree } from "./tree.ts";
 import { resolveUnix } from "./unix-path.ts";
-
-/**
- * keep: it is there. drop: it is not, but what lies below may be (a folder with a kept child is there, too).
- * prune: neither it nor anything below. Asked with a clean path; everything above it was not pruned.
- */
-export type IgnoreRule = (path: string, isDirectory: boolean) => "keep" | "drop" | "prune";
 
 export interface FolderTree extends Tree {
   /** Digest over all that lstat tells of what `walk(path)` gives; no file is read. Equal stamps: nothing was touched. */
@@ -99,35 +94,26 @@ class Folder implements FolderTree {
     }
     const top = await this.#lstat(path);
     if (top === undefined) return [];
-    if (this.#ignore !== undefined) return this.#sift(top, this.#ignore);
+    if (this.#ignore !== undefined) return siftEntries(top, this.#ignore, (at) => this.#children(at));
     if (top.type !== "directory") return [top];
     const { records } = await walkFolder(this.#path(path), { depth: "all", xattrs: true });
     return [top, ...decodeWalk(records).map((entry) => this.#show(entry, path))];
   }
 
-  /** What the rules leave of an entry and all below it; a dropped folder only where it is needed to hold something. */
-  async #sift(entry: FolderEntry, ignore: IgnoreRule): Promise<FolderEntry[]> {
-    const rule = entry.path === "" ? "keep" : ignore(entry.path, entry.type === "directory");
-    if (rule === "prune") return [];
-    if (entry.type !== "directory") return rule === "keep" ? [entry] : [];
-    const found: FolderEntry[] = [];
-    // Folders side by side would keep the threads busier, but thousands of them would also fill the memory.
-    for (const child of await this.#children(entry.path)) {
-      if (child.type === "directory") found.push(...(await this.#sift(child, ignore)));
-      else if (ignore(child.path, false) === "keep") found.push(child);
-    }
-    return rule === "keep" || found.length > 0 ? [entry, ...found] : [];
-  }
-
   async stamp(path: string): Promise<Digest> {
-    if (this.#ignore === undefined && (await this.#lstat(path))?.type === "directory") {
+    const top = await this.#lstat(path);
+    if (this.#ignore === undefined && top?.type === "directory") {
       return (await walkFolder(this.#path(path), { depth: "all", self: true })).stamp;
     }
     const hash = createHash("sha256");
-    for (const entry of await this.walk(path)) {
-      const { type, mode, size, mtimeNs, ctimeNs, ino, dev, target } = entry;
-      hash.update(JSON.stringify([entry.path, target ?? ""]));
-      hash.update(` ${type} ${mode} ${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}\n`);
+    const shown = top && (await this.stat(path));
+    if (shown !== undefined) {
+      const { type, mode, size, mtimeNs, ctimeNs, ino, dev, target } = shown;
+      hash.update(`${JSON.stringify(target ?? "")} ${type} ${mode} ${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}\n`);
+    }
+    if (shown?.type === "directory" && this.#ignore !== undefined) {
+      const read = async (at: string) => (await walkFolder(this.#path(at), { depth: "one" })).records;
+      for (const bytes of await siftRecords(path, this.#ignore, read)) hash.update(bytes);
     }
     return `sha256:${hash.digest("hex")}`;
   }
@@ -161,18 +147,29 @@ class Folder implements FolderTree {
     return decodeWalk(records).map((entry) => this.#show(entry, path));
   }
 
+  /** Field by field: with tens of thousands of entries a spread costs more than reading them from the disk. */
   #show(entry: WalkedEntry, folder: string): FolderEntry {
+    const { type, mode, size, mtimeNs, ino, dev, ctimeNs, nlink, target, device } = entry;
     const path = joinPath(folder, entry.path);
-    const pax = entry.pax && portable(entry.pax);
-    const { pax: _, ...rest } = entry;
-    return {
-      ...rest,
+    const shown: { -readonly [K in keyof FolderEntry]: FolderEntry[K] } = {
       path,
+      type,
+      mode,
       uid: 0,
       gid: 0,
-      ...(pax === undefined || pax.size === 0 ? {} : { pax }),
-      ...(entry.type === "file" ? { content: { kind: "file", path: this.#path(path) } } : {}),
+      size,
+      mtimeNs,
+      ino,
+      dev,
+      ctimeNs,
+      nlink,
     };
+    if (type === "file") shown.content = { kind: "file", path: this.#path(path) };
+    if (target !== undefined) shown.target = target;
+    if (device !== undefined) shown.device = device;
+    const pax = entry.pax && portable(entry.pax);
+    if (pax !== undefined && pax.size > 0) shown.pax = pax;
+    return shown;
   }
 
   /**

@@ -13,7 +13,8 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import test from "ava";
-import { folderTree, type IgnoreRule } from "../../../layerfs/tree/folder.ts";
+import { folderTree } from "../../../layerfs/tree/folder.ts";
+import type { IgnoreRule } from "../../../layerfs/tree/sift.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { gather } from "../../contracts/blob-store.ts";
 import { parseContractFiles, treeContract } from "../../contracts/tree.ts";

@@ -28,7 +28,6 @@ import {
   fileBytes,
   folderMembers,
   type Member,
-  peek,
   tarMembers,
 } from "./members.ts";
 
@@ -39,6 +38,7 @@ export interface LoadOptions {
   readonly choose?: Choose;
   /** Told once for each member that is taken in. */
   readonly onProgress?: (event: { readonly name: string; readonly size: number }) => void;
+  readonly signal?: AbortSignal;
 }
 
 /** Names and content found on the way. */
@@ -46,7 +46,7 @@ interface Findings {
   /** Files that are read as JSON. */
   readonly texts: Map<string, Uint8Array>;
   /** Every stored member. */
-  readonly blobs: Map<string, Descriptor & { readonly compression: Compression | undefined }>;
+  readonly blobs: Map<string, Descriptor>;
   readonly links: Map<string, string>;
 }
 
@@ -66,6 +66,7 @@ export async function loadArchive(
   const found: Findings = { texts: new Map(), blobs: new Map(), links: new Map() };
   let held = 0;
   for await (const member of await membersOf(source, options)) {
+    options.signal?.throwIfAborted();
     if (member.target !== undefined) {
       found.links.set(member.name, member.target);
       continue;
@@ -94,10 +95,11 @@ async function membersOf(
   source: { readonly path: string } | { readonly stream: AsyncIterable<Uint8Array> },
   options: LoadOptions,
 ): Promise<AsyncIterable<Member>> {
-  if ("stream" in source) return tarMembers(source.stream, options.decompress);
+  const { decompress, signal } = options;
+  if ("stream" in source) return tarMembers(source.stream, decompress, signal);
   try {
     const isFolder = (await stat(source.path)).isDirectory();
-    return isFolder ? folderMembers(source.path) : tarMembers(fileBytes(source.path), options.decompress);
+    return isFolder ? folderMembers(source.path) : tarMembers(fileBytes(source.path), decompress, signal);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
     throw new WbuildError(
@@ -135,11 +137,18 @@ async function takeIn(member: Member, into: BlobStore, found: Findings): Promise
     if (digest === undefined) throw damaged(`it has ${member.name} twice`);
     return;
   }
-  const { head, whole } = await peek(member.bytes, 6);
+  if (digest !== undefined && (await into.has(digest)) === member.size) {
+    // The store vouches for it; the member's bytes are passed over unread.
+    found.blobs.set(member.name, { mediaType: "application/octet-stream", digest, size: member.size });
+    return;
+  }
   const expected = { mediaType: "application/octet-stream", size: member.size, ...(digest ? { digest } : {}) };
+  const iterator = member.bytes[Symbol.asyncIterator]();
   try {
-    const blob = await into.put(whole, expected);
-    found.blobs.set(member.name, { ...blob, compression: compressionOf(head) });
+    // A store that stops reading, because it has the blob, must not end the archive that the member is part of.
+    const blob = await into.put({ [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) }, expected);
+    found.blobs.set(member.name, blob);
+    while ((await iterator.next()).done !== true);
   } catch (error) {
     if (!isWbuildError(error, "STORE_DIGEST_MISMATCH")) throw error;
     throw new WbuildError("REG_DIGEST_MISMATCH", `the archive's ${member.name} is not what its name says`, {
@@ -147,6 +156,8 @@ async function takeIn(member: Member, into: BlobStore, found: Findings): Promise
       hint: "the archive is damaged; make it anew",
       cause: error,
     });
+  } finally {
+    await iterator.return?.();
   }
 }
 
@@ -222,13 +233,9 @@ function followed(name: string, found: Findings): string {
 }
 
 /** The layer with its media type, when its content is what the configuration says. */
-async function verified(
-  layer: Descriptor & { readonly compression: Compression | undefined },
-  diffId: Digest,
-  into: BlobStore,
-  options: LoadOptions,
-): Promise<Descriptor> {
-  const { digest, size, compression } = layer;
+async function verified(layer: Descriptor, diffId: Digest, into: BlobStore, options: LoadOptions): Promise<Descriptor> {
+  const { digest, size } = layer;
+  const compression = await sniffed(layer, into);
   if (compression === "xz" || compression === "bzip2")
     throw damaged(`its layer ${digest} is compressed with ${compression}`);
   const mediaType = { gzip: mediaTypes.ociLayerGzip, zstd: mediaTypes.ociLayerZstd, none: mediaTypes.ociLayer }[
@@ -251,6 +258,12 @@ async function verified(
       },
     );
   return { mediaType, digest, size };
+}
+
+async function sniffed(blob: Descriptor, into: BlobStore): Promise<Compression | undefined> {
+  const parts: Uint8Array[] = [];
+  for await (const part of into.open(blob, { from: 0, to: Math.min(6, blob.size) })) parts.push(part);
+  return compressionOf(Buffer.concat(parts));
 }
 
 /** The image when all that it is made of is in the store, else undefined. Of an index one complete image is enough. */

@@ -31,10 +31,15 @@ const maxFolderDepth = 6;
 export async function* tarMembers(
   bytes: AsyncIterable<Uint8Array>,
   decompress: Decompress | undefined,
+  signal?: AbortSignal,
 ): AsyncGenerator<Member> {
   const { extract } = await import("tar-stream");
   const tar = extract();
-  const plain = await decompressed(bytes, decompress);
+  const source = until(bytes, signal);
+  const plain = await decompressed(source, decompress).catch((error: unknown) => {
+    void source.return(undefined);
+    throw error;
+  });
   // The iteration below throws what goes wrong here; this promise only must not be left alone with it.
   const feeding = pipeline(Streams.from(plain, { objectMode: false, highWaterMark: 1024 * 1024 }), tar).catch(
     (error) => {
@@ -48,7 +53,7 @@ export async function* tarMembers(
       const { header } = entry;
       const name = memberName(header.name);
       if (header.type === "file" || header.type === "contiguous-file")
-        yield { name, size: header.size ?? 0, bytes: explained(entry as AsyncIterable<Uint8Array>) };
+        yield { name, size: header.size ?? 0, bytes: explained(entry as AsyncIterable<Uint8Array>, signal) };
       else if (header.type === "link" || header.type === "symlink") {
         const link = header.linkname ?? "";
         const target = memberName(header.type === "link" ? link : posix.join(posix.dirname(name), link));
@@ -58,22 +63,36 @@ export async function* tarMembers(
     }
     await feeding;
   } catch (error) {
-    throw asDamage(error);
+    throw asDamage(error, signal);
   } finally {
     tar.destroy();
+    // Not waited for: a pipe whose other end says nothing more would never answer.
+    void source.return(undefined).catch(() => {});
   }
 }
 
 /** The bytes of a member; what breaks while they are read is the archive's fault, not that of who reads. */
-async function* explained(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* explained(bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
     yield* bytes;
   } catch (error) {
-    throw asDamage(error);
+    throw asDamage(error, signal);
   }
 }
 
-function asDamage(error: unknown): WbuildError {
+async function* until(
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, undefined> {
+  for await (const part of bytes) {
+    signal?.throwIfAborted();
+    yield part;
+  }
+}
+
+/** An abort is no damage, whatever words the codecs on the way find for it. */
+function asDamage(error: unknown, signal?: AbortSignal): unknown {
+  if (signal?.aborted === true) return signal.reason;
   return error instanceof WbuildError ? error : damaged(reasonOf(error), error);
 }
 

@@ -96,8 +96,8 @@ async function deliverTree(
   await step(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
     if (output.type === "tar" && output.dest !== "-") return exportTar(tree, output.dest, style);
     await using place = await world.store.snapshots.reserve();
-    if (output.type === "local") return exportFolder(tree, output.dest, place.scratch, style);
-    return streamTar(tree, world.stdout, place.scratch, style);
+    if (output.type === "local") return await exportFolder(tree, output.dest, place.scratch, style);
+    return await streamTar(tree, world.stdout, place.scratch, style);
   });
 }
 

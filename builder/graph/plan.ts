@@ -1,39 +1,14 @@
 /** A Dockerfile and a target → build graph. Stages the target does not need are never looked at, nor are their images. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
-import type { SourceText } from "../diagnose/source.ts";
 import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
 import { GlobalScope } from "../dockerfile/scope.ts";
 import { findStage, neededStages, originOfFrom } from "../dockerfile/stages.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import { parsePlatform } from "../image/platform.ts";
-import type { NetworkMode } from "../runtime/runtime.ts";
 import type { BuildGraph, Node, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
+import type { PlannedStage, PlanOptions, PlanWorld } from "./plan-world.ts";
 import { StagePlan } from "./stage-plan.ts";
-
-export interface PlanOptions {
-  readonly target?: string;
-  readonly buildArgs: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly buildPlatform: Platform;
-  readonly targetPlatform: Platform;
-  readonly network: NetworkMode;
-  readonly extraHosts: readonly (readonly [name: string, address: string])[];
-  /** Finds a base image's config and layers by name. */
-  readonly findBase: (name: string, platform: Platform) => Promise<BaseImage>;
-  readonly warn: (text: string, line?: number) => void;
-}
-
-/** What all stages of one plan share. */
-export interface PlanWorld {
-  readonly dockerfile: Dockerfile;
-  readonly source: SourceText;
-  readonly options: PlanOptions;
-  readonly global: GlobalScope;
-  /** The plan of another stage of the file; the node of an image that COPY --from names. */
-  readonly stageOf: (stage: Stage) => Promise<StagePlan>;
-  readonly sourceOf: (image: string, platform: Platform) => Promise<{ node: Node; base: BaseImage | undefined }>;
-}
 
 /** Throws DF_* with the place in the Dockerfile, and what `findBase` throws. */
 export async function planBuild(dockerfile: Dockerfile, options: PlanOptions): Promise<BuildGraph> {
@@ -46,7 +21,7 @@ export async function planBuild(dockerfile: Dockerfile, options: PlanOptions): P
   });
   const imageOf = (stage: Stage) => global.expand(stage.from.image, global.lookup);
   const needed = neededStages(dockerfile, target, imageOf);
-  const plans = new Map<Stage, Promise<StagePlan>>();
+  const plans = new Map<Stage, Promise<PlannedStage>>();
   const sources = new Map<string, Promise<{ node: Node; base: BaseImage | undefined }>>();
   const world: PlanWorld = {
     dockerfile,
@@ -74,7 +49,7 @@ function once<K, V>(known: Map<K, V>, key: K, make: () => V): V {
   return made;
 }
 
-async function planStage(world: PlanWorld, stage: Stage): Promise<StagePlan> {
+async function planStage(world: PlanWorld, stage: Stage): Promise<PlannedStage> {
   const { dockerfile, global, options } = world;
   const image = global.expand(stage.from.image, global.lookup);
   const { platform } = stage.from;

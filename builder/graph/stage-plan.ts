@@ -1,7 +1,7 @@
 /** One stage while it is read: its variables, its image config, its history and the node its files come from. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
-import type { ContainerConfig, History } from "../../registry/oci/image.ts";
+import type { ContainerConfig } from "../../registry/oci/image.ts";
 import { dockerfileError } from "../dockerfile/errors.ts";
 import { expandInstruction } from "../dockerfile/expand.ts";
 import type { Copy, From, Instruction, Run, Stage, Workdir } from "../dockerfile/instruction.ts";
@@ -13,23 +13,11 @@ import { type CreatedByOptions, createdBy, historyComment } from "../image/creat
 import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
 import { parseMode, targetPath } from "./paths.ts";
-import type { PlanWorld } from "./plan.ts";
+import type { PlannedStage, PlanWorld, Start } from "./plan-world.ts";
 
 type Step = Exclude<Instruction, From>;
 
-/** What a stage begins with: another stage's end, or an image. */
-interface Start {
-  readonly node: Node;
-  readonly config: ContainerConfig;
-  readonly author?: string;
-  readonly baseHistory: readonly History[];
-  readonly baseCreated?: string;
-  readonly history: readonly PlannedHistory[];
-  readonly platform: Platform;
-  readonly scope?: StageScope;
-}
-
-export class StagePlan {
+export class StagePlan implements PlannedStage {
   readonly #world: PlanWorld;
   readonly #stage: Stage;
   readonly #scope: StageScope;
@@ -57,7 +45,7 @@ export class StagePlan {
   static async begin(world: PlanWorld, stage: Stage, origin: Origin, image: string, platform: Platform) {
     const start =
       origin.kind === "stage"
-        ? (await world.stageOf(origin.stage)).#asStart()
+        ? (await world.stageOf(origin.stage)).asStart()
         : await fromImage(world, stage, image, platform);
     const { config, triggers } = inheritConfig(start.config, start.platform.os);
     const plan = new StagePlan(world, stage, { ...start, config });
@@ -88,7 +76,7 @@ export class StagePlan {
     };
   }
 
-  #asStart(): Start {
+  asStart(): Start {
     const { stage: _stage, ...start } = this.finish();
     return { ...start, scope: this.#scope };
   }

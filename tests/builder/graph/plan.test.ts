@@ -1,7 +1,8 @@
 import test from "ava";
 import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 import type { BuildGraph } from "../../../builder/graph/graph.ts";
-import { type PlanOptions, planBuild } from "../../../builder/graph/plan.ts";
+import { planBuild } from "../../../builder/graph/plan.ts";
+import type { PlanOptions } from "../../../builder/graph/plan-world.ts";
 import { printJson, printMermaid, printText } from "../../../builder/graph/print.ts";
 import type { BaseImage } from "../../../builder/image/base-image.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";

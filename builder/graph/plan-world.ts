@@ -1,0 +1,53 @@
+/** What all stages of one plan share, and what one stage hands to another. */
+import type { Platform } from "../../layerfs/store/descriptor.ts";
+import type { ContainerConfig, History } from "../../registry/oci/image.ts";
+import type { SourceText } from "../diagnose/source.ts";
+import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
+import type { GlobalScope, StageScope } from "../dockerfile/scope.ts";
+import type { BaseImage } from "../image/base-image.ts";
+import type { NetworkMode } from "../runtime/runtime.ts";
+import type { Node, PlannedHistory, Target } from "./graph.ts";
+
+export interface PlanOptions {
+  readonly target?: string;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly buildPlatform: Platform;
+  readonly targetPlatform: Platform;
+  readonly network: NetworkMode;
+  readonly extraHosts: readonly (readonly [name: string, address: string])[];
+  /** Finds a base image's config and layers by name. */
+  readonly findBase: (name: string, platform: Platform) => Promise<BaseImage>;
+  readonly warn: (text: string, line?: number) => void;
+}
+
+/** What all stages of one plan share. */
+export interface PlanWorld {
+  readonly dockerfile: Dockerfile;
+  readonly source: SourceText;
+  readonly options: PlanOptions;
+  readonly global: GlobalScope;
+  /** The plan of another stage of the file; the node of an image that COPY --from names. */
+  readonly stageOf: (stage: Stage) => Promise<PlannedStage>;
+  readonly sourceOf: (image: string, platform: Platform) => Promise<{ node: Node; base: BaseImage | undefined }>;
+}
+
+/** A stage that was read to its end. */
+export interface PlannedStage {
+  readonly node: Node;
+  finish(): Target;
+  /** For a stage whose FROM names this one. */
+  asStart(): Start;
+}
+
+/** What a stage begins with: another stage's end, or an image. */
+export interface Start {
+  readonly node: Node;
+  readonly config: ContainerConfig;
+  readonly author?: string;
+  readonly baseHistory: readonly History[];
+  readonly baseCreated?: string;
+  readonly history: readonly PlannedHistory[];
+  readonly platform: Platform;
+  readonly scope?: StageScope;
+}

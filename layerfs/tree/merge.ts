@@ -73,7 +73,8 @@ export function applyChanges<L>(root: Node<L>, layer: L, changes: readonly Chang
     if (change.kind === "delete") {
       const parts = partsOf(change.path);
       const name = parts.pop();
-      if (name !== undefined) folder(parts, false)?.children?.delete(name);
+      // A whiteout has a folder to lie in: who unpacks the layer makes it, and so it is there.
+      if (name !== undefined) folder(parts, true)?.children?.delete(name);
     } else if (change.kind === "clear") {
       folder(partsOf(change.path), false)?.children?.clear();
     }

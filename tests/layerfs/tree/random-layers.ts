@@ -71,6 +71,8 @@ export function naiveStack(layers: readonly (readonly Change[])[]): Model {
     for (const change of changes) {
       if (change.kind === "clear" && model.get(change.path) === "directory") removeBelow(change.path);
       if (change.kind !== "delete") continue;
+      const parts = change.path.split("/");
+      for (let i = 1; i < parts.length; i++) model.set(parts.slice(0, i).join("/"), "directory");
       model.delete(change.path);
       removeBelow(change.path);
     }

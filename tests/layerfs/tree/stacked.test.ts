@@ -58,7 +58,8 @@ const stacks: [name: string, layer: string[], left: string[]][] = [
   ["a whiteout takes a file", ["delete d/y"], whole.filter((path) => path !== "d/y")],
   ["a whiteout takes a folder with all below", ["delete d"], ["f", "l"]],
   ["a whiteout of a link leaves what it points to", ["delete l"], whole.filter((path) => path !== "l")],
-  ["a whiteout of nothing does nothing", ["delete none", "delete f/x", "delete none/x"], whole],
+  ["a whiteout of nothing does nothing", ["delete none", "delete d/none", "clear none"], whole],
+  ["a whiteout has a folder to lie in", ["delete p/none", "delete f/none"], [...whole, "p"]],
   [
     "an opaque folder keeps only the layer's own",
     ["set d directory", "clear d", "set d/n file 4"],

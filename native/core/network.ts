@@ -1,6 +1,6 @@
 /** How a container gets to the network: a veth pair that the host masquerades (root), pasta (everybody else), or the host's own. */
 import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { findProgram } from "./programs.ts";
 import { insideUserNamespace } from "./userns.ts";
 
@@ -144,6 +144,12 @@ export function planPrivateNetwork(resolvers: readonly string[], warn: (text: st
   const program = findProgram("pasta");
   if (program === undefined) {
     warn(`no private network without pasta (apt-get install passt): ${advice}`);
+    return { kind: "host" };
+  }
+  try {
+    accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);
+  } catch {
+    warn(`no private network without access to /dev/net/tun (as root: chmod 666 /dev/net/tun): ${advice}`);
     return { kind: "host" };
   }
   return { kind: "pasta", program };

@@ -1,4 +1,6 @@
 /** The door of the runtime core: a SandboxSpec becomes a running process. Knows paths and numbers, nothing of images. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { WbuildError } from "../error.ts";
 import { makeCgroups, ownCgroups, removeCgroups } from "./cgroup.ts";
 import { hostsFile, nameServers, resolvConf, resolvSources } from "./etc-files.ts";
@@ -133,11 +135,12 @@ export async function startSandbox(spec: SandboxSpec, warn: (text: string) => vo
   const plan = planNetwork(spec, nameServers(resolvSources().host), warn);
   if (plan.kind !== "veth" && plan.kind !== "pasta") return await startOn(spec, plan, warn);
   try {
-    if (plan.kind === "veth") await Promise.race([plan.ready, Promise.resolve()]);
     return await startOn(spec, plan, warn);
   } catch (error) {
     if (error instanceof WbuildError && error.code !== "BOX_NETWORK") throw error;
     warn(`no private network (${(error as Error).message}): the step uses this host's network`);
+    // The first try may have marked it as used by a mount without syncs, which overlayfs remembers.
+    if (spec.root.work !== undefined) rmSync(join(spec.root.work, "work"), { recursive: true, force: true });
     return await startOn(spec, { kind: "host" }, warn);
   }
 }

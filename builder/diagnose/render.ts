@@ -38,7 +38,7 @@ function drawing(source: SourceText, span: Span, options: RenderOptions, paint: 
   const lines = source.text.replace(/^\ufeff/, "").split("\n");
   const { line, column } = span.start;
   const place = `  ${paint("2", `${harmless(source.name)}:${line}:${column}`)}`;
-  const text = lines[line - 1]?.replace(/\r+$/, "");
+  const text = withoutReturns(lines[line - 1]);
   if (text === undefined) return [place];
   const gutter = String(line).length;
   const bar = (number: number | undefined): string => paint("2", `  ${String(number ?? "").padStart(gutter)} |`);
@@ -46,11 +46,17 @@ function drawing(source: SourceText, span: Span, options: RenderOptions, paint: 
   const to = span.end.line > line ? text.length : span.end.column - 1;
   const shown = window(text, column - 1, Math.max(column, to), width);
   const before =
-    line > 1 ? [`${bar(line - 1)} ${window((lines[line - 2] ?? "").replace(/\r+$/, ""), 0, 0, width).text}`] : [];
+    line > 1 ? [`${bar(line - 1)} ${window(withoutReturns(lines[line - 2]) ?? "", 0, 0, width).text}`] : [];
   const more = span.end.line - line;
   const marks = " ".repeat(shown.offset) + paint(isError ? "1;31" : "1;33", "^".repeat(shown.length));
   const rest = more > 0 ? paint("2", ` … and ${more} more ${more === 1 ? "line" : "lines"}`) : "";
   return [place, ...before, `${bar(line)} ${shown.text}`.trimEnd(), `${bar(undefined)} ${marks}${rest}`];
+}
+
+function withoutReturns(line: string | undefined): string | undefined {
+  let end = line?.length ?? 0;
+  while (line?.charAt(end - 1) === "\r") end--;
+  return line?.slice(0, end);
 }
 
 interface Window {

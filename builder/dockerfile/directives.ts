@@ -10,7 +10,7 @@ export interface Directives {
   readonly lineCount: number;
 }
 
-const shape = /^#[\t\v\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\v\f\r ]*=[\t\v\f\r ]*(.*?)[\t\v\f\r ]*$/;
+const shape = /^#[\t\v\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\v\f\r ]*=[\t\v\f\r ]*(.*)$/;
 const known = new Set(["syntax", "escape", "check"]);
 
 /**
@@ -24,7 +24,7 @@ export function readDirectives(source: SourceText, lines: readonly string[]): Di
     const line = raw.replace(/^[\t\v\f\r ]+/, "");
     const match = shape.exec(line);
     const name = match?.[1]?.toLowerCase();
-    const value = match?.[2];
+    const value = match?.[2]?.trimEnd();
     if (name === undefined || !value || !known.has(name)) break;
     const span = lineSpan(lineCount + 1, raw);
     if (found.has(name)) {

@@ -77,7 +77,14 @@ export function physicalLines(text: string): string[] {
   return text
     .replace(/^\ufeff/, "")
     .split("\n")
-    .map((line) => line.replace(/\r+$/, ""));
+    .map((line) => trimEndOf(line, "\r"));
+}
+
+/** Text without the given characters at its end. Not a regular expression: `x+$` takes quadratic time on hostile text. */
+export function trimEndOf(text: string, characters: string): string {
+  let end = text.length;
+  while (end > 0 && characters.includes(text.charAt(end - 1))) end--;
+  return text.slice(0, end);
 }
 
 export function isComment(line: string): boolean {
@@ -121,7 +128,7 @@ function join(
     text += line.slice(skipped, cut ?? line.length);
     if (cut === undefined) break;
   }
-  return new LogicalLine(source, text.replace(/[\t\v\f\r \u0085\u00a0]+$/, ""), pieces, hasEmptyLine);
+  return new LogicalLine(source, trimEndOf(text, "\t\v\f\r \u0085\u00a0"), pieces, hasEmptyLine);
 }
 
 /**
@@ -137,7 +144,8 @@ function continuationAt(line: string, escapeChar: string): number | undefined {
 /**
  * The line as dockerfile-ast may see it so that it splits as BuildKit does, every character at its place:
  * comments blank (it would glue one to a split keyword), the escape character always a backslash and only where it
- * continues a line, no `<<` (it takes quoted ones for here-documents), no odd white space, no lone carriage return.
+ * continues a line, no `<<` (it takes quoted ones for here-documents), no flags (it reads many in quadratic time),
+ * no odd white space, no lone carriage return.
  */
 function maskLine(line: string, escapeChar: string): string {
   if (isComment(line)) return " ".repeat(line.length);
@@ -145,7 +153,7 @@ function maskLine(line: string, escapeChar: string): string {
   const cut = continuationAt(line, escapeChar);
   const body = line
     .slice(indent, cut ?? line.length)
-    .replace(/[\\<]/g, "x")
+    .replace(/[\\<-]/g, "x")
     .replace(/[\v\f\r]/g, " ");
   const tail = cut === undefined ? "" : `${" ".repeat(line.length - cut - 1)}\\`;
   return " ".repeat(indent) + body + tail;

@@ -311,7 +311,7 @@ function readCommand(reading: Reading, from: number): Command {
   const argv = readJson(reading, start);
   if (argv !== undefined) return { form: "exec", argv, span };
   const text = line.text.slice(start);
-  if (/^\[\s*["'].*["']\s*\]$/s.test(text)) {
+  if (text.length < 1000 && /^\[\s*["'].*["']\s*\]$/s.test(text)) {
     reading.warn("this is no valid JSON array, so the shell gets it as it is written", span);
   }
   return { form: "shell", line: text, span };

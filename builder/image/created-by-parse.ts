@@ -15,10 +15,12 @@ export interface HistoryStep {
 }
 
 const longest = 256 * 1024;
+const suffix = "# buildkit";
 
 /** Takes an entry apart. A text without keyword that belongs to a layer and begins with a shell was a RUN. */
 export function readStep(createdBy: string, hasLayer: boolean): HistoryStep {
-  const text = createdBy.slice(0, longest).replace(/\s*# buildkit\s*$/, "");
+  const whole = createdBy.slice(0, longest).trimEnd();
+  const text = whole.endsWith(suffix) ? whole.slice(0, -suffix.length).trimEnd() : whole;
   // `/bin/sh -c #(nop) CMD …`: the classic builder wrote what is no command behind a command that does nothing.
   const nop = /^.{0,200}?#\(nop\)\s+(.*)$/s.exec(text);
   const said = (nop?.[1] ?? text).replace(/^\s+/, "");
@@ -75,8 +77,12 @@ export function splitPairs(
   known: Readonly<Record<string, string>> = {},
 ): [name: string, value: string][] {
   const starts: number[] = [];
+  // A label's name may hold blanks: such a one is recognised when the final config has it.
+  const odd = Object.keys(known)
+    .filter((key) => /\s/.test(key))
+    .slice(0, 200);
   for (let at = 0; at >= 0 && at < text.length && starts.length < 300; ) {
-    if (name.test(text.slice(at, at + 500))) starts.push(at);
+    if (name.test(text.slice(at, at + 500)) || odd.some((key) => text.startsWith(`${key}=`, at))) starts.push(at);
     const next = text.indexOf(" ", at);
     at = next < 0 ? -1 : next + 1;
   }
@@ -147,6 +153,7 @@ export function readShell(rest: string, known: readonly string[] | undefined): s
 
 /** `&{["CMD-SHELL" "true"] "30s" "3s" "0s" "0s" '\x03'}`, with or without the start interval. */
 export function readHealthcheck(rest: string): NonNullable<ContainerConfig["Healthcheck"]> | undefined {
+  if (rest.length > 10_000) return undefined;
   const match = /^&?\{(\[.*\])((?: "[^"]*")*) '((?:[^'\\]|\\.)[^']*)'\}$/s.exec(rest);
   const test = readQuotedList(match?.[1] ?? "");
   if (match === null || test === undefined) return undefined;

@@ -20,7 +20,7 @@ export function escapeWord(text: string): string {
 
 /** A JSON array of words that are still expanded (COPY, VOLUME). */
 export function jsonWords(words: readonly string[]): string {
-  return JSON.stringify(words.map(escapeWord)).replaceAll('","', '", "');
+  return execForm(words.map(escapeWord));
 }
 
 /** `CMD`, `ENTRYPOINT`, `RUN`: the shell form where argv is the shell and one plain line, else JSON, which says it exactly. */
@@ -31,7 +31,7 @@ export function commandLine(keyword: string, argv: readonly string[], shell: rea
 }
 
 export function execForm(argv: readonly string[]): string {
-  return JSON.stringify(argv).replaceAll('","', '", "');
+  return `[${argv.map((each) => JSON.stringify(each)).join(", ")}]`;
 }
 
 /** Reads back as written: one line, no blanks at its ends, no flag, JSON, continuation or here-document. */

@@ -19,7 +19,7 @@ import {
   type TempItem,
 } from "./inventory.ts";
 import { type Layout, shardedPath } from "./layout.ts";
-import { removeTree } from "./remove-tree.ts";
+import { removeTree, removeTrees } from "./remove-tree.ts";
 import { gated, type LiveSessions, liveSessions } from "./session.ts";
 
 export interface Removed {
@@ -68,7 +68,7 @@ export async function collect(db: Database, layout: Layout, options: CollectOpti
   const orphanSizes = await measure(
     options.dryRun === true ? orphanPaths : trash.slice(trash.length - orphanPaths.length),
   );
-  if (options.dryRun !== true) for (const path of [...trash, ...leftoverPaths]) await removeTree(path);
+  if (options.dryRun !== true) await removeTrees([...trash, ...leftoverPaths]);
   const removed: Removed[] = [
     ...victims.cache.map((row): Removed => ({ kind: "cache", id: row.key, bytes: 0 })),
     ...victims.snapshots.map((row): Removed => ({ kind: "snapshot", id: row.chain_id, bytes: row.bytes ?? 0 })),

@@ -5,7 +5,7 @@ import { isWbuildError, WbuildError } from "../../native/error.ts";
 
 function codeOf(cause: unknown): string {
   // Native functions tell errno among their facts.
-  if (isWbuildError(cause, "LAYER_IO")) return String(cause.facts["errno"] ?? "");
+  if (isWbuildError(cause, "LAYER_IO")) return String(cause.facts.errno ?? "");
   const code = (cause as { code?: unknown } | undefined)?.code;
   return typeof code === "string" ? code : "";
 }

@@ -1,18 +1,21 @@
 /** Removes unpacked layers: folders full of foreign modes, owners and names. */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { WbuildError } from "../../native/error.ts";
 import { storeError } from "./failure.ts";
 
 const run = promisify(execFile);
 
 /**
  * Removes a folder or file with all below it; nothing there is fine. Links are removed, never followed: `rm` walks by
- * descriptors, so a folder that becomes a symlink on the way leads nowhere. Throws STORE_DENIED when something resists.
+ * descriptors, so a folder that becomes a symlink on the way leads nowhere. Throws STORE_DENIED when something resists,
+ * STORE_BUSY when something is mounted in there.
  */
 export async function removeTree(path: string): Promise<void> {
   if (!existsSync(path)) return;
-  const options = { env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C" } };
+  refuseMounts(path);
+  const options = { env: { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C" } };
   const attempts: [string, string[]][] = [["rm", ["-rf", "--", path]]];
   if (process.getuid?.() !== 0) {
     // A folder without w or x for its owner stops an ordinary user. chmod -R does not follow links below its argument.
@@ -31,4 +34,32 @@ export async function removeTree(path: string): Promise<void> {
   }
   const denied = Object.assign(new Error("left over after rm", { cause: failure }), { code: "EACCES" });
   throw storeError(denied, "remove an unpacked layer", path);
+}
+
+/** The accident: a killed step left the host's files mounted in its folder, and removing the folder would remove them. */
+function refuseMounts(path: string): void {
+  let mounts: string;
+  try {
+    mounts = readFileSync("/proc/self/mountinfo", "utf8");
+  } catch {
+    return;
+  }
+  for (const line of mounts.split("\n")) {
+    // proc(5): the fifth field is the mount point, with blanks and backslashes as octal numbers.
+    const point = line
+      .split(" ")[4]
+      ?.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+    if (point !== path && !point?.startsWith(`${path}/`)) continue;
+    throw new WbuildError("STORE_BUSY", `something is mounted on ${point}`, {
+      facts: { path, mountPoint: point },
+      hint: `run umount ${point}, then try again`,
+    });
+  }
+}
+
+/** Removes all that can be removed, then throws the first failure. */
+export async function removeTrees(paths: readonly string[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const path of paths) await removeTree(path).catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
 }

@@ -39,7 +39,8 @@ export function startUpkeep(db: Database, layout: Layout, nowMs: number): Upkeep
 }
 
 async function work(db: Database, layout: Layout, stopped: () => boolean): Promise<void> {
-  await removeLeftovers(layout, stopped);
+  // What cannot be removed now is told by the next collection that somebody asks for.
+  await removeLeftovers(layout, stopped).catch(() => undefined);
   if (!stopped()) await syncSnapshots(db, layout, stopped);
 }
 

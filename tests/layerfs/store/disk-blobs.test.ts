@@ -3,7 +3,7 @@ import { chmodSync, readdirSync, statSync, truncateSync, writeFileSync } from "n
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { digestOf } from "../../../layerfs/store/digest.ts";
+import { type Digest, digestOf } from "../../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { blobStoreContract, gather } from "../../contracts/blob-store.ts";
 import { makeHome, mediaType, putText } from "./home.ts";
@@ -25,6 +25,24 @@ test("a blob lies at blobs/sha256/ab/<hex>, read-only, in a folder for its owner
   t.is(statSync(join(home.path, "store-v1")).mode & 0o777, 0o700);
   t.deepEqual(temp(home), []);
 });
+
+for (const evil of ["sha256:../../../etc/passwd", `sha256:${"A".repeat(64)}`, `sha256:${"a".repeat(64)}/x`, "md5:00"]) {
+  test(`a digest that is a path is refused: ${evil}`, async (t) => {
+    using home = makeHome();
+    const { blobs } = home.store;
+    const digest = evil as Digest;
+    for (const attempt of [blobs.has(digest), gather(blobs.open({ digest, size: 1 }))]) {
+      const error = await t.throwsAsync(Promise.resolve(attempt));
+      t.true(isWbuildError(error, "STORE_DIGEST_SYNTAX"), String(error));
+    }
+    t.true(
+      isWbuildError(
+        t.throws(() => blobs.path(digest)),
+        "STORE_DIGEST_SYNTAX",
+      ),
+    );
+  });
+}
 
 const spoils: [name: string, spoil: (path: string) => void][] = [
   ["one byte changed", (path) => writeFileSync(path, "Content")],

@@ -9,7 +9,7 @@ import { buildSync } from "esbuild";
 import { openStore } from "../../../layerfs/store/store.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { makeTempFolder } from "../tree/files.ts";
-import { mediaType } from "./home.ts";
+import { makeHome, mediaType } from "./home.ts";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -28,7 +28,7 @@ test("a newer schema is refused, and untouched", (t) => {
   db.pragma("user_version = 99");
   db.close();
   const error = t.throws(() => openStore(folder.path));
-  t.true(isWbuildError(error, "STORE_VERSION") && error.facts["found"] === 99, String(error));
+  t.true(isWbuildError(error, "STORE_VERSION") && error.facts.found === 99, String(error));
 });
 
 test("a damaged index says STORE_CORRUPT", (t) => {
@@ -82,8 +82,8 @@ async function* endless(): AsyncIterable<Uint8Array> {
     for (const [name, attempt] of attempts) {
       const error = await t.throwsAsync(async () => attempt());
       if (!isWbuildError(error, "STORE_FULL")) return t.fail(`${name}: ${error}`);
-      t.true(String(error.facts["path"]).startsWith(disk.path), name);
-      t.is(typeof error.facts["freeBytes"], "number");
+      t.true(String(error.facts.path).startsWith(disk.path), name);
+      t.is(typeof error.facts.freeBytes, "number");
       t.regex(error.hint ?? "", /prune/);
       t.deepEqual(readdirSync(join(disk.path, "store-v1/temp")), [], name);
     }
@@ -124,5 +124,28 @@ async function* endless(): AsyncIterable<Uint8Array> {
       gid: 65534,
     });
     t.is(out, "false");
+  },
+);
+
+(isRoot ? test : test.skip)(
+  `a leftover with something mounted in it is not removed${isRoot ? "" : " (skipped: needs root)"}`,
+  async (t) => {
+    using home = makeHome();
+    const left = join(home.path, "store-v1/temp/0123456789abcdef-a b");
+    mkdirSync(join(left, "mnt"), { recursive: true });
+    writeFileSync(join(home.path, "store-v1/temp/0123456789abcdef-other"), "");
+    using precious = makeTempFolder();
+    writeFileSync(join(precious.path, "file"), "mine");
+    execFileSync("mount", ["--bind", precious.path, join(left, "mnt")]);
+    try {
+      const error = await t.throwsAsync(home.store.collect());
+      t.true(isWbuildError(error, "STORE_BUSY"), String(error));
+      t.deepEqual(readdirSync(precious.path), ["file"]);
+      t.deepEqual(readdirSync(join(left, "..")), ["0123456789abcdef-a b"], "the others went");
+    } finally {
+      execFileSync("umount", [join(left, "mnt")]);
+    }
+    await home.store.collect();
+    t.deepEqual([readdirSync(join(left, "..")), readdirSync(precious.path)], [[], ["file"]]);
   },
 );

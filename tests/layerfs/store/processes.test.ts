@@ -86,7 +86,7 @@ test.serial(
   },
 );
 
-const seed = Number(process.env["WBUILD_TEST_SEED"] ?? 20_260_101);
+const seed = Number(process.env.WBUILD_TEST_SEED ?? 20_260_101);
 test.serial(`SIGKILL at any moment leaves a store that the next process uses (seed ${seed})`, async (t) => {
   using home = makeFolder();
   let random = seed;

@@ -2,8 +2,11 @@
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import { Database } from "../../../layerfs/store/database.ts";
 import type { Digest } from "../../../layerfs/store/digest.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
+import { forgetFacts } from "../../../layerfs/store/facts.ts";
+import { layoutOf } from "../../../layerfs/store/layout.ts";
 import { chainId } from "../../../layerfs/store/snapshots.ts";
 import { hour, makeHome, named, putText } from "./home.ts";
 
@@ -141,4 +144,21 @@ test("facts are text or bytes", (t) => {
   t.deepEqual(home.again().facts.get("key"), Buffer.of(0, 255));
   facts.set("123", "456");
   t.is(facts.get("123"), "456");
+});
+
+test("of too many facts the least recently used are forgotten", (t) => {
+  using home = makeHome();
+  const { facts } = home.store;
+  for (let i = 0; i < 6; i++) {
+    home.clock.ms += hour;
+    facts.set(`fact ${i}`, String(i));
+  }
+  home.clock.ms += hour;
+  facts.get("fact 0");
+  using db = new Database(layoutOf(home.path));
+  t.is(forgetFacts(db, 3), 3);
+  t.deepEqual(
+    [0, 1, 2, 3, 4, 5].filter((i) => facts.get(`fact ${i}`) !== undefined),
+    [0, 4, 5],
+  );
 });

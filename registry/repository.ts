@@ -5,9 +5,10 @@ import { isWbuildError, WbuildError } from "../native/error.ts";
 import { mediaTypes } from "./oci/image.ts";
 import { maxManifestBytes, mediaTypeOf, parseJson, schemaOne } from "./oci/schema.ts";
 import { isTag } from "./reference.ts";
-import { brokenError, protocolError } from "./transport/complaint.ts";
+
+import { downloadBlob } from "./transport/download.ts";
 import { drain, type HttpResponse, readAll } from "./transport/request.ts";
-import { delayBefore, pause, withRetry } from "./transport/retry.ts";
+import { withRetry } from "./transport/retry.ts";
 import type { Session } from "./transport/session.ts";
 import { mountBlob, putBlob, startUpload, type Upload } from "./transport/upload.ts";
 
@@ -117,34 +118,8 @@ class RemoteRepository implements Repository {
     return { bytes, mediaType, descriptor: typeof which === "string" ? descriptor : { ...which, ...descriptor } };
   }
 
-  async *blob(blob: Descriptor, from = 0, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    let at = from;
-    let next = 2;
-    while (at < blob.size) {
-      try {
-        const response = await this.#openBlob(blob, at, signal);
-        let skip = response.status === 206 ? 0 : at;
-        for await (const part of response.body as AsyncIterable<Uint8Array>) {
-          const fresh = skip >= part.length ? undefined : part.subarray(skip);
-          skip -= Math.min(skip, part.length);
-          if (!fresh) continue;
-          if (at + fresh.length > blob.size) throw this.#tooLong(blob);
-          at += fresh.length;
-          // What moves forward has earned its attempts anew.
-          next = 2;
-          yield fresh;
-        }
-        if (at < blob.size) throw this.#endedEarly(blob, at);
-      } catch (error) {
-        signal?.throwIfAborted();
-        this.#session.options.signal?.throwIfAborted();
-        const operation = this.#session.operation(this.#doing(`fetch blob ${blob.digest}`));
-        const failure = brokenError(operation, error, this.#session.options.redactor);
-        const delay = delayBefore(next++, failure, this.#session.options.retry);
-        if (delay === undefined) throw failure;
-        await pause(delay, signal);
-      }
-    }
+  blob(blob: Descriptor, from = 0, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    return downloadBlob({ session: this.#session, repository: this.name, scopes: this.#pull, signal }, blob, from);
   }
 
   async hasBlob(digest: Digest): Promise<boolean> {
@@ -232,57 +207,6 @@ class RemoteRepository implements Repository {
     }
   }
 
-  /** From the registry; layers that their maker lets nobody else serve come from where the descriptor says. */
-  async #openBlob(blob: Descriptor, at: number, signal: AbortSignal | undefined): Promise<HttpResponse> {
-    const hasUrls = (blob.urls?.length ?? 0) > 0;
-    const headers = { "accept-encoding": "identity", ...(at > 0 ? { range: `bytes=${at}-` } : {}) };
-    const operation = this.#doing(`fetch blob ${blob.digest}`);
-    const response = await this.#session.send({
-      method: "GET",
-      path: `/v2/${this.name}/blobs/${blob.digest}`,
-      operation,
-      scopes: this.#pull,
-      headers,
-      accept: hasUrls ? [404] : [],
-      isIdempotent: true,
-      signal,
-    });
-    const answer = response.status === 404 ? await this.#openForeign(blob, headers, response, signal) : response;
-    const start = /^bytes (\d+)-/.exec(answer.headers["content-range"] ?? "")?.[1];
-    if (answer.status === 206 && Number(start) !== at)
-      throw protocolError(this.#session.operation(operation), "the registry answered with another range than asked");
-    return answer;
-  }
-
-  async #openForeign(
-    blob: Descriptor,
-    headers: Readonly<Record<string, string>>,
-    refused: HttpResponse,
-    signal: AbortSignal | undefined,
-  ): Promise<HttpResponse> {
-    await drain(refused.body);
-    const operation = this.#doing(`fetch blob ${blob.digest} from elsewhere`);
-    let failure: unknown;
-    for (const url of blob.urls ?? []) {
-      try {
-        // Another origin than the registry's gets no credentials, whatever it asks for (CVE-2020-15157).
-        const path = await this.#session.locate(url, "/", operation);
-        return await this.#session.send({
-          method: "GET",
-          path,
-          operation,
-          scopes: [],
-          headers,
-          isIdempotent: true,
-          signal,
-        });
-      } catch (error) {
-        failure = error;
-      }
-    }
-    throw failure;
-  }
-
   #call(doing: string, scopes: readonly string[]) {
     return { session: this.#session, repository: this.name, scopes, operation: this.#doing(doing) };
   }
@@ -311,32 +235,6 @@ class RemoteRepository implements Repository {
       {
         facts: { registry: this.registry, repository: this.name, expected, found: found.slice(0, 80) },
         hint: "something between here and the registry changes content, or the registry is damaged",
-      },
-    );
-  }
-
-  #tooLong(blob: Descriptor): WbuildError {
-    return new WbuildError(
-      "REG_SIZE_MISMATCH",
-      `${this.#place()} sent more than the ${blob.size} bytes of blob ${blob.digest}`,
-      {
-        facts: { registry: this.registry, repository: this.name, expected: blob.size },
-      },
-    );
-  }
-
-  #endedEarly(blob: Descriptor, at: number): WbuildError {
-    return new WbuildError(
-      "REG_SIZE_MISMATCH",
-      `${this.#place()} sent only ${at} of the ${blob.size} bytes of blob ${blob.digest}`,
-      {
-        facts: {
-          registry: this.registry,
-          repository: this.name,
-          expected: blob.size,
-          found: at,
-          errno: "REG_ENDED_EARLY",
-        },
       },
     );
   }

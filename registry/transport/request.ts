@@ -9,6 +9,8 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Body | undefined;
+  /** The answer takes long by its nature: a registry that was given a whole blob checks and moves it first. */
+  readonly isSlow?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,6 +40,8 @@ export interface Http {
 /** Bytes that an answer's body may run ahead of its reader. */
 const readAhead = 1024 * 1024;
 const defaultTimeoutMs = 60_000;
+/** How much longer than others a slow answer may take. */
+const slowness = 5;
 
 /** Opens nothing yet: the first request loads undici and makes the dispatcher it needs. */
 export function openHttp(options: HttpOptions): Http {
@@ -63,6 +67,7 @@ export function openHttp(options: HttpOptions): Http {
         body: (request.body ?? null) as Uint8Array | null,
         signal: request.signal ?? null,
         highWaterMark: readAhead,
+        ...(request.isSlow === true ? { headersTimeout: slowness * (options.timeoutMs ?? defaultTimeoutMs) } : {}),
       });
       const headers: Record<string, string> = {};
       for (const [name, value] of Object.entries(answer.headers))

@@ -37,6 +37,8 @@ export interface Ask {
   readonly accept?: readonly number[];
   /** Repeat after transient failures: only for requests whose repetition changes nothing. */
   readonly isIdempotent: boolean;
+  /** See HttpRequest. */
+  readonly isSlow?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -148,6 +150,7 @@ export class Session {
         url,
         headers: { ...ask.headers, ...(authorization === undefined ? {} : { authorization }) },
         body,
+        isSlow: ask.isSlow,
         signal,
       });
     } catch (error) {

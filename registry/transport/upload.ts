@@ -97,6 +97,7 @@ class OpenUpload implements Upload {
       headers: { "content-type": "application/octet-stream" },
       body: counted(),
       isIdempotent: false,
+      isSlow: true,
       signal: this.#target.signal,
     });
     await drain(response.body);
@@ -112,6 +113,7 @@ class OpenUpload implements Upload {
       scopes: this.#target.scopes,
       headers: { "content-length": "0" },
       isIdempotent: false,
+      isSlow: true,
       signal: this.#target.signal,
     });
     await drain(response.body);
@@ -127,6 +129,7 @@ class OpenUpload implements Upload {
       headers: { "content-type": "application/octet-stream", "content-length": String(blob.size) },
       body: open,
       isIdempotent: false,
+      isSlow: true,
       signal: this.#target.signal,
     });
     await drain(response.body);

@@ -1,0 +1,87 @@
+/** Images of a docker archive that has no manifests of its own: from a configuration and layers to an OCI manifest. */
+import { createHash } from "node:crypto";
+import type { BlobStore } from "../../layerfs/store/blob-store.ts";
+import type { Descriptor } from "../../layerfs/store/descriptor.ts";
+import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import { WbuildError } from "../../native/error.ts";
+import { mediaTypes } from "../oci/image.ts";
+import { parseConfig } from "../oci/schema.ts";
+import type { ArchivedImage } from "./docker-archive.ts";
+import { type Findings, followed, maxTextBytes, readBlob } from "./findings.ts";
+import type { NamedImage } from "./layout.ts";
+import { type Compression, compressionOf, type Decompress, damaged } from "./members.ts";
+
+/** Makes the manifest that docker archives do not have. The configuration stays byte for byte: the image keeps its id. */
+export async function fromDocker(
+  image: ArchivedImage,
+  found: Findings,
+  into: BlobStore,
+  decompress: Decompress | undefined,
+): Promise<NamedImage> {
+  const configBytes = await configOf(image.config, found, into);
+  const config = await into.put(configBytes, { mediaType: mediaTypes.ociConfig, digest: digestOf(configBytes) });
+  const { diff_ids: diffIds } = parseConfig(configBytes).rootfs;
+  if (diffIds.length !== image.layers.length)
+    throw damaged(`its image has ${image.layers.length} layers, its configuration ${diffIds.length}`);
+  const layers: Descriptor[] = [];
+  for (const [i, name] of image.layers.entries()) {
+    const layer = found.blobs.get(followed(name, found));
+    if (!layer) throw damaged(`it lacks the layer ${JSON.stringify(name.slice(0, 200))}`);
+    layers.push(await verified(layer, diffIds[i] as Digest, into, decompress));
+  }
+  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers };
+  const descriptor = await into.put(Buffer.from(JSON.stringify(manifest)), { mediaType: mediaTypes.ociManifest });
+  return { descriptor, refs: image.refs };
+}
+
+async function configOf(name: string, found: Findings, into: BlobStore): Promise<Uint8Array> {
+  const path = followed(name, found);
+  const text = found.texts.get(path);
+  const blob = found.blobs.get(path);
+  if (!text && (!blob || blob.size > maxTextBytes))
+    throw damaged(`it lacks the configuration ${JSON.stringify(name.slice(0, 200))}`);
+  const bytes = text ?? (blob && (await readBlob(blob, into))) ?? new Uint8Array();
+  const hex = /([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1];
+  if (hex !== undefined && digestOf(bytes) !== `sha256:${hex}`)
+    throw new WbuildError("REG_DIGEST_MISMATCH", `the archive's ${name.slice(0, 200)} is not what its name says`);
+  return bytes;
+}
+
+/** The layer with its media type, when its content is what the configuration says. */
+async function verified(
+  layer: Descriptor,
+  diffId: Digest,
+  into: BlobStore,
+  decompress: Decompress | undefined,
+): Promise<Descriptor> {
+  const { digest, size } = layer;
+  const compression = await sniffed(layer, into);
+  if (compression === "xz" || compression === "bzip2")
+    throw damaged(`its layer ${digest} is compressed with ${compression}`);
+  const mediaType = { gzip: mediaTypes.ociLayerGzip, zstd: mediaTypes.ociLayerZstd, none: mediaTypes.ociLayer }[
+    compression ?? "none"
+  ];
+  let content = digest;
+  if (compression !== undefined) {
+    if (!decompress) throw damaged(`its layers are compressed with ${compression}, which cannot be read here`);
+    const hash = createHash("sha256");
+    for await (const part of decompress(into.open(layer), compression)) hash.update(part);
+    content = `sha256:${hash.digest("hex")}`;
+  }
+  if (content !== diffId)
+    throw new WbuildError(
+      "REG_DIGEST_MISMATCH",
+      `the archive's layer ${digest} is not the one that its configuration names`,
+      {
+        facts: { expected: diffId, found: content },
+        hint: "the archive is damaged; make it anew",
+      },
+    );
+  return { mediaType, digest, size };
+}
+
+async function sniffed(blob: Descriptor, into: BlobStore): Promise<Compression | undefined> {
+  const parts: Uint8Array[] = [];
+  for await (const part of into.open(blob, { from: 0, to: Math.min(6, blob.size) })) parts.push(part);
+  return compressionOf(Buffer.concat(parts));
+}

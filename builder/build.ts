@@ -6,7 +6,7 @@ import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { Node } from "./graph/graph.ts";
 import { layerFetcher } from "./image/base-image.ts";
 import { deliver } from "./image/deliver.ts";
-import { earlyPush } from "./image/early-push.ts";
+import { earlyPush } from "./early-push.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import type { RuntimeCore } from "./runtime/runtime.ts";
 import { imageConfig } from "./solve/created.ts";

@@ -2,11 +2,11 @@
  * Sends layers while they are still being written: when the last byte is compressed, most of the push is over.
  * Only an advance: whatever goes wrong here is left to the push proper, which finds the blob there or sends it.
  */
-import type { Layer } from "../../layerfs/store/descriptor.ts";
-import type { RegistryClient } from "../../registry/client.ts";
-import { parseReference } from "../../registry/reference.ts";
-import type { Node } from "../graph/graph.ts";
-import type { LayerTail } from "../steps/step.ts";
+import type { Layer } from "../layerfs/store/descriptor.ts";
+import type { RegistryClient } from "../registry/client.ts";
+import { parseReference } from "../registry/reference.ts";
+import type { Node } from "./graph/graph.ts";
+import type { LayerTail } from "./steps/step.ts";
 
 /** A step's layer is sent only when it will be in the image: nodes under the target, not those merely copied from. */
 export function earlyPush(

@@ -1,6 +1,7 @@
 /** What this host can do, and what to install for the rest: findings as data, and as a list for people. */
 import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
+import type { Capability } from "../native/core/probe.ts";
 import { findProgram } from "../native/core/programs.ts";
 import { humanSize } from "./image/go-text.ts";
 
@@ -33,7 +34,8 @@ const littleRoom = 1_000_000_000;
 
 /** Looks at the host; changes nothing but that the store's folder is made. */
 export async function examineHost(home: string): Promise<Finding[]> {
-  const findings: Finding[] = [];
+  const { probeHost } = await import("../native/core/probe.ts");
+  const findings = (await probeHost()).map(findingOf);
   const { findBusybox } = await import("./base/busybox.ts");
   findings.push(
     await findBusybox().then(
@@ -66,6 +68,17 @@ export async function examineHost(home: string): Promise<Finding[]> {
   return findings;
 }
 
+function findingOf({ name, ok, required, detail, remedy }: Capability): Finding {
+  const hint = ok ? undefined : (remedy ?? "look at the kernel's configuration");
+  return {
+    name: name.replaceAll(" ", "-"),
+    state: ok ? "fine" : required ? "missing" : "limited",
+    isNeeded: required,
+    what: `${name}: ${detail}`,
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
 function storeFinding(home: string): Finding {
   const base = { name: "store", isNeeded: true };
   try {
@@ -73,7 +86,8 @@ function storeFinding(home: string): Finding {
     accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK);
     const { bavail, bsize } = statfsSync(home);
     const free = bavail * bsize;
-    if (free >= littleRoom) return { ...base, state: "fine", what: `the store is ${home}, with ${humanSize(free)} free` };
+    if (free >= littleRoom)
+      return { ...base, state: "fine", what: `the store is ${home}, with ${humanSize(free)} free` };
     return {
       ...base,
       state: "limited",

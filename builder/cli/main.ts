@@ -25,6 +25,8 @@ async function main(argv: readonly string[]): Promise<number> {
     });
   try {
     const code = await dispatch(argv, interruption, failure);
+    // A broken pipe is told after the write that found it.
+    await new Promise((turn) => setImmediate(turn));
     return interruption.code() ?? code;
   } catch (error) {
     return fail(error);

@@ -246,11 +246,32 @@ async function cacheCode() {
   }
 }
 
-/** Everything a checkout needs to run. */
+/** Everything a checkout needs to run. Test processes ask for it side by side: one builds, the others wait for it. */
 export async function buildAll() {
   mkdirSync(dist, { recursive: true });
-  await Promise.all([buildAddon(), buildSandbox()]);
-  await bundle();
+  const lock = join(dist, ".building");
+  while (!takeLock(lock)) await new Promise((later) => setTimeout(later, 100));
+  try {
+    await Promise.all([buildAddon(), buildSandbox()]);
+    await bundle();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+/** True when we hold the lock now. One whose process is gone is cleared away. */
+function takeLock(lock) {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: "wx" });
+    return true;
+  } catch {
+    try {
+      process.kill(Number(readFileSync(lock, "utf8")) || process.pid, 0);
+    } catch {
+      rmSync(lock, { force: true });
+    }
+    return false;
+  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -22,7 +22,8 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "layerfs",
     "registry",
   ],
-  "builder/runtime": ["layerfs", "native/core"],
+  // The addon's walk tells it of whiteouts and opaque marks in unpacked folders.
+  "builder/runtime": ["layerfs", "native/core", "native/addon"],
   "builder/steps": [
     "builder/runtime",
     "builder/context",

@@ -55,7 +55,20 @@ async function temporaryTar(tree: Tree, folder: string, style: TreeStyle) {
 }
 
 function* changesOf(entries: readonly Entry[]): Generator<Change> {
-  for (const entry of entries) if (entry.path !== "") yield { kind: "set", entry };
+  // A tree shows hard links as files: they become links again.
+  const firsts = new Map<object, string>();
+  for (const entry of entries) {
+    if (entry.path === "") continue;
+    const { inode } = entry;
+    const target = inode === undefined ? undefined : firsts.get(inode);
+    if (inode !== undefined && target === undefined) firsts.set(inode, entry.path);
+    yield { kind: "set", entry: target === undefined ? entry : linkTo(target, entry) };
+  }
+}
+
+function linkTo(target: string, entry: Entry): Entry {
+  const { content: _, digest: __, inode: ___, ...rest } = entry;
+  return { ...rest, type: "hardlink", size: 0, target };
 }
 
 /** The one file that a tree is written to, in the shape that the layer writer wants. */

@@ -38,6 +38,8 @@ export interface Entry {
   readonly digest?: Digest;
   /** Of a regular file that can be read now. */
   readonly content?: Content;
+  /** In a tree's answers: entries with the same object here are hard links of one file. */
+  readonly inode?: object;
 }
 
 /**

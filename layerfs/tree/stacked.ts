@@ -96,13 +96,14 @@ class StackedTree implements Tree {
     const { entry, source } = node;
     if (entry.type !== "file" || entry.content !== undefined || source === undefined) return entry;
     const folder = this.#folders.get(source.layer);
-    if (folder !== undefined) return { ...entry, content: { kind: "file", path: `${folder}/${source.path}` } };
+    if (folder !== undefined)
+      return { ...entry, inode: source, content: { kind: "file", path: `${folder}/${source.path}` } };
     const content: Content = {
       kind: "stream",
       open: () => this.#open(entry, source.layer, source.path),
       file: async () => `${await this.#folder(source.layer)}/${source.path}`,
     };
-    return { ...entry, content };
+    return { ...entry, inode: source, content };
   }
 
   async *#open(entry: Entry, layer: TreeLayer, path: string): AsyncIterable<Uint8Array> {

@@ -99,8 +99,10 @@ bool isOverlayMark(const std::string& key) {
 }  // namespace
 
 std::string cleanName(const std::string& raw, const char* what, bool stripAbsolute) {
-  // Attack: an absolute name overwrites a file of the host when it is taken as it is.
-  if (!stripAbsolute && !raw.empty() && raw[0] == '/') throw Failure("LAYER_ABSOLUTE", std::string(what) + " is absolute:", raw.substr(0, 300));
+  // Attack: an absolute name overwrites a file of the host when it is taken as it is. "/" alone is the layer's own root
+  // (umoci writes it so) and overwrites nothing.
+  const bool isAbsolute = !raw.empty() && raw[0] == '/' && raw.find_first_not_of('/') != std::string::npos;
+  if (!stripAbsolute && isAbsolute) throw Failure("LAYER_ABSOLUTE", std::string(what) + " is absolute:", raw.substr(0, 300));
   if (raw.find('\0') != std::string::npos) throw Failure("LAYER_NAME", std::string(what) + " has a NUL in it:", raw.substr(0, 300));
   std::string out;
   for (size_t at = 0; at < raw.size();) {

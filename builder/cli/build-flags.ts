@@ -97,7 +97,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     throw new WbuildError("CLI_USAGE", "a push needs a name to push to", { hint: "add -t REGISTRY/NAME:TAG" });
   const buildArgs = parseVariables("--build-arg", flags.buildArg ?? [], cli.env);
   for (const secret of proxyPasswords({ ...cli.env, ...buildArgs })) cli.keepSecret(secret);
-  const epoch = cli.env["SOURCE_DATE_EPOCH"] || undefined;
+  const epoch = cli.env.SOURCE_DATE_EPOCH || undefined;
   return {
     context,
     ...(flags.file === undefined ? {} : { dockerfile: flags.file }),

@@ -33,7 +33,7 @@ export const rmiCommand: Command = {
         if (!force || !isWbuildError(error, "IMG_NOT_FOUND")) throw error;
       }
     }
-    return freed ? collectAfter(session) : 0;
+    return freed ? await collectAfter(session) : 0;
   },
 };
 

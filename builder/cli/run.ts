@@ -116,7 +116,7 @@ function commandFailure(cli: Cli): (error: unknown) => Promise<number> {
     const { harmless } = await import("../progress/harmless.ts");
     cli.stderr.write(`error[${error.code}]: ${harmless(error.message)}\n`);
     if (error.hint) cli.stderr.write(`  help: ${harmless(error.hint)}\n`);
-    return error.facts["errno"] === constants.errno.ENOENT ? 127 : 126;
+    return error.facts.errno === constants.errno.ENOENT ? 127 : 126;
   };
 }
 

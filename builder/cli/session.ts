@@ -23,12 +23,12 @@ export interface Session extends AsyncDisposable {
 
 /** `--home`, else `$WBUILD_HOME`, else `wbuild` in the XDG data folder. Absolute. */
 export function homeOf(cli: Pick<Cli, "home" | "env" | "cwd">): string {
-  const given = cli.home || cli.env["WBUILD_HOME"];
+  const given = cli.home || cli.env.WBUILD_HOME;
   if (given) return resolve(cli.cwd, given);
-  const data = cli.env["XDG_DATA_HOME"];
+  const data = cli.env.XDG_DATA_HOME;
   // The XDG specification wants relative paths ignored.
   if (data?.startsWith("/")) return join(data, "wbuild");
-  return join(cli.env["HOME"] || homedir(), ".local", "share", "wbuild");
+  return join(cli.env.HOME || homedir(), ".local", "share", "wbuild");
 }
 
 export function openSession(cli: Cli): Session {

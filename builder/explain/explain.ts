@@ -64,7 +64,7 @@ export function explain(error: unknown, options: ExplainOptions): Explained {
   if (!head || !innermost) return explainForeign(error, chain, options);
   const row = codes[innermost.code];
   const hint = known.find((part) => part.hint !== undefined)?.hint ?? row?.hint;
-  const [first, ...others] = diagnosticsOf(known.find((part) => part.facts["span"] !== undefined) ?? innermost);
+  const [first, ...others] = diagnosticsOf(known.find((part) => part.facts.span !== undefined) ?? innermost);
   const shown: Diagnostic[] = [
     {
       ...first,
@@ -124,7 +124,7 @@ function causes(chain: readonly Error[]): string[] {
 
 /** The last output of a failed step: facts.output, an array of lines. */
 function outputLines(known: readonly WbuildError[]): string[] {
-  const output = known.map((part) => part.facts["output"]).find((value) => Array.isArray(value));
+  const output = known.map((part) => part.facts.output).find((value) => Array.isArray(value));
   if (!output) return [];
   const lines = output.filter((line): line is string => typeof line === "string" && line.trim() !== "");
   if (lines.length === 0) return [];

@@ -93,8 +93,10 @@ test("tag, diff, save, load, rmi, prune, du", async (t) => {
   t.is((await cli(["tag", "app:2", "registry.example.com/team/app:3"])).code, 0);
   t.is((await cli(["rmi", "app:2"])).stdout, "Untagged: app:2\n");
   const id = (await cli(["images", "-q", "*/team/app"])).stdout.trim();
+  const removal = await cli(["rmi", id]);
+  t.is(removal.code, 0, removal.stderr);
   t.regex(
-    (await cli(["rmi", id])).stdout,
+    removal.stdout,
     /^Untagged: registry\.example\.com\/team\/app:3\nDeleted: sha256:[0-9a-f]{64}\n$/,
   );
   t.is((await cli(["images", "--format", "{{.Repository}}"])).stdout, "app\n");

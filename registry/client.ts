@@ -13,7 +13,7 @@ export interface RegistryOptions {
   readonly plainHttp?: readonly string[];
   /** `host[:port]` whose certificates are not checked. */
   readonly insecure?: readonly string[];
-  /** PEM of certificate authorities besides those that Node trusts. */
+  /** PEM of certificate authorities besides those that this host trusts. */
   readonly ca?: string;
   /** Milliseconds without any progress after which a connection counts as dead; default 60,000. */
   readonly fetchTimeoutMs?: number;

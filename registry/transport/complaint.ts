@@ -127,7 +127,7 @@ function hintFor(status: number, operation: Operation): string | undefined {
 
 const hints: Partial<Record<ErrorCode, string>> = {
   REG_TLS:
-    "name the file of the registry's certificate authority in NODE_EXTRA_CA_CERTS; for a registry without TLS use --plain-http",
+    "add the registry's certificate authority to this host's, or name its file in NODE_EXTRA_CA_CERTS; for a registry without TLS use --plain-http",
   REG_TIMEOUT: "check the network and the proxy settings (HTTPS_PROXY, NO_PROXY)",
   REG_UNREACHABLE: "check the registry's name, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)",
 };

@@ -24,7 +24,7 @@ export interface HttpResponse {
 export interface HttpOptions {
   /** `host[:port]` whose certificates are not checked. */
   readonly insecure?: readonly string[] | undefined;
-  /** PEM of authorities besides those that Node trusts. */
+  /** PEM of authorities besides those that this host trusts. */
   readonly ca?: string | undefined;
   /** Milliseconds for the connection, for the answer's head, and between two parts of its body. */
   readonly timeoutMs?: number | undefined;
@@ -47,11 +47,16 @@ const slowness = 5;
 export function openHttp(options: HttpOptions): Http {
   const dispatchers = new Map<string, Promise<Dispatcher>>();
   const dispatcherFor = (url: URL) => {
-    const kind = `${options.insecure?.includes(url.host) === true ? "insecure" : "checked"} ${isLoopback(url.hostname) ? "direct" : "proxied"}`;
-    let dispatcher = dispatchers.get(kind);
+    const kind: Kind = {
+      isTls: url.protocol === "https:",
+      isInsecure: options.insecure?.includes(url.host) === true,
+      isDirect: isLoopback(url.hostname),
+    };
+    const key = JSON.stringify(kind);
+    let dispatcher = dispatchers.get(key);
     if (!dispatcher) {
-      dispatcher = makeDispatcher(options, kind.startsWith("insecure"), kind.endsWith("direct"));
-      dispatchers.set(kind, dispatcher);
+      dispatcher = makeDispatcher(options, kind);
+      dispatchers.set(key, dispatcher);
     }
     return dispatcher;
   };
@@ -75,22 +80,24 @@ export function openHttp(options: HttpOptions): Http {
       return { status: answer.statusCode, headers, body: answer.body };
     },
     async close() {
-      const open = await Promise.all([...dispatchers.values()]);
+      const open = await Promise.allSettled([...dispatchers.values()]);
       dispatchers.clear();
-      await Promise.all(open.map((dispatcher) => dispatcher.destroy()));
+      await Promise.all(open.map((made) => made.status === "fulfilled" && made.value.destroy()));
     },
   };
 }
 
-async function makeDispatcher(options: HttpOptions, isInsecure: boolean, isDirect: boolean): Promise<Dispatcher> {
+interface Kind {
+  readonly isTls: boolean;
+  readonly isInsecure: boolean;
+  readonly isDirect: boolean;
+}
+
+async function makeDispatcher(options: HttpOptions, { isTls, isInsecure, isDirect }: Kind): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await import("undici");
   const timeout = options.timeoutMs ?? defaultTimeoutMs;
-  let ca: string[] | undefined;
-  if (options.ca !== undefined) {
-    const { rootCertificates } = await import("node:tls");
-    ca = [...rootCertificates, options.ca];
-  }
-  const tls = { timeout, rejectUnauthorized: !isInsecure, ...(ca ? { ca } : {}) };
+  const trusted = isTls && !isInsecure ? { secureContext: await (await import("./trust.ts")).trust(options.ca) } : {};
+  const tls = { timeout, rejectUnauthorized: !isInsecure, ...trusted };
   const settings = { headersTimeout: timeout, bodyTimeout: timeout, connect: tls, requestTls: tls };
   // Like every other client of Docker's world: what runs on this host is never asked for through a proxy.
   const env = process.env;

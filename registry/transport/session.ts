@@ -181,12 +181,14 @@ export class Session {
 
   /** On loopback both kinds are usual: a question without any secret tells which one it is. */
   async #speaksPlain(plain: URL): Promise<URL | undefined> {
+    const { http, signal } = this.options;
     try {
-      const response = await this.options.http.send({ method: "GET", url: new URL("/v2/", plain), headers: {} });
+      const response = await http.send({ method: "GET", url: new URL("/v2/", plain), headers: {}, signal });
       await drain(response.body);
       // Servers with TLS answer 400 to plain words, or hang up.
       return response.status === 400 ? undefined : plain;
     } catch (error) {
+      signal?.throwIfAborted();
       const failure = brokenError(this.operation({ doing: "connect" }), error, this.options.redactor);
       const { errno } = failure.facts;
       if (typeof errno === "string" && (/^(ECONNRESET|UND_ERR_SOCKET|EPIPE|HPE_)/.test(errno) || isTlsCode(errno)))

@@ -17,6 +17,7 @@ export interface AuthorizerOptions {
   readonly redactor: Redactor;
   readonly credentials: CredentialSource;
   readonly retry: RetryPolicy;
+  readonly signal: AbortSignal | undefined;
   /** May this host be spoken to without TLS? */
   mayBePlain(host: string): boolean;
 }
@@ -99,20 +100,21 @@ export class Authorizer {
   }
 
   async #fetch(scopes: readonly string[], operation: Operation): Promise<Token> {
-    const { registry, redactor, http, retry } = this.#options;
+    const { registry, redactor, http, retry, signal } = this.#options;
     const found = await this.#credentials();
     if (found?.registryToken !== undefined) return { header: `Bearer ${found.registryToken}`, until: Infinity };
     const asking: Operation = { ...operation, doing: `get a token to ${operation.doing}` };
     const request = this.#request(scopes, found);
-    const bytes = await withRetry(retry, undefined, async () => {
+    const bytes = await withRetry(retry, signal, async () => {
       try {
-        const response = await http.send(request);
+        const response = await http.send({ ...request, signal });
         const body = await readAll(response.body, maxTokenBytes);
         if (response.status === 200) return body;
         // 400 is what OAuth2 answers to a refresh token that has ended; for people that is a refused login.
         const status = response.status === 400 && found !== undefined ? 401 : response.status;
         throw refusalError(asking, { status, headers: response.headers, body: body ?? new Uint8Array() }, redactor);
       } catch (error) {
+        signal?.throwIfAborted();
         throw brokenError(asking, error, redactor);
       }
     });

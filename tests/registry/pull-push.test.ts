@@ -162,6 +162,20 @@ test("TLS: an unknown authority is named, a known one is trusted, and checks can
   t.deepEqual(warnings, [`the certificate of ${secure.host} is not checked`]);
 });
 
+for (const name of ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"])
+  test.serial(`TLS: ${name} names an authority; a file that is none is told`, async (t) => {
+    const before = process.env[name];
+    t.teardown(() =>
+      before === undefined ? delete process.env[name] : Object.assign(process.env, { [name]: before }),
+    );
+    process.env[name] = secure.caFile;
+    await using client = open(asAnn);
+    await t.notThrowsAsync(client.checkLogin(secure.host, account));
+    process.env[name] = "/nowhere.pem";
+    await using lost = open(asAnn);
+    await t.throwsAsync(lost.checkLogin(secure.host, account), { code: "REG_TLS", message: /nowhere\.pem/ } as object);
+  });
+
 test("a layer is streamed before its digest is known, and is then there", async (t) => {
   await using client = open();
   const repository = client.repository(parseReference(`${plain.host}/stream/app`));

@@ -86,7 +86,7 @@ async function readText(tree: AccountsTree, path: string): Promise<string> {
 }
 
 /** The accounts of a tree; none where it has no such files. */
-export async function readAccounts(tree: AccountsTree): Promise<Accounts> {
+async function readAccounts(tree: AccountsTree): Promise<Accounts> {
   return parseAccounts(await readText(tree, "etc/passwd"), await readText(tree, "etc/group"));
 }
 

@@ -14,3 +14,8 @@ export async function digestContents(entries: readonly Entry[]): Promise<Digest[
   });
   return digestFiles(paths);
 }
+
+/** sha256 of files of this host by their paths, in order. Throws LAYER_IO. */
+export function digestFilesAt(paths: readonly string[]): Promise<Digest[]> {
+  return digestFiles(paths);
+}

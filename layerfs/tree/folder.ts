@@ -7,6 +7,7 @@ import type { Entry, EntryType } from "../layer/entry.ts";
 import type { Digest } from "../store/digest.ts";
 import { isMissing, storeError } from "../store/failure.ts";
 import { noContent, readInside } from "./content.ts";
+import { FolderSweep } from "./folder-sweep.ts";
 import { joinPath, parentOf, partsOf } from "./names.ts";
 import { type IgnoreRule, siftEntries, siftRecords } from "./sift.ts";
 import type { Tree } from "./tree.ts";
@@ -15,6 +16,8 @@ import { resolveUnix } from "./unix-path.ts";
 export interface FolderTree extends Tree {
   /** Digest over all that lstat tells of what `walk(path)` gives; no file is read. Equal stamps: nothing was touched. */
   stamp(path: string): Promise<Digest>;
+  /** All that lies below a folder, in one piece; undefined for what is no folder, or where ignore rules hold. */
+  sweep(path: string): Promise<FolderSweep | undefined>;
 }
 
 /** Entries of a folder tree tell also what identifies the file on this host. Owners are 0:0, as in every build context. */
@@ -98,6 +101,13 @@ class Folder implements FolderTree {
     if (top.type !== "directory") return [top];
     const { records } = await walkFolder(this.#path(path), { depth: "all", xattrs: true });
     return [top, ...decodeWalk(records).map((entry) => this.#show(entry, path))];
+  }
+
+  async sweep(path: string): Promise<FolderSweep | undefined> {
+    if (this.#ignore !== undefined || (await this.#lstat(path))?.type !== "directory") return undefined;
+    const folder = this.#path(path);
+    const { records } = await walkFolder(folder, { depth: "all", xattrs: true });
+    return new FolderSweep(folder, records);
   }
 
   async stamp(path: string): Promise<Digest> {

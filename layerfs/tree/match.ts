@@ -1,6 +1,6 @@
 /** Wildcards of COPY and ADD: Go's filepath.Match, component by component, as Dockerfiles have them. */
 import { WbuildError } from "../../native/error.ts";
-import { compareNames, joinPath } from "./names.ts";
+import { joinPath } from "./names.ts";
 import type { Tree } from "./tree.ts";
 
 type Token =
@@ -150,15 +150,4 @@ function matches(tokens: readonly Token[], name: string): boolean {
   }
   while (tokens[token]?.kind === "star") token++;
   return token === tokens.length;
-}
-
-/** Sorts paths as `matchPaths` gives them: components compared by their bytes. */
-export function comparePaths(a: string, b: string): number {
-  const left = a.split("/");
-  const right = b.split("/");
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const order = compareNames(left[i] ?? "", right[i] ?? "");
-    if (order !== 0) return order;
-  }
-  return left.length - right.length;
 }

@@ -1,4 +1,4 @@
-/** The double that other tests use in the store's place keeps the store's promises. */
+/** The test double that stands in for the store keeps the promises of the store. */
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
 import { blobStoreContract } from "./blob-store.ts";
 

@@ -1,0 +1,60 @@
+/**
+ * FolderSweep: everything below a folder of this host as one piece of bytes. A COPY of twenty thousand files goes from
+ * the disk into a layer, and into a cache key, without an object for each of them.
+ */
+import { decodeWalk } from "../../native/addon/addon.ts";
+import { digestRecords, newestChange, rebaseRecords } from "../../native/addon/bulk.ts";
+import type { RecordBatch } from "../layer/write.ts";
+import type { Digest } from "../store/digest.ts";
+
+/** What a file was when it was walked. */
+export interface SweptFile {
+  /** Relative to the folder. */
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly ino: bigint;
+  readonly dev: bigint;
+}
+
+export class FolderSweep {
+  readonly #folder: string;
+  readonly #records: Uint8Array;
+
+  constructor(folder: string, records: Uint8Array) {
+    this.#folder = folder;
+    this.#records = records;
+  }
+
+  /** For keeping; `new FolderSweep(folder, bytes)` reads it back. */
+  get bytes(): Uint8Array {
+    return this.#records;
+  }
+
+  /** Its entries as changes of a layer, below `prefix` (clean, "" for the root). `mode` replaces all permissions. */
+  toLayer(prefix: string, owner: { readonly uid: number; readonly gid: number }, mode?: number): RecordBatch {
+    const to = { prefix, folder: this.#folder, ...owner, ...(mode === undefined ? {} : { mode }) };
+    return { kind: "records", records: rebaseRecords(this.#records, to) };
+  }
+
+  /** Digest over what it holds, times and owners left out. `digests`: 32 bytes a file, in the order of `files`. */
+  contentDigest(digests: Uint8Array): Digest {
+    return digestRecords(this.#records, digests, true);
+  }
+
+  /** The latest change time (ctime) of all of it, in nanoseconds since 1970; 0 for an empty folder. */
+  newestChangeNs(): bigint {
+    return newestChange(this.#records);
+  }
+
+  /** Its regular files, in order. */
+  files(): SweptFile[] {
+    return decodeWalk(this.#records).filter((entry) => entry.type === "file");
+  }
+
+  /** Where a file lies on this host. */
+  path(file: SweptFile): string {
+    return `${this.#folder}/${file.path}`;
+  }
+}

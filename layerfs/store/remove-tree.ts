@@ -17,7 +17,10 @@ export async function removeTree(path: string): Promise<void> {
   refuseMounts(path);
   const options = { env: { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C" } };
   const attempts: [string, string[]][] = [["rm", ["-rf", "--", path]]];
-  if (process.getuid?.() !== 0) {
+  if (process.getuid?.() === 0) {
+    // An insecure step may have made files immutable or append-only.
+    attempts.push(["chattr", ["-Rf", "-ia", path]], ["rm", ["-rf", "--", path]]);
+  } else {
     // A folder without w or x for its owner stops an ordinary user. chmod -R does not follow links below its argument.
     attempts.push(["chmod", ["-Rf", "u+rwx", "--", path]], ["rm", ["-rf", "--", path]]);
     // Files of a container's other users belong to subordinate ids: only a root of those ids can remove them.

@@ -1,5 +1,5 @@
 /** What the host can do to a store: no space, no rights, other versions, damage. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -147,5 +147,31 @@ async function* endless(): AsyncIterable<Uint8Array> {
     }
     await home.store.collect();
     t.deepEqual([readdirSync(join(left, "..")), readdirSync(precious.path)], [[], ["file"]]);
+  },
+);
+
+/** True where root may make files immutable: not on every file system, and not in every container. */
+function canBeImmutable(): boolean {
+  using folder = makeTempFolder();
+  const file = join(folder.path, "file");
+  writeFileSync(file, "");
+  const made = spawnSync("chattr", ["+i", file]).status === 0;
+  spawnSync("chattr", ["-i", file]);
+  return made;
+}
+
+const immutable = isRoot && canBeImmutable();
+(immutable ? test : test.skip)(
+  `leftovers that are immutable or append-only are removed${immutable ? "" : " (skipped: chattr +i does not work here)"}`,
+  async (t) => {
+    using home = makeHome();
+    const left = join(home.path, "store-v1/temp/0123456789abcdef-0");
+    mkdirSync(join(left, "folder"), { recursive: true });
+    writeFileSync(join(left, "folder/immutable"), "");
+    writeFileSync(join(left, "append"), "");
+    execFileSync("chattr", ["+i", join(left, "folder/immutable"), join(left, "folder")]);
+    execFileSync("chattr", ["+a", join(left, "append")]);
+    await home.store.collect();
+    t.deepEqual(readdirSync(join(left, "..")), []);
   },
 );

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { lstat, readlink } from "node:fs/promises";
 import { decodeWalk, digestFiles, getXattrs, type WalkedEntry, walkFolder } from "../../native/addon/addon.ts";
 import { bytesOfName, nameOfBytes } from "../../native/addon/raw-bytes.ts";
+import { someHavePax } from "../../native/addon/records.ts";
 import type { Entry, EntryType } from "../layer/entry.ts";
 import type { Digest } from "../store/digest.ts";
 import { isMissing, storeError } from "../store/failure.ts";
@@ -16,7 +17,7 @@ import { resolveUnix } from "./unix-path.ts";
 export interface FolderTree extends Tree {
   /** Digest over all that lstat tells of what `walk(path)` gives; no file is read. Equal stamps: nothing was touched. */
   stamp(path: string): Promise<Digest>;
-  /** All that lies below a folder, in one piece; undefined for what is no folder, or where ignore rules hold. */
+  /** All that lies below a folder, in one piece; undefined for what is no folder, where ignore rules hold or xattrs are. */
   sweep(path: string): Promise<FolderSweep | undefined>;
 }
 
@@ -107,7 +108,8 @@ class Folder implements FolderTree {
     if (this.#ignore !== undefined || (await this.#lstat(path))?.type !== "directory") return undefined;
     const folder = this.#path(path);
     const { records } = await walkFolder(folder, { depth: "all", xattrs: true });
-    return new FolderSweep(folder, records);
+    // Attributes of this host's security modules must not get into a layer: entry by entry they are left out.
+    return someHavePax(records) ? undefined : new FolderSweep(folder, records);
   }
 
   async stamp(path: string): Promise<Digest> {

@@ -15,10 +15,13 @@ import { join } from "node:path";
 import test from "ava";
 import { folderTree } from "../../../layerfs/tree/folder.ts";
 import type { IgnoreRule } from "../../../layerfs/tree/sift.ts";
+import { setXattr } from "../../../native/addon/addon.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { gather } from "../../contracts/blob-store.ts";
 import { parseContractFiles, treeContract } from "../../contracts/tree.ts";
 import { makeTempFolder, writeFiles } from "./files.ts";
+
+const isRoot = process.getuid?.() === 0;
 
 for (const [name, ignore] of [
   ["folder", undefined],
@@ -189,4 +192,27 @@ test("sockets are left out; owners are 0:0; names that are no UTF-8 can be read;
   t.deepEqual(await context.stat("f\udcff"), all[2]);
   t.is((await context.stat("dir"))?.mode, 0o700);
   t.deepEqual(await context.list(""), all.slice(1));
+});
+
+test("of extended attributes only portable ones are shown, and a sweep leaves such folders alone", async (t) => {
+  using folder = makeTempFolder();
+  writeFileSync(join(folder.path, "plain"), "");
+  t.not(await folderTree(folder.path).sweep(""), undefined);
+  const file = join(folder.path, "file");
+  writeFileSync(file, "");
+  try {
+    setXattr(file, "user.note", Buffer.from("kept"));
+    if (isRoot) setXattr(file, "trusted.secret", Buffer.from("left out"));
+  } catch (error) {
+    return t.pass(`no extended attributes here: ${error}`);
+  }
+  const context = folderTree(folder.path);
+  t.is(await context.sweep(""), undefined);
+  for (const entry of [await context.stat("file"), (await context.walk("")).find((one) => one.path === "file")]) {
+    t.deepEqual(
+      [...(entry?.pax ?? [])].map(([key, value]) => [key, String(value)]),
+      [["SCHILY.xattr.user.note", "kept"]],
+    );
+  }
+  return t.pass();
 });

@@ -1,12 +1,14 @@
 // The module's table of functions; no work.
 #include <napi.h>
 
+#include "bulk.hh"
 #include "files.hh"
 #include "pipes.hh"
 
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  wb::exportBulk(env, exports);
   wb::exportFiles(env, exports);
   wb::exportLayerPipe(env, exports);
   return exports;

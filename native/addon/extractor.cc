@@ -75,9 +75,29 @@ void Extractor::content(const uint8_t* bytes, size_t size) {
     small_.append(reinterpret_cast<const char*>(bytes), size);
     return;
   }
-  writeSparse(big_.get(), written_, bytes, size, now_.path);
   if (digest_ != nullptr) hash_.update(bytes, size);
-  written_ += size;
+  // Whole blocks only, so that a run of zeros is seen however the bytes come in.
+  while (size > 0) {
+    const size_t whole = small_.empty() ? size - size % kHole : 0;
+    if (whole > 0) {
+      writeSparse(big_.get(), written_, bytes, whole, now_.path);
+      written_ += whole;
+      bytes += whole;
+      size -= whole;
+      continue;
+    }
+    const size_t part = std::min(size, kHole - small_.size());
+    small_.append(reinterpret_cast<const char*>(bytes), part);
+    bytes += part;
+    size -= part;
+    if (small_.size() == kHole) flushBig();
+  }
+}
+
+void Extractor::flushBig() {
+  writeSparse(big_.get(), written_, reinterpret_cast<const uint8_t*>(small_.data()), small_.size(), now_.path);
+  written_ += small_.size();
+  small_.clear();
 }
 
 void Extractor::endOfEntry() {
@@ -87,6 +107,7 @@ void Extractor::endOfEntry() {
     small_ = {};
     return;
   }
+  flushBig();
   if (ftruncate(big_.get(), off_t(written_)) != 0) failSystem("write", now_.path);
   dresser_.file(big_.get(), now_, bigModeIsSet_);
   if (digest_ != nullptr) *digest_ = hash_.finish();

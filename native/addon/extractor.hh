@@ -46,6 +46,7 @@ class Extractor : public TarEvents {
   void makeHardlink(const Record& record);
   void makeNode(const Record& record);
   void openBig();
+  void flushBig();
   /// The folder that the path is in; makes missing ones. Throws when something else is in the way.
   FdRef parent(const std::string& path);
   void implied(const std::string& path);
@@ -73,7 +74,7 @@ class Extractor : public TarEvents {
 
   Record now_;
   FdRef nowDir_;
-  std::string small_;
+  std::string small_;  // a small file, or the begun block of a big one
   Fd big_;
   bool bigModeIsSet_ = false;
   uint64_t written_ = 0;

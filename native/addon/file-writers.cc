@@ -7,7 +7,6 @@ namespace wb {
 namespace {
 
 constexpr size_t kMaxJobs = 96, kMaxQueuedBytes = 8 << 20;  // each job may hold a descriptor and its bytes
-constexpr size_t kHole = 64 * 1024;
 
 bool isZero(const uint8_t* bytes, size_t size) { return bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0; }
 

@@ -12,6 +12,8 @@
 
 namespace wb {
 
+constexpr size_t kHole = 64 * 1024;  // runs of zeros of this size, aligned in the file, are not written
+
 struct FileJob {
   FdRef dir;
   Record record;

@@ -1,0 +1,52 @@
+/** What is done to all records of a walk at once (bulk.cc): a context of many files costs no object per file. */
+import { fromNative } from "./addon.ts";
+import { loadAddon } from "./load.ts";
+import { bytesOfName } from "./raw-bytes.ts";
+
+type Digest = `sha256:${string}`;
+
+interface NativeBulk {
+  rebaseRecords(records: Uint8Array, prefix: Buffer, folder: Buffer, uid: number, gid: number, mode: number): Buffer;
+  digestRecords(records: Uint8Array, digests: Uint8Array | undefined, ofContext: boolean): Buffer;
+  fileDigestsOf(records: Uint8Array): Buffer;
+  newestChange(records: Uint8Array): bigint;
+}
+
+function calling<T>(work: (native: NativeBulk) => T): T {
+  try {
+    return work(loadAddon<NativeBulk>());
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/**
+ * The records of a walk as records of a layer: below `prefix` (a clean path), with one owner, contents in the files
+ * below `folder`, which is the folder that was walked. `mode` replaces every permission but those of symlinks.
+ */
+export function rebaseRecords(
+  records: Uint8Array,
+  to: { prefix: string; folder: string; uid: number; gid: number; mode?: number },
+): Buffer {
+  const { prefix, folder, uid, gid, mode = -1 } = to;
+  return calling((native) => native.rebaseRecords(records, bytesOfName(prefix), bytesOfName(folder), uid, gid, mode));
+}
+
+/**
+ * sha256 over all that records say but their times: names, types, modes, owners, targets, attributes, contents.
+ * `digests`: those of the files, in order, 32 bytes each, for records that do not hold them. With `ofContext` owners do
+ * not count, nor attributes that mean nothing on another host. Throws LAYER_RECORD when a file's digest is missing.
+ */
+export function digestRecords(records: Uint8Array, digests: Uint8Array | undefined, ofContext: boolean): Digest {
+  return `sha256:${calling((native) => native.digestRecords(records, digests, ofContext)).toString("hex")}`;
+}
+
+/** The digests that records hold of their files, in order, 32 bytes each. Throws LAYER_RECORD when one has none. */
+export function fileDigestsOf(records: Uint8Array): Buffer {
+  return calling((native) => native.fileDigestsOf(records));
+}
+
+/** The latest change time among the records of a walk, in nanoseconds since 1970; 0 for none. */
+export function newestChange(records: Uint8Array): bigint {
+  return calling((native) => native.newestChange(records));
+}

@@ -5,7 +5,8 @@ import { isLateDirective, readDirectives } from "./directives.ts";
 import { dockerfileError } from "./errors.ts";
 import type { Arg, Dockerfile, From, Instruction, Stage } from "./instruction.ts";
 import { isComment, type LogicalLine, logicalLines, physicalLines, singleLine } from "./logical-line.ts";
-import { checkTrigger, type ReadOptions, readInstruction } from "./read-instruction.ts";
+import { checkTrigger, readInstruction } from "./read-instruction.ts";
+import type { ReadOptions } from "./reading.ts";
 
 /** Characters. A Dockerfile is written by people; what is bigger is a mistake or an attack on memory. */
 const largest = 4 * 1024 * 1024;

@@ -6,6 +6,7 @@ import { parseChallenges } from "../../registry/transport/challenge.ts";
 import { Redactor } from "../../registry/transport/redact.ts";
 import { isLoopback } from "../../registry/transport/request.ts";
 import { defaultRetry, delayBefore, parseRetryAfter } from "../../registry/transport/retry.ts";
+import { Session } from "../../registry/transport/session.ts";
 
 const challenges: [header: string, expected: [string, Record<string, string>][]][] = [
   ['Bearer realm="https://a/t",service="s"', [["bearer", { realm: "https://a/t", service: "s" }]]],
@@ -104,3 +105,26 @@ test("side by side: never more than asked at a time, and the first failure ends 
   await t.throwsAsync(failing, { message: "first" });
   t.deepEqual(started, [1, 2]);
 });
+
+const places: [registry: string, plainHttp: string[], url: string][] = [
+  ["docker.io", [], "https://registry-1.docker.io/"],
+  ["docker.io", ["docker.io"], "https://registry-1.docker.io/"],
+  ["registry.example.org:5000", [], "https://registry.example.org:5000/"],
+  ["registry.example.org:5000", ["registry.example.org:5000"], "http://registry.example.org:5000/"],
+  ["[2001:db8::1]:5000", [], "https://[2001:db8::1]:5000/"],
+  ["127.0.0.1.example.org", [], "https://127.0.0.1.example.org/"],
+];
+for (const [registry, plainHttp, url] of places)
+  test(`where ${registry} is${plainHttp.length > 0 ? ", plain http asked for" : ""}`, async (t) => {
+    const session = new Session({
+      registry,
+      plainHttp,
+      http: { send: () => Promise.reject(new Error("nobody is asked")), close: async () => {} },
+      redactor: new Redactor(),
+      credentials: { find: async () => undefined },
+      retry: defaultRetry,
+      signal: undefined,
+      warn() {},
+    });
+    t.is((await session.base()).href, url);
+  });

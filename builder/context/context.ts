@@ -2,8 +2,11 @@
 
 import type { Change } from "../../layerfs/layer/entry.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
+import type { FolderSweep } from "../../layerfs/tree/folder-sweep.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import type { WbuildError } from "../../native/error.ts";
+
+import type { Selected } from "./select.ts";
 
 export interface BuildContext {
   /** What is not ignored. */
@@ -15,6 +18,10 @@ export interface BuildContext {
   note(sources: readonly string[]): Promise<void>;
   /** Digest of all that these sources hold. Reads only files whose stat data changed since they were last read. */
   contentKey(sources: readonly string[]): Promise<Digest>;
+  /** Everything below a selected folder in one piece, where this context can give that. */
+  sweep(selected: Selected): Promise<FolderSweep | undefined>;
+  /** Takes over the digests a layer writer found for a sweep's files: 32 bytes each, in order. */
+  rememberSweep(selected: Selected, digests: Uint8Array): Promise<void>;
   /**
    * Takes over what a layer writer learned: `written` has the digests of the files whose `content` stands in `given`,
    * at the same paths. Saves reading them again for the content key.

@@ -7,6 +7,8 @@ import { type Digest, isDigest } from "../../layerfs/store/digest.ts";
 import type { FactTable } from "../../layerfs/store/facts.ts";
 import { digestContents } from "../../layerfs/tree/digest-contents.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
+import { isRacy } from "./racy.ts";
+import { nowNs } from "./sweeps.ts";
 
 /** What a walk of a real folder tells beside the Entry. */
 export interface StatIdentity {
@@ -16,12 +18,6 @@ export interface StatIdentity {
 }
 
 type FileEntry = Entry & Partial<StatIdentity>;
-
-/**
- * A file changed again within the clock's granularity keeps its times. One whose change time is this near to the moment
- * of reading is therefore not remembered (what git calls "racily clean").
- */
-const racyNs = 20_000_000n;
 
 interface Known {
   readonly identity: string;
@@ -107,7 +103,7 @@ export class FileDigests {
 
   #learn(entry: FileEntry, digest: Digest): void {
     const changed = entry.ctimeNs ?? entry.mtimeNs;
-    const racy = changed > BigInt(Date.now()) * 1_000_000n - racyNs;
+    const racy = isRacy(changed, nowNs());
     if (racy) this.#racy = true;
     this.#table().set(keyOf(entry), { identity: identityOf(entry), digest, racy });
     this.#learned = true;

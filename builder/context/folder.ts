@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import type { FactTable } from "../../layerfs/store/facts.ts";
 import { type FolderTree, folderTree } from "../../layerfs/tree/folder.ts";
+import type { FolderSweep } from "../../layerfs/tree/folder-sweep.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
 import { nearest } from "../diagnose/nearest.ts";
@@ -11,6 +12,7 @@ import type { IgnoreFile } from "../dockerfile/ignore.ts";
 import type { BuildContext } from "./context.ts";
 import { FileDigests } from "./fingerprint.ts";
 import { cleanSource, digestOfSelection, isPattern, type Selected, selectSource } from "./select.ts";
+import { nowNs, Sweeps } from "./sweeps.ts";
 
 /** Opens a context folder. Throws CTX_NO_FOLDER. */
 export async function openFolder(
@@ -29,6 +31,15 @@ export async function openFolder(
   const digests = new FileDigests(facts, scope, disk);
   const tree = digests.tree;
 
+  const sweeps = new Sweeps(facts, scope);
+  const openedAt = nowNs();
+  const swept = new Map<string, Promise<FolderSweep | undefined>>();
+  const sweepOf = (selected: Selected): Promise<FolderSweep | undefined> => {
+    const { path } = selected.root;
+    const sweep = swept.get(path) ?? disk.sweep(path);
+    swept.set(path, sweep);
+    return sweep;
+  };
   const notes = new Map<string, Promise<Noted>>();
   const noted = (sources: readonly string[]): Promise<Noted> => {
     const name = JSON.stringify(sources);
@@ -50,11 +61,22 @@ export async function openFolder(
       const name = `context ${scope} ${digestOf(JSON.stringify(sources))}`;
       const known = readStamp(facts.get(name));
       if (known && known.stamp === stamp) return known.key;
-      await digests.load(selections.map((selected) => selected.root.path));
-      const key = digestOf(`copy/1 ${await digestOfSelection(tree, selections)}`);
-      if (digests.settled) facts.set(name, JSON.stringify({ stamp, key }));
+      const key = await digestOfSelection(tree, selections, async (selected) => {
+        const sweep = await sweepOf(selected);
+        if (sweep) return sweeps.contentDigest(selected.root.path, sweep);
+        await digests.load([selected.root.path]);
+        return undefined;
+      });
+      if (digests.settled && sweeps.settled) facts.set(name, JSON.stringify({ stamp, key }));
       digests.save();
       return key;
+    },
+
+    sweep: sweepOf,
+
+    async rememberSweep(selected, found) {
+      const sweep = await sweepOf(selected);
+      if (sweep) sweeps.remember(selected.root.path, sweep, found, openedAt);
     },
 
     remember: (given, written) => digests.remember(given, written),

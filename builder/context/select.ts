@@ -1,6 +1,7 @@
 /** What COPY and ADD read: patterns → entries of a tree, and one digest over all that counts of them. */
-import { createHash } from "node:crypto";
+import { ContentDigest } from "../../layerfs/layer/content-digest.ts";
 import type { Entry } from "../../layerfs/layer/entry.ts";
+import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import { matchPaths } from "../../layerfs/tree/match.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 
@@ -57,24 +58,30 @@ export async function membersOf(tree: Tree, selected: Selected): Promise<Member[
 
 /**
  * Digest over names, types, modes, owners, contents, links and extended attributes. Times are left out: a file whose
- * time alone changed is the same file.
+ * time alone changed is the same file. `whole`, where it gives one, digests all that lies below a folder at once.
  */
-export async function digestOfSelection(tree: Tree, selection: readonly Selected[]): Promise<string> {
-  const hash = createHash("sha256");
+export async function digestOfSelection(
+  tree: Tree,
+  selection: readonly Selected[],
+  whole: (selected: Selected) => Promise<Digest | undefined> = async () => undefined,
+): Promise<Digest> {
+  const parts: unknown[] = [];
   for (const selected of selection) {
-    const { root } = selected;
-    hash.update(`${JSON.stringify(root.type === "directory" ? "" : nameOf(selected.path))} ${root.type}\n`);
-    for (const { relative, entry } of await membersOf(tree, selected)) {
-      const { type, mode, uid, gid, target, device, pax } = entry;
-      const content = type === "file" ? await tree.digest(entry) : (target ?? "");
-      const where = device ? `${device.major}:${device.minor}` : "";
-      hash.update(`${JSON.stringify([relative, type, mode, uid, gid, content, where])}\n`);
-      for (const [name, value] of [...(pax ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        hash.update(`${JSON.stringify(name)} ${value.length}\n`).update(value);
-      }
-    }
+    const isFolder = selected.root.type === "directory";
+    const digest = (isFolder ? await whole(selected) : undefined) ?? (await digestOfMembers(tree, selected));
+    parts.push([isFolder ? "" : nameOf(selected.path), digest]);
   }
-  return hash.digest("hex");
+  return digestOf(`copy/1 ${JSON.stringify(parts)}`);
+}
+
+async function digestOfMembers(tree: Tree, selected: Selected): Promise<Digest> {
+  const hash = new ContentDigest();
+  for (const { relative, entry } of await membersOf(tree, selected)) {
+    // The folder itself is not copied, only what it holds.
+    if (relative === "" && entry.type === "directory") continue;
+    hash.add({ ...entry, path: relative, ...(entry.type === "file" ? { digest: await tree.digest(entry) } : {}) });
+  }
+  return hash.finish();
 }
 
 export function nameOf(path: string): string {

@@ -1,21 +1,19 @@
 /** Changes → layer blob in the store, in the background: the next step need not wait for compression. */
-import type { Change } from "../../layerfs/layer/entry.ts";
-import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
-import { type WrittenLayer, writeLayer } from "../../layerfs/layer/write.ts";
+import { type LayerInput, type WrittenLayer, writeLayer } from "../../layerfs/layer/write.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Node } from "../graph/graph.ts";
 import type { World } from "./step.ts";
 
 export interface Commit {
   readonly layer: Promise<Layer>;
-  /** The changes as written, with a digest for each file when those were asked for. */
-  readonly changes: Promise<readonly Change[]>;
+  /** The changes as written, for decodeIndex, with a digest for each file when those were asked for. */
+  readonly index: Promise<Uint8Array>;
 }
 
 /** Starts writing. A failure rejects both promises; it never goes unnoticed, the build awaits every layer. */
 export function commitLayer(
   node: Node,
-  changes: Iterable<Change>,
+  changes: Iterable<LayerInput>,
   world: World,
   options: { readonly fileDigests: boolean },
 ): Commit {
@@ -39,10 +37,10 @@ export function commitLayer(
     return result;
   });
   const layer = recorded.then((result) => result.layer);
-  const read = recorded.then((result) => decodeIndex(result.index));
+  const index = recorded.then((result) => result.index);
   // Somebody always awaits `recorded` (the build, at its end); these two may have nobody who listens.
   layer.catch(() => undefined);
-  read.catch(() => undefined);
+  index.catch(() => undefined);
   world.background(recorded);
-  return { layer, changes: read };
+  return { layer, index };
 }

@@ -1,7 +1,8 @@
 /** COPY: entries of the context or of another stage, placed onto the stack so far. Mounts nothing, needs no privilege. */
 
 import type { Entry } from "../../layerfs/layer/entry.ts";
-import { digestOf } from "../../layerfs/store/digest.ts";
+import { decodeIndex, digestsOfIndex } from "../../layerfs/layer/layer-index.ts";
+import type { RecordBatch } from "../../layerfs/layer/write.ts";
 import { resolveOwner } from "../../layerfs/tree/accounts.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
@@ -19,7 +20,7 @@ export const copyStep: Step<CopyOp> = {
       return context.contentKey(op.sources);
     }
     const tree = await (inputs[1] as LayerStack).tree();
-    return digestOf(`copy/1 ${await digestOfSelection(tree, await selectAll(op, tree, world))}`);
+    return digestOfSelection(tree, await selectAll(op, tree, world));
   },
 
   async perform(node, inputs, world) {
@@ -29,7 +30,10 @@ export const copyStep: Step<CopyOp> = {
     const selection = await selectAll(op, source, world);
     const below = inputs[0] as LayerStack;
     const target = await below.tree();
-    const placement = new Placement(target, await dressOf(op, target));
+    const dress = await dressOf(op, target);
+    const placement = new Placement(target, dress);
+    const whole = await placeWhole(op, selection, placement, dress, world);
+    if (whole) return commitPlacement(node, placement, below, world, whole);
     await placeAll(op, source, selection, placement);
     return commitPlacement(node, placement, below, world);
   },
@@ -108,6 +112,33 @@ export async function placeAll(op: CopyOp, source: Tree, selection: readonly Sel
   }
 }
 
+/** A folder of the context in one piece. */
+interface Whole {
+  readonly selected: Selected;
+  readonly batch: RecordBatch;
+}
+
+/**
+ * A lone folder of the context whose target does not exist yet: nothing below can be in its way, so its entries need no
+ * look at each of them. The target and the folders above are placed; the rest is given. Undefined where that is not so.
+ */
+async function placeWhole(
+  op: CopyOp,
+  selection: readonly Selected[],
+  placement: Placement,
+  dress: Dress,
+  world: World,
+): Promise<Whole | undefined> {
+  const [selected] = selection;
+  if (op.from !== "context" || selection.length !== 1 || selected?.root.type !== "directory") return undefined;
+  const target = await placement.locate(op.target);
+  if (target === "" ? !(await placement.isEmpty()) : await placement.at(target)) return undefined;
+  const sweep = await world.context?.sweep(selected);
+  if (!sweep) return undefined;
+  await placement.folder(target);
+  return { selected, batch: sweep.toLayer(target, dress.owner ?? { uid: 0, gid: 0 }, dress.chmod) };
+}
+
 /** A file of another stage: its layer is unpacked now, so that the layer writer can read it natively. */
 async function onDisk(entry: Entry): Promise<Entry> {
   if (entry.content?.kind !== "stream" || !entry.content.file) return entry;
@@ -120,13 +151,19 @@ export function commitPlacement(
   placement: Placement,
   below: LayerStack,
   world: World,
+  whole?: Whole,
 ): Performed {
   const changes = placement.changes();
-  const commit = commitLayer(node, changes, world, { fileDigests: true });
+  const input = whole ? [...changes, whole.batch] : changes;
+  const commit = commitLayer(node, input, world, { fileDigests: true });
   const stored = commit.layer.then((layer) => storedLayer(world.store, below, layer, async () => undefined));
   stored.catch(() => undefined);
   // The layer writer hashes every file anyway: the context takes its digests over instead of reading all again.
-  const content = commit.changes.then((written) => world.context?.remember(changes, written));
+  const content = commit.index.then((index) =>
+    whole
+      ? world.context?.rememberSweep(whole.selected, digestsOfIndex(index))
+      : world.context?.remember(changes, decodeIndex(index)),
+  );
   world.background(content);
   return {
     layer: {

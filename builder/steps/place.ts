@@ -51,6 +51,11 @@ export class Placement {
     return base;
   }
 
+  /** True when neither we nor the target have anything. */
+  async isEmpty(): Promise<boolean> {
+    return this.#made.size === 0 && (await this.#target.list("")).length === 0;
+  }
+
   /** What is at a clean path: placed by us, else in the target. */
   async at(path: string): Promise<Entry | undefined> {
     if (path === "") return rootEntry;

@@ -2,6 +2,7 @@
  * The index of a layer: all its changes without their bytes, so that nobody needs to read the tar again to know them.
  * Magic, version, then records (docs/formats/layer.md); the native writer and unpacker make the same records.
  */
+import { fileDigestsOf } from "../../native/addon/bulk.ts";
 import { decodeRecords, RecordWriter } from "../../native/addon/records.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Change } from "./entry.ts";
@@ -26,8 +27,18 @@ export function indexOfRecords(records: Uint8Array): Uint8Array {
 
 /** The changes of an index, in their order. Throws LAYER_INDEX for bytes that are none, LAYER_RECORD for damaged ones. */
 export function decodeIndex(bytes: Uint8Array): Change[] {
+  checkHeader(bytes);
+  return decodeRecords(bytes, header.length);
+}
+
+/** The digests that an index has of its files, in order, 32 bytes each. Throws LAYER_RECORD when one has none. */
+export function digestsOfIndex(bytes: Uint8Array): Uint8Array {
+  checkHeader(bytes);
+  return fileDigestsOf(bytes.subarray(header.length));
+}
+
+function checkHeader(bytes: Uint8Array): void {
   if (bytes.length < header.length || header.some((byte, i) => bytes[i] !== byte)) {
     throw new WbuildError("LAYER_INDEX", "these bytes are no index of a layer, or one of another version");
   }
-  return decodeRecords(bytes, header.length);
 }

@@ -37,6 +37,17 @@ export interface WrittenLayer {
   readonly uncompressedSize: number;
 }
 
+/**
+ * Many changes at once, as rebaseRecords makes them of a walked folder: in order, no path twice, below a folder that
+ * was set before, the last of their layer.
+ */
+export interface RecordBatch {
+  readonly kind: "records";
+  readonly records: Uint8Array;
+}
+
+export type LayerInput = Change | RecordBatch;
+
 const batchSize = 128 * 1024;
 /** Bytes that are in memory already travel inside the record up to this size, longer ones as a stream. */
 const inlineSize = 64 * 1024;
@@ -48,7 +59,7 @@ const inlineSize = 64 * 1024;
  * LAYER_PAX, LAYER_NAME, LAYER_DEVICE for what no tar can hold, LAYER_COMPRESSION, LAYER_IO, and what the store throws.
  */
 export async function writeLayer(
-  changes: Iterable<Change> | AsyncIterable<Change>,
+  changes: Iterable<LayerInput> | AsyncIterable<LayerInput>,
   to: Pick<BlobFiles, "reserve" | "path">,
   how: LayerFormat,
 ): Promise<WrittenLayer> {
@@ -85,10 +96,11 @@ export async function writeLayer(
   }
 }
 
-async function send(changes: Iterable<Change> | AsyncIterable<Change>, pipe: LayerPipe): Promise<void> {
+async function send(changes: Iterable<LayerInput> | AsyncIterable<LayerInput>, pipe: LayerPipe): Promise<void> {
   const order = new Order();
   const records = new RecordWriter(batchSize * 2);
-  const one = (change: Change): Promise<void> | undefined => {
+  const one = (change: LayerInput): Promise<void> | undefined => {
+    if (change.kind === "records") return sendBatch(change, records, pipe);
     order.check(change);
     if (change.kind !== "set") records.addMark(change.kind, change.path);
     else {
@@ -107,6 +119,11 @@ async function send(changes: Iterable<Change> | AsyncIterable<Change>, pipe: Lay
     for await (const change of changes) await one(change);
   }
   if (records.length > 0) await pipe.records(records.take());
+}
+
+async function sendBatch(batch: RecordBatch, records: RecordWriter, pipe: LayerPipe): Promise<void> {
+  if (records.length > 0) await pipe.records(records.take());
+  await pipe.records(batch.records);
 }
 
 /** Adds the record; gives the bytes that must follow it, if they do not travel inside. */

@@ -51,6 +51,11 @@ Napi::Value rebaseRecords(const Napi::CallbackInfo& info) {
     out.reserve(bytes.size() * 2);
     while (!bytes.empty()) {
       Record record = decodeRecord(bytes);
+      // Attack: a file of the context that would delete something of the base when the layer is unpacked.
+      if (record.path.compare(0, 4, ".wh.") == 0 || record.path.find("/.wh.") != std::string::npos) {
+        throw Failure("LAYER_WHITEOUT_NAME", "names that start with .wh. mean deletions in a layer, so this cannot be in one:",
+                      record.path);
+      }
       makePortable(record);
       record.flags &= uint16_t(~kHasStat);
       record.uid = uid;

@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -157,6 +167,67 @@ test("SOURCE_DATE_EPOCH: two builds in different stores at different times are t
   utimesSync(join(folder, "a"), 2_000_000_000, 2_000_000_000);
   const second = await build(lines, { sourceDateEpoch: 1_000_000_000, noCache: true });
   t.is(second.manifest.digest, first.manifest.digest);
+});
+
+test("a folder: touching keeps the cache, each kind of change is seen, and going back finds the old result", async (t) => {
+  const { build, write, folder } = t.context;
+  for (const name of ["d/a", "d/b", "d/sub/c"]) write(name, name);
+  const lines = ["FROM scratch", "COPY d /x"];
+  const first = await build(lines);
+  utimesSync(join(folder, "d/a"), 1, 1);
+  t.deepEqual((await build(lines)).ran, [], "a touched file");
+  const steps: [what: string, change: () => void, back: () => void][] = [
+    ["content", () => write("d/sub/c", "D/SUB/C"), () => write("d/sub/c", "d/sub/c")],
+    ["mode", () => chmodSync(join(folder, "d/b"), 0o600), () => chmodSync(join(folder, "d/b"), 0o644)],
+    ["a new file", () => write("d/new", ""), () => rmSync(join(folder, "d/new"))],
+    ["a new folder", () => mkdirSync(join(folder, "d/e")), () => rmdirSync(join(folder, "d/e"))],
+    [
+      "a name",
+      () => renameSync(join(folder, "d/a"), join(folder, "d/z")),
+      () => renameSync(join(folder, "d/z"), join(folder, "d/a")),
+    ],
+  ];
+  for (const [what, change, back] of steps) {
+    change();
+    const changed = await build(lines);
+    t.deepEqual(changed.ran, ["COPY d /x"], what);
+    t.not(changed.imageId, first.imageId, what);
+    back();
+    t.is((await build(lines)).imageId, first.imageId, `${what}, and back`);
+  }
+});
+
+test("ignore rules that hide nothing change no key: both ways to read a folder agree", async (t) => {
+  const { build, write, folder } = t.context;
+  for (const name of ["d/a", "d/b.txt", "d/sub/c", "d/sub-2"]) write(name, name);
+  symlinkSync("../a", join(folder, "d/sub/l"));
+  const lines = ["FROM scratch", "COPY d /x"];
+  const first = await build(lines);
+  write(".dockerignore", "nothing-like-this\n");
+  const second = await build(lines);
+  t.deepEqual([second.ran, second.imageId], [[], first.imageId]);
+  write(".dockerignore", "**/*.txt\n");
+  t.deepEqual((await build(lines)).ran, ["COPY d /x"]);
+});
+
+for (const ignore of ["", "nothing-like-this\n"]) {
+  test(`a file that would be a whiteout is refused by name${ignore && ", with ignore rules too"}`, async (t) => {
+    const { build, write } = t.context;
+    write("d/sub/.wh.passwd", "");
+    if (ignore) write(".dockerignore", ignore);
+    const error = await t.throwsAsync(build(["FROM scratch", "COPY d /x"]));
+    t.true(isWbuildError(error, "LAYER_WHITEOUT_NAME"), String(error));
+    t.regex((error as Error).message, /sub\/\.wh\.passwd/);
+  });
+}
+
+test("a folder onto one that exists merges; onto an empty root it is the root", async (t) => {
+  const { build, write, lastLayer } = t.context;
+  write("one/a", "1");
+  write("two/b", "2");
+  t.deepEqual(await lastLayer(await build(["FROM scratch", "COPY one /"])), ["file a 644"]);
+  const merged = await build(["FROM scratch", "COPY one /x", "COPY two /x"]);
+  t.deepEqual(await lastLayer(merged), ["dir x 755", "file x/b 644"]);
 });
 
 const layers: [name: string, last: string, expected: string[]][] = [

@@ -3,10 +3,10 @@ import { availableParallelism } from "node:os";
 import type { Layer } from "../layerfs/store/descriptor.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
+import { earlyPush } from "./early-push.ts";
 import type { Node } from "./graph/graph.ts";
 import { layerFetcher } from "./image/base-image.ts";
 import { deliver } from "./image/deliver.ts";
-import { earlyPush } from "./early-push.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import type { RuntimeCore } from "./runtime/runtime.ts";
 import { imageConfig } from "./solve/created.ts";
@@ -157,12 +157,15 @@ async function linuxRuntime(): Promise<RuntimeCore> {
 
 async function openClient(request: BuildRequest, world: BuildWorld, signal: AbortSignal): Promise<RegistryClient> {
   const { openRegistry } = await import("../registry/client.ts");
-  return openRegistry({
-    userAgent: "wbuild",
-    warn: warnOnce(world),
-    signal,
-    ...(request.plainHttp ? { plainHttp: ["*"] } : {}),
-  });
+  const plainHttp: string[] = [];
+  const client = openRegistry({ userAgent: "wbuild", warn: warnOnce(world), signal, plainHttp });
+  if (!request.plainHttp) return client;
+  // --plain-http of a build means every registry that it names; which those are is known when they are asked for.
+  const repository: RegistryClient["repository"] = (reference) => {
+    plainHttp.push(reference.registry);
+    return client.repository(reference);
+  };
+  return { ...client, repository };
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -82,6 +82,11 @@ class Writer {
     this.lines.push(commentLine(text));
   }
 
+  /** A comment that is said only the first time. */
+  #note(text: string): void {
+    if (!this.lines.includes(commentLine(text))) this.comment(text);
+  }
+
   /** Adds an instruction if it reads back; else its text becomes a comment. */
   #add(text: string | undefined, original: string): void {
     const instruction = text === undefined ? undefined : readBack(text);
@@ -201,13 +206,15 @@ class Writer {
   #copy(keyword: "COPY" | "ADD", rest: string): void {
     const classic = /^((?:--\S+ )*)((?:file|dir|multi):[0-9a-f]+) in (.*)$/s.exec(rest);
     if (classic !== null) {
-      this.comment("the history has only a digest of what the next line took");
+      this.#note("file:, dir: and multi: stand for sources of which the history has only a digest");
       const target = (classic[3] ?? "").trim();
       const flags = classic[1] ?? "";
-      this.#add(`${keyword} ${flags}${jsonWords([classic[2] ?? "", target])}`, `${keyword} ${rest}`);
+      const words = [classic[2] ?? "", target];
+      const paths = /\s/.test(target) ? jsonWords(words) : words.map(escapeWord).join(" ");
+      this.#add(`${keyword} ${flags}${paths}`, `${keyword} ${rest}`);
       return;
     }
-    this.comment("from a build context, a stage or an image that the history does not name");
+    this.#note("sources are from a build context, a stage or an image that the history does not name");
     const words = rest.split(" ").filter((word) => word !== "");
     const flags = words.filter((word, index) => /^--(chown|chmod)=/.test(word) && words.slice(0, index).every(isFlag));
     const paths = words.slice(words.findIndex((word) => !isFlag(word)));

@@ -101,7 +101,10 @@ const entries: [title: string, entry: History, lines: string[]][] = [
   [
     "BuildKit COPY",
     { created_by: "COPY --chown=node:node a b /c # buildkit" },
-    ["# from a build context, a stage or an image that the history does not name", "COPY --chown=node:node a b /c"],
+    [
+      "# sources are from a build context, a stage or an image that the history does not name",
+      "COPY --chown=node:node a b /c",
+    ],
   ],
   ["BuildKit WORKDIR", { created_by: "WORKDIR /app" }, ["WORKDIR /app"]],
   [
@@ -131,12 +134,15 @@ const entries: [title: string, entry: History, lines: string[]][] = [
   [
     "classic ADD",
     { created_by: "/bin/sh -c #(nop) ADD file:0123abcd in / " },
-    ["# the history has only a digest of what the next line took", 'ADD ["file:0123abcd", "/"]'],
+    ["# file:, dir: and multi: stand for sources of which the history has only a digest", "ADD file:0123abcd /"],
   ],
   [
     "classic COPY of several with an owner",
     { created_by: "/bin/sh -c #(nop) COPY --chown=a:b multi:0123 in /x y/ " },
-    ["# the history has only a digest of what the next line took", 'COPY --chown=a:b ["multi:0123", "/x y/"]'],
+    [
+      "# file:, dir: and multi: stand for sources of which the history has only a digest",
+      'COPY --chown=a:b ["multi:0123", "/x y/"]',
+    ],
   ],
   ["classic EXPOSE", { created_by: "/bin/sh -c #(nop)  EXPOSE 80 443", empty_layer: true }, ["EXPOSE 80 443"]],
   ["classic VOLUME", { created_by: "/bin/sh -c #(nop)  VOLUME [/data]", empty_layer: true }, ['VOLUME ["/data"]']],

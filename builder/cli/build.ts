@@ -1,7 +1,10 @@
 /** `wbuild build`, and `wbuild CONTEXT`: from a Dockerfile to an image. */
+import type { BuildRequest, BuildResult } from "../build-request.ts";
+import { shortName } from "../image/local.ts";
+import { chooseMode } from "../progress/choose.ts";
 import { defineBuildFlags, requestOf } from "./build-flags.ts";
-import { type Command, flagsOf } from "./command.ts";
-import { defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { type Cli, type Command, flagsOf } from "./command.ts";
+import { defineProgressFlags, modeOf, type ProgressFlags } from "./flags.ts";
 import { openSession } from "./session.ts";
 
 export const buildCommand: Command = {
@@ -29,17 +32,29 @@ export const buildCommand: Command = {
   async run(parser, cli) {
     const flags = flagsOf<ProgressFlags>(parser);
     const request = await requestOf(parser, cli);
-    await using session = openSession(cli);
-    const { buildImage } = await import("../build.ts");
-    const result = await buildImage(request, {
-      store: await session.store(),
-      report: await session.report(flags),
-      signal: cli.signal,
-      stdin: cli.stdin,
-      stdout: cli.stdout,
-    });
+    const result = await build(request, flags, cli);
     const writesToStdout = request.outputs.some((output) => "dest" in output && output.dest === "-");
     if (flags.quiet && !writesToStdout) cli.stdout.write(`${result.imageId}\n`);
+    const mode = flags.quiet ? "quiet" : chooseMode(modeOf(flags), cli.stderr, cli.env);
+    if (mode === "tty" || mode === "plain") {
+      const names = result.tags.map((name) => shortName(name) ?? name);
+      cli.stderr.write(
+        `${mode === "plain" ? "\n" : ""}image ${result.imageId}${names.map((name) => `, ${name}`).join("")}\n`,
+      );
+    }
     return 0;
   },
 };
+
+/** The session ends with the build, so that what is written afterwards stands below the progress. */
+async function build(request: BuildRequest, flags: ProgressFlags, cli: Cli): Promise<BuildResult> {
+  await using session = openSession(cli);
+  const { buildImage } = await import("../build.ts");
+  return await buildImage(request, {
+    store: await session.store(),
+    report: await session.report(flags),
+    signal: cli.signal,
+    stdin: cli.stdin,
+    stdout: cli.stdout,
+  });
+}

@@ -1,6 +1,8 @@
 /** Flags that several commands share: their definition, and how what was typed becomes plain data. */
 import type { Command as Parser } from "commander";
 import type { SandboxLimits } from "../../native/core/spec.ts";
+import { parseProgress } from "../progress/choose.ts";
+import type { ProgressMode } from "../progress/events.ts";
 import type { NetworkMode } from "../runtime/runtime.ts";
 import { collect } from "./command.ts";
 import { parseAddHost, parseChoice, parseCount, parseCpus, parseSize, parseUlimit } from "./values.ts";
@@ -66,11 +68,12 @@ export function defineProgressFlags(parser: Parser, quietMeans: string): void {
     .option("-q, --quiet", quietMeans);
 }
 
-export function definePlainHttp(parser: Parser): void {
-  parser.option("--plain-http", "speak http, not https, to registries that are not on loopback, too");
+/** The face that was asked for by flags; undefined leaves it to the environment. Throws CLI_VALUE. */
+export function modeOf(flags: ProgressFlags): ProgressMode | undefined {
+  if (flags.quiet) return "quiet";
+  return flags.progress === undefined ? undefined : parseProgress("--progress", flags.progress);
 }
 
-export interface TableFlags {
-  readonly format?: string;
-  readonly json?: boolean;
+export function definePlainHttp(parser: Parser): void {
+  parser.option("--plain-http", "speak http, not https, to registries that are not on loopback, too");
 }

@@ -3,10 +3,10 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Store } from "../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../registry/client.ts";
-import { openFace, parseProgress } from "../progress/choose.ts";
+import { openFace } from "../progress/choose.ts";
 import type { Report } from "../progress/events.ts";
 import type { Cli } from "./command.ts";
-import type { ProgressFlags } from "./flags.ts";
+import { modeOf, type ProgressFlags } from "./flags.ts";
 import { version } from "./version.ts";
 
 export interface Session extends AsyncDisposable {
@@ -76,12 +76,7 @@ export function openSession(cli: Cli): Session {
     },
     async report(flags = {}) {
       if (say) return say;
-      const asked = flags.quiet
-        ? "quiet"
-        : flags.progress === undefined
-          ? undefined
-          : parseProgress("--progress", flags.progress);
-      const bare = await openFace(asked, cli.stderr, cli.env);
+      const bare = await openFace(modeOf(flags), cli.stderr, cli.env);
       const { redact } = await import("../progress/redact.ts");
       const face = redact(bare, cli.secrets);
       // A terminal without a cursor is a bad farewell, whatever ends the process.

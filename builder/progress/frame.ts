@@ -39,6 +39,7 @@ export function frame(view: TtyView, columns: number, rows: number | undefined, 
   const width = Math.max(20, columns - 1);
   const over = view.steps.filter((step) => step.state !== "waiting" && step.state !== "running").length;
   const failed = view.steps.some((step) => step.state === "failed");
+  const canceled = view.steps.some((step) => step.state === "canceled");
   const shown = view.steps.filter((step) => step.state !== "waiting");
   const finished = shown.filter((step) => step.state !== "running").map((step) => stepLines(step, final));
   const running = shown.filter((step) => step.state === "running").map((step) => stepLines(step, final));
@@ -51,7 +52,13 @@ export function frame(view: TtyView, columns: number, rows: number | undefined, 
   const left = room - body.flat().length;
   const kept = left > 0 ? finished.flat().slice(left === Number.POSITIVE_INFINITY ? 0 : -left) : [];
 
-  const verb = !final ? "Building" : failed ? "Failed after" : "Built in";
+  const verb = !final
+    ? "Building"
+    : failed
+      ? "Failed after"
+      : over < view.steps.length || canceled
+        ? "Canceled after"
+        : "Done in";
   const head = `[+] ${verb} ${formatSeconds(view.now - view.began)} (${over}/${view.steps.length})`;
   const all = [...kept, ...body.flat()];
   return [

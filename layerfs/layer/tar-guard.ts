@@ -88,6 +88,7 @@ export class TarGuard {
   /** Checks a header block. Gives the bytes that follow it; rewrites the size of what can have no content. */
   #header(block: Buffer): number {
     if (block.every((byte) => byte === 0)) {
+      if (this.#extras > 0) throw new WbuildError("LAYER_TRUNCATED", "the tar ends in the middle of an entry");
       this.#zeroBlocks++;
       return 0;
     }
@@ -96,6 +97,14 @@ export class TarGuard {
     if (!checksumFits(block)) throw refusal("LAYER_HEADER", "a header has a wrong checksum, or this is no tar", name);
     const size = numberAt(block, 124, 12);
     if (size === undefined || size < 0) throw refusal("LAYER_HEADER", "an entry has an impossible size", name);
+    const type = String.fromCharCode(block[156] ?? 0);
+    if (isExtra(block)) {
+      if (size > maxExtra) throw refusal("LAYER_NAME_TOO_LONG", "a name or PAX header is too long", name);
+      if (type !== "g" && ++this.#extras > maxExtrasInRow) {
+        throw refusal("LAYER_HEADER", "too many extra headers for one entry", name);
+      }
+      return size;
+    }
     for (const [at, width] of [
       [100, 8],
       [108, 8],
@@ -104,14 +113,6 @@ export class TarGuard {
     ] as const) {
       if (numberAt(block, at, width) === undefined)
         throw refusal("LAYER_HEADER", "a header has a number that is none", name);
-    }
-    const type = String.fromCharCode(block[156] ?? 0);
-    if (isExtra(block)) {
-      if (size > maxExtra) throw refusal("LAYER_NAME_TOO_LONG", "a name or PAX header is too long", name);
-      if (type !== "g" && ++this.#extras > maxExtrasInRow) {
-        throw refusal("LAYER_HEADER", "too many extra headers for one entry", name);
-      }
-      return size;
     }
     if (type === "S") throw refusal("LAYER_SPARSE", "sparse entries in GNU's form are not supported", name);
     if (++this.#entries > this.#limits.maxEntries) {

@@ -226,19 +226,6 @@ export function decodeHeads(bytes: Uint8Array): RecordHead[] {
   return heads;
 }
 
-/** True when a record carries PAX records (extended attributes). Throws LAYER_RECORD. */
-export function someHavePax(bytes: Uint8Array): boolean {
-  const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at < b.length; ) {
-    if (b.length - at < headSize) throw bad("is cut short");
-    const length = b.readUInt32LE(at);
-    if (length < headSize || length > b.length - at) throw bad("has no possible length");
-    if ((b.readUInt16LE(at + 6) & hasPax) !== 0) return true;
-    at += length;
-  }
-  return false;
-}
-
 function decodeOne(b: Buffer, at: number, end: number): RecordChange {
   const kind = kinds[(b[at + 4] ?? 0) - 1];
   const type = types[b[at + 5] ?? 255];

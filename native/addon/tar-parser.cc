@@ -168,12 +168,13 @@ void TarParser::end() {
   if (state_ == State::Done) return;
   // A tar may end at an entry's end without its zero blocks; anywhere else it was cut.
   const bool isPending = extras_ > 0;
-  if (state_ != State::Header || held_ != 0 || inEntry_ || isPending) refuse("LAYER_TRUNCATED", "the layer ends in the middle of an entry");
+  if (state_ != State::Header || held_ != 0 || inEntry_ || isPending) refuse("LAYER_TRUNCATED", "the layer ends in the middle of an entry:");
   if (entries_ == 0 && !sawZeros_) throw Failure("LAYER_TRUNCATED", "the layer is empty, not even an end of a tar is there");
 }
 
 void TarParser::header(const uint8_t* block) {
   if (std::all_of(block, block + kBlock, [](uint8_t byte) { return byte == 0; })) {
+    if (extras_ > 0) refuse("LAYER_TRUNCATED", "the layer ends in the middle of an entry:");
     if (sawZeros_) state_ = State::Done;
     sawZeros_ = true;
     return;

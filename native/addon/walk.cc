@@ -3,12 +3,16 @@
 #include "walk.hh"
 
 #include <dirent.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 #include "fd.hh"
 
@@ -16,6 +20,8 @@ namespace wb {
 namespace {
 
 constexpr size_t kMaxPath = 4095;
+/// For readXattrs: the name lies in this thread's working directory.
+constexpr int kHere = -1;
 constexpr uint64_t kInside = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
 
 struct Listed {
@@ -27,30 +33,25 @@ struct CloseDir {
   void operator()(DIR* dir) const { closedir(dir); }
 };
 
+/// Records of one part of the tree, in order.
+struct Part {
+  std::string records;
+  uint64_t count = 0;
+};
+
+/// Walks with a working directory of its own, where the kernel grants that: names are then looked up without a path.
 class Walker {
  public:
-  Walker(std::string root, const WalkOptions& options) : root_(std::move(root)), options_(options) {
-    fd_ = Fd(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd_.ok()) failSystem("read the folder", root_);
+  Walker(const std::string& root, int fd, const WalkOptions& options) : root_(root), fd_(fd), options_(options) {
+    // The thread ends with the walk: nobody else meets its working directory.
+    hasCwd_ = options.xattrs && unshare(CLONE_FS) == 0;
   }
 
-  WalkResult run() {
-    if (options_.self) {
-      struct stat st;
-      if (fstat(fd_.get(), &st) != 0) failSystem("stat", root_);
-      record(fd_.get(), {".", st}, "");
-    }
-    folder("");
-    result_.stamp = stamp_.finish();
-    return std::move(result_);
-  }
-
- private:
   std::string shown(const std::string& path) const { return path.empty() ? root_ : root_ + "/" + path; }
 
   /// False when the folder is gone (or is none any more).
   bool list(const std::string& path, Fd& fd, std::vector<Listed>& out) {
-    fd = Fd(openBeneath(fd_.get(), path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, kInside));
+    fd = openFolder(path);
     if (!fd.ok()) {
       if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return false;
       failSystem("read the folder", shown(path));
@@ -69,42 +70,39 @@ class Walker {
       if (name != "." && name != "..") out.push_back({std::string(name), {}});
     }
     std::sort(out.begin(), out.end(), [](const Listed& a, const Listed& b) { return a.name < b.name; });
+    for (Listed& child : out) {
+      if (fstatat(fd.get(), child.name.c_str(), &child.st, AT_SYMLINK_NOFOLLOW) == 0) continue;
+      if (errno != ENOENT) failSystem("stat", shown(path) + "/" + child.name);
+      child.name.clear();
+    }
+    out.erase(std::remove_if(out.begin(), out.end(), [](const Listed& child) { return child.name.empty(); }), out.end());
     return true;
   }
 
-  void folder(const std::string& path) {
+  void folder(const std::string& path, Part& part) {
     std::vector<Listed> children;
     Fd fd;
     if (!list(path, fd, children)) return;
-    for (Listed& child : children) {
-      if (fstatat(fd.get(), child.name.c_str(), &child.st, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno != ENOENT) failSystem("stat", shown(path) + "/" + child.name);
-        child.name.clear();
-      }
-    }
     for (const Listed& child : children) {
-      if (child.name.empty()) continue;
       const std::string childPath = path.empty() ? child.name : path + "/" + child.name;
-      if (childPath.size() > kMaxPath) {
-        errno = ENAMETOOLONG;
-        failSystem("read", shown(childPath.substr(0, 200)));
-      }
       // The folder's descriptor is closed by the first descent; links and attributes are read on a fresh one if need be.
       if (!fd.ok() && needsFolder(child)) {
-        fd = Fd(openBeneath(fd_.get(), path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, kInside));
+        fd = openFolder(path);
         if (!fd.ok()) return;
       }
-      if (!record(fd.get(), child, childPath)) continue;
+      if (!record(fd.get(), child, childPath, part)) continue;
       if (options_.deep && S_ISDIR(child.st.st_mode)) {
         fd.reset();
-        folder(childPath);
+        folder(childPath, part);
       }
     }
   }
 
-  bool needsFolder(const Listed& child) const { return options_.xattrs || S_ISLNK(child.st.st_mode); }
-
-  bool record(int dir, const Listed& child, const std::string& path) {
+  bool record(int dir, const Listed& child, const std::string& path, Part& part) {
+    if (path.size() > kMaxPath) {
+      errno = ENAMETOOLONG;
+      failSystem("read", shown(path.substr(0, 200)));
+    }
     const struct stat& st = child.st;
     bool known = true;
     Record record;
@@ -134,27 +132,128 @@ class Walker {
       record.flags |= kHasTarget;
     }
     if (options_.xattrs) {
-      record.pax = readXattrs(dir, child.name.c_str(), shown(path));
+      const bool here = hasCwd_ && fchdir(dir) == 0;
+      record.pax = readXattrs(here ? kHere : dir, child.name.c_str(), shown(path));
       if (!record.pax.empty()) record.flags |= kHasPax;
     }
-    const size_t start = result_.records.size();
-    encodeRecord(record, result_.records);
-    // Device numbers change when a disk is mounted again; what is in the files does not.
-    stamp_.update(result_.records.data() + start, result_.records.size() - start - sizeof record.inode.dev);
-    result_.count++;
+    encodeRecord(record, part.records);
+    part.count++;
     return true;
   }
 
-  std::string root_;
-  WalkOptions options_;
+ private:
+  Fd openFolder(const std::string& path) const {
+    return Fd(openBeneath(fd_, path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, kInside));
+  }
+
+  bool needsFolder(const Listed& child) const { return options_.xattrs || S_ISLNK(child.st.st_mode); }
+
+  const std::string& root_;
+  const int fd_;
+  const WalkOptions& options_;
+  bool hasCwd_ = false;
+};
+
+/// sha256 over the records but for device numbers: those change when a disk is mounted again, what is in the files does not.
+Digest stampOf(std::string_view records) {
+  Sha256 hash;
+  while (!records.empty()) {
+    uint32_t length = 0;
+    std::memcpy(&length, records.data(), sizeof length);
+    hash.update(records.data(), length - sizeof Inode::dev);
+    records.remove_prefix(length);
+  }
+  return hash.finish();
+}
+
+/// The folders directly below the root are walked side by side; each gives a part, and the parts are put in order.
+class Walk {
+ public:
+  Walk(const std::string& root, const WalkOptions& options) : root_(root), options_(options) {
+    fd_ = Fd(open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd_.ok()) failSystem("read the folder", root_);
+  }
+
+  WalkResult run() {
+    Walker walker(root_, fd_.get(), options_);
+    Part self;
+    if (options_.self) {
+      struct stat st;
+      if (fstat(fd_.get(), &st) != 0) failSystem("stat", root_);
+      walker.record(fd_.get(), {".", st}, "", self);
+    }
+    Fd fd;
+    if (walker.list("", fd, children_)) {
+      parts_.resize(children_.size());
+      for (size_t i = 0; i < children_.size(); i++) {
+        const bool isThere = walker.record(fd.get(), children_[i], children_[i].name, parts_[i]);
+        if (isThere && options_.deep && S_ISDIR(children_[i].st.st_mode)) folders_.push_back(i);
+      }
+    }
+    descend(walker);
+    WalkResult result;
+    size_t size = self.records.size();
+    for (const Part& part : parts_) size += part.records.size();
+    result.records.reserve(size);
+    result.records = std::move(self.records);
+    result.count = self.count;
+    for (Part& part : parts_) {
+      result.records += part.records;
+      result.count += part.count;
+      part = {};
+    }
+    result.stamp = stampOf(result.records);
+    return result;
+  }
+
+ private:
+  void descend(Walker& own) {
+    const unsigned cores = std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
+    std::vector<std::thread> helpers;
+    for (unsigned i = 1; i < std::min<size_t>(cores, folders_.size()); i++) {
+      helpers.emplace_back([this] {
+        Walker walker(root_, fd_.get(), options_);
+        take(walker);
+      });
+    }
+    take(own);
+    for (std::thread& helper : helpers) helper.join();
+    if (failure_) throw *failure_;
+  }
+
+  void take(Walker& walker) {
+    try {
+      for (size_t i = next_++; i < folders_.size(); i = next_++) {
+        Part& part = parts_[folders_[i]];
+        walker.folder(children_[folders_[i]].name, part);
+      }
+    } catch (const Failure& failure) {
+      fail(failure);
+    } catch (const std::exception& error) {
+      fail(Failure("LAYER_IO", std::string("walking a folder failed: ") + error.what()));
+    }
+  }
+
+  void fail(const Failure& failure) {
+    next_ = folders_.size();
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::make_unique<Failure>(failure);
+  }
+
+  const std::string& root_;
+  const WalkOptions& options_;
   Fd fd_;
-  WalkResult result_;
-  Sha256 stamp_;
+  std::vector<Listed> children_;
+  std::vector<Part> parts_;
+  std::vector<size_t> folders_;
+  std::atomic<size_t> next_{0};
+  std::mutex mutex_;
+  std::unique_ptr<Failure> failure_;
 };
 
 }  // namespace
 
-WalkResult walk(const std::string& root, const WalkOptions& options) { return Walker(root, options).run(); }
+WalkResult walk(const std::string& root, const WalkOptions& options) { return Walk(root, options).run(); }
 
 Type typeOfMode(uint32_t mode, bool& known) {
   switch (mode & S_IFMT) {
@@ -170,7 +269,7 @@ Type typeOfMode(uint32_t mode, bool& known) {
 
 Pax readXattrs(int dir, const char* name, const std::string& shown) {
   Pax out;
-  const std::string path = "/proc/self/fd/" + std::to_string(dir) + "/" + name;
+  const std::string path = dir == kHere ? name : "/proc/self/fd/" + std::to_string(dir) + "/" + name;
   char stack[4096];
   std::string names(stack, 0);
   ssize_t n = llistxattr(path.c_str(), stack, sizeof stack);

@@ -90,7 +90,7 @@ export async function buildAddon({ sanitize = false } = {}) {
     join(top, "node_modules/node-addon-api"),
     "-isystem",
     join(top, "node_modules/node-api-headers/include"),
-    ...(sanitize ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : []),
+    ...(sanitize ? ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : []),
   ];
   const zstd = join(dist, "obj", name, "zstd-local.o");
   const link = [
@@ -145,7 +145,7 @@ export async function buildSandbox({ sanitize = false } = {}) {
     ...strict,
     "-I",
     generated,
-    ...(sanitize ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : []),
+    ...(sanitize ? ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : []),
   ];
   const link = sanitize ? ["-fsanitize=address,undefined"] : ["-static"];
   await unlessFresh(name, inputs, async () => {

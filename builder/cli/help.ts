@@ -9,6 +9,17 @@ const globalFlags: readonly (readonly [string, string])[] = [
   ["-h, --help", "show this help"],
 ];
 
+const variables: readonly (readonly [string, string])[] = [
+  ["WBUILD_HOME", "folder of the store"],
+  [
+    "WBUILD_PROGRESS",
+    "how a build shows its progress: auto, tty, plain, json or quiet (BUILDKIT_PROGRESS counts, too)",
+  ],
+  ["SOURCE_DATE_EPOCH", "seconds since 1970 that no time in an image exceeds"],
+  ["DOCKER_CONFIG", "folder of config.json, where the credentials for registries are"],
+  ["NO_COLOR", "any value: no colours (FORCE_COLOR: colours also where there is no terminal)"],
+];
+
 /** Two columns; the right one is wrapped at the width. */
 function columns(rows: readonly (readonly [string, string])[], width: number, left: number): string {
   return rows
@@ -47,7 +58,8 @@ export function overview(version: string, width: number): string {
     `wbuild ${version}: builds container images from a Dockerfile, without a daemon.`,
     "Usage: wbuild [build] [flags] CONTEXT\n       wbuild COMMAND [flags] …",
     ...sections,
-    `Flags:\n${columns(flags, width, 14)}`,
+    `Flags:\n${columns(flags, width, 17)}`,
+    `Environment:\n${columns(variables, width, 17)}`,
     `Examples:\n${columns(
       [
         ["wbuild .", "build the Dockerfile of this folder"],

@@ -5,7 +5,7 @@ import { openSession } from "./session.ts";
 
 interface HistoryFlags {
   readonly trunc: boolean;
-  readonly human?: string | boolean;
+  readonly human: boolean;
   readonly quiet?: boolean;
   readonly format?: string;
   readonly json?: boolean;
@@ -27,7 +27,8 @@ export const historyCommand: Command = {
     parser
       .argument("<image>")
       .option("--no-trunc", "show everything in full")
-      .option("-H, --human [yes]", "sizes and times for people; --human=false for bytes and dates")
+      .option("-H, --human", "sizes and times for people, the default", true)
+      .option("--no-human", "sizes in bytes, times as dates; --human=false does the same")
       .option("-q, --quiet", "print image IDs alone")
       .option("--format <template>", "table, json, or a Go template: {{.ID}} {{.CreatedBy}} {{.Size}} …")
       .option("--json", "print the steps as JSON, one object a line")
@@ -48,12 +49,11 @@ export const historyCommand: Command = {
       return 0;
     }
     const { historyRows, renderHistory } = await import("../image/history.ts");
-    const { parseBoolean } = await import("./values.ts");
     const format = flags.json ? "json" : flags.format;
     cli.stdout.write(
       renderHistory(historyRows(image, await layerSizes(store, image)), {
         noTrunc: !flags.trunc,
-        human: typeof flags.human === "string" ? parseBoolean("--human", flags.human) : true,
+        human: flags.human,
         quiet: flags.quiet === true,
         now: Date.now(),
         ...(format === undefined ? {} : { format }),

@@ -50,8 +50,9 @@ export function defineParser(name: string, command: Command): Parser {
 
 /** True when help is asked for among the flags (not after `--`, nor in what `run` passes on). */
 export function asksForHelp(parser: Parser, rest: readonly string[]): boolean {
-  for (const word of rest) {
-    if (word === "--" || (passesThrough.has(parser) && !word.startsWith("-"))) return false;
+  for (const [at, word] of rest.entries()) {
+    if (word === "--") return false;
+    if (passesThrough.has(parser) && !word.startsWith("-") && !takesValue(parser, rest[at - 1])) return false;
     if (
       word === "--help" ||
       (word === "-h" && !parser.options.some((option) => option.short === "-h" && option.long !== "--help"))
@@ -72,11 +73,37 @@ export function passOn(parser: Parser): Parser {
 /** Reads the flags. Throws CLI_USAGE with commander's finding in our form, or what a flag's own parser threw. */
 export function readFlags(name: string, command: Command, parser: Parser, rest: readonly string[]): void {
   try {
-    parser.parse([...rest], { from: "user" });
+    parser.parse(plainSwitches(parser, rest), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     throw usageError(name, command, parser, error, rest);
   }
+}
+
+/**
+ * Switches with a value, `--pull=true` and `--human=false` as Go's flags have them, in the form that commander reads. What
+ * follows `--`, or belongs to the program that `run` starts, stays as it is.
+ */
+function plainSwitches(parser: Parser, rest: readonly string[]): string[] {
+  const words: string[] = [];
+  let isOver = false;
+  for (const [at, word] of rest.entries()) {
+    isOver ||=
+      word === "--" || (passesThrough.has(parser) && !word.startsWith("-") && !takesValue(parser, rest[at - 1]));
+    const found = isOver ? undefined : /^--([^=]+)=(true|false|1|0)$/i.exec(word);
+    const option = found && parser.options.find(({ long }) => long === `--${found[1]}`);
+    if (!option || option.required || option.optional) words.push(word);
+    else if (/^(true|1)$/i.test(found[2] ?? "")) words.push(`--${found[1]}`);
+    else if (parser.options.some(({ long }) => long === `--no-${found[1]}`)) words.push(`--no-${found[1]}`);
+  }
+  return words;
+}
+
+function takesValue(parser: Parser, word: string | undefined): boolean {
+  return (
+    word !== undefined &&
+    parser.options.some(({ required, short, long }) => required && (short === word || long === word))
+  );
 }
 
 function usageError(

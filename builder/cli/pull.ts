@@ -26,7 +26,7 @@ export const pullCommand: Command = {
     const { registry } = parseReference(text);
     await using session = openSession(cli);
     const client = await session.registry(flags.plainHttp ? [registry] : []);
-    const { image } = await pullInto(await session.store(), client, text, {
+    const image = await pullInto(await session.store(), client, text, {
       ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform) }),
       report: await session.report(flags),
       signal: cli.signal,

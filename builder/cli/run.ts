@@ -133,7 +133,7 @@ async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: Retu
   const { pullInto } = await import("../image/transfer.ts");
   const { parsePlatform } = await import("../image/platform.ts");
   const client = await session.registry(flags.plainHttp ? [parseReference(text).registry] : []);
-  const { image } = await pullInto(store, client, text, {
+  const image = await pullInto(store, client, text, {
     ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform) }),
     report: await session.report(),
     signal: cli.signal,

@@ -13,12 +13,6 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Pulled {
-  readonly image: LocalImage;
-  /** False when the name pointed at the very same image before. */
-  readonly isNew: boolean;
-}
-
 /**
  * Fetches the image for a platform (else this host's) and points its name at it. Content is stored byte for byte.
  * Throws REG_*.
@@ -28,7 +22,7 @@ export async function pullInto(
   client: RegistryClient,
   text: string,
   options: TransferOptions & { readonly platform?: Platform },
-): Promise<Pulled> {
+): Promise<LocalImage> {
   const reference = parseReference(text);
   const name = formatReference(reference);
   const platform = options.platform ?? hostPlatform();
@@ -37,7 +31,6 @@ export async function pullInto(
     options.report,
     `pull ${formatReference(reference, { familiar: true })} (${formatPlatform(platform)})`,
     async (onProgress) => {
-      const before = store.refs.get(name)?.descriptor.digest;
       const pulled = await pullImage(client, reference, store.blobs, {
         choose: (manifests) => choosePlatform(manifests, platform),
         signal: options.signal,
@@ -45,7 +38,7 @@ export async function pullInto(
       });
       const keeps = [pulled.manifest.config.digest, ...pulled.layers.map((layer) => layer.blob.digest)];
       store.refs.set(name, pulled.descriptor, keeps);
-      return { image: await findImage(store, name), isNew: before !== pulled.descriptor.digest };
+      return await findImage(store, name);
     },
   );
 }

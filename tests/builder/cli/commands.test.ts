@@ -95,10 +95,7 @@ test("tag, diff, save, load, rmi, prune, du", async (t) => {
   const id = (await cli(["images", "-q", "*/team/app"])).stdout.trim();
   const removal = await cli(["rmi", id]);
   t.is(removal.code, 0, removal.stderr);
-  t.regex(
-    removal.stdout,
-    /^Untagged: registry\.example\.com\/team\/app:3\nDeleted: sha256:[0-9a-f]{64}\n$/,
-  );
+  t.regex(removal.stdout, /^Untagged: registry\.example\.com\/team\/app:3\nDeleted: sha256:[0-9a-f]{64}\n$/);
   t.is((await cli(["images", "--format", "{{.Repository}}"])).stdout, "app\n");
   t.regex((await cli(["prune", "-a", "-f"])).stdout, /^Freed /);
   t.is(JSON.parse((await cli(["du", "--json"])).stdout).cache.count, 0);

@@ -83,7 +83,9 @@ export function frame(view: TtyView, columns: number, rows: number | undefined, 
         );
     if (step.state === "running" && !last)
       for (const text of step.lines) lines.push(paint(cutToWidth(` => => # ${text}`, width), "dim"));
-    if (step.state === "failed") for (const text of step.lines) lines.push(cutToWidth(` => => # ${text}`, width));
+    // The summary leaves it to the error, which stands right below.
+    if (step.state === "failed" && !last)
+      for (const text of step.lines) lines.push(cutToWidth(` => => # ${text}`, width));
     return lines;
   }
 }

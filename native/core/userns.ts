@@ -78,7 +78,8 @@ export function ownIdRanges(): { uids: IdRange[]; gids: IdRange[]; newuidmap?: s
   try {
     name = userInfo().username;
   } catch {
-    // A uid without a passwd entry can still own ranges by number.
+    // newuidmap refuses to work for a uid without a passwd entry, also where ranges name it by number.
+    return { uids: [], gids: [] };
   }
   const uids = parseIdRanges(readOrEmpty("/etc/subuid"), name, uid);
   const gids = parseIdRanges(readOrEmpty("/etc/subgid"), name, uid);

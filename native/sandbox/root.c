@@ -114,7 +114,9 @@ static void mirror(int root, int skeleton, const char *real) {
     snprintf(target, sizeof target, "/proc/self/fd/%d", to);
     copy_xattrs(source, target);
     const struct timespec times[2] = {info.st_atim, info.st_mtim};
-    if (chown(target, info.st_uid, info.st_gid) < 0 || chmod(target, info.st_mode & 07777) < 0 ||
+    /* An owner that the id map does not have shows as nobody, and nobody can be given it: the folder stays ours. */
+    bool owned = chown(target, info.st_uid, info.st_gid) == 0 || errno == EINVAL || errno == EPERM;
+    if (!owned || chmod(target, info.st_mode & 07777) < 0 ||
         utimensat(AT_FDCWD, target, times, 0) < 0)
       fail("BOX_MOUNT", "mirror a folder of the image", real, errno);
   }
@@ -159,7 +161,7 @@ static bool skeleton_fill(struct box *b, int root) {
  * what a step changed must not depend on what we mounted, not even a folder's time.
  */
 void root_mount(struct box *b) {
-  char name[16];
+  char name[24];
   bool overlaid = b->o.upper || b->o.lowers > 1 || b->o.root_readonly;
   if (fchdir(b->stage) < 0) fail("BOX_MOUNT", "enter the staging folder", b->stage_path, errno);
   if (overlaid) {

@@ -10,7 +10,7 @@ test.after.always(() => place?.remove());
 run("120 layers whose names would never fit into one page of mount options", async (t) => {
   const deep = join(place!.folder, "many", "x".repeat(200));
   const lower = Array.from({ length: 120 }, (_, i) => join(deep, `layer-${i}`));
-  lower.forEach((folder, i) => putFiles(folder, { [`file${i}`]: `${i}`, same: `${i}` }));
+  for (const [i, folder] of lower.entries()) putFiles(folder, { [`file${i}`]: `${i}`, same: `${i}` });
   const { stdout } = await runScript(place!, "ls / | grep -c file; cat /same /file0 /file119", {
     root: { lower: [...lower, place!.root] },
   });
@@ -19,7 +19,7 @@ run("120 layers whose names would never fit into one page of mount options", asy
 
 run("names with the characters that mean something to overlayfs", async (t) => {
   const lower = ["a:b", "c,d=e", "f\\g", "h\\:i", "ü ☃"].map((name) => join(place!.folder, "odd", name));
-  lower.forEach((folder, i) => putFiles(folder, { [`file${i}`]: "x" }));
+  for (const [i, folder] of lower.entries()) putFiles(folder, { [`file${i}`]: "x" });
   const { stdout } = await runScript(place!, "ls / | grep -c file", { root: { lower: [...lower, place!.root] } });
   t.is(stdout, "5\n");
 });

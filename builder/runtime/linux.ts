@@ -35,7 +35,8 @@ async function specOf(
 ): Promise<SandboxSpec> {
   const work = join(scratch, "work");
   mkdirSync(work);
-  const lower = on.folders.toReversed();
+  // overlayfs refuses a folder that comes twice (ELOOP); what the upper one of two equal layers says holds for the lower one too.
+  const lower = [...new Set(on.folders.toReversed())];
   if (lower.length === 0) {
     // FROM scratch: overlayfs wants something below.
     const empty = join(scratch, "empty");

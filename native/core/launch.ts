@@ -179,6 +179,9 @@ export async function launch(
       reject(failed);
     });
   });
+  // Nobody reads this side, so its end would go unnoticed and keep our event loop alive.
+  const release = () => control.destroy();
+  ended.then(release, release);
   ended.catch(() => {}); // whoever awaits it sees the error; nobody does when starting has failed already
 
   try {

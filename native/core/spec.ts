@@ -1,8 +1,9 @@
 /** SandboxSpec: all that the launcher must know of one container, as plain data. Paths are absolute host paths unless said otherwise. */
 
 export interface Mount {
+  /** `overlay`: the source's files, with what the process writes kept in memory and forgotten. */
   readonly kind: "bind" | "tmpfs" | "overlay";
-  /** Host path of a bind. */
+  /** Host path of a bind or an overlay. */
   readonly source?: string;
   /** Path inside the container; created when missing. */
   readonly target: string;

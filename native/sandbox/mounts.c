@@ -104,12 +104,27 @@ static int make_file(struct box *b, size_t index) {
   return fd;
 }
 
+/* The source with what is written to it kept in memory, to be forgotten with the container. We are in the staging folder. */
+static void overlay_mount(struct box *b, size_t i, const char *target) {
+  char place[24], upper[32], work[32], options[200];
+  snprintf(place, sizeof place, "scratch%zu", i);
+  snprintf(upper, sizeof upper, "%s/u", place);
+  snprintf(work, sizeof work, "%s/w", place);
+  if (mkdir(place, 0755) < 0 || mount("wbuild", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0 || mkdir(upper, 0755) < 0 ||
+      mkdir(work, 0755) < 0)
+    fail("BOX_MOUNT", "make room for a writable mount", b->o.mounts[i].target, errno);
+  snprintf(options, sizeof options, "lowerdir=/proc/self/fd/%d,upperdir=%s,workdir=%s%s", b->source[i], upper, work,
+           b->o.userxattr ? ",userxattr" : "");
+  unsigned long flags = (b->o.insecure ? 0 : MS_NODEV) | (b->o.mounts[i].readonly ? MS_RDONLY : 0);
+  if (mount("overlay", target, "overlay", flags, options) < 0) fail("BOX_MOUNT", "mount an overlay", b->o.mounts[i].target, errno);
+}
+
 void mount_one(struct box *b, size_t i) {
   const struct mount_option *m = &b->o.mounts[i];
   char real[PATH_MAX], path[FD_PATH], source[FD_PATH], data[64];
   struct stat info;
   int from = m->kind == MOUNT_FILE ? make_file(b, i) : b->source[i];
-  bool folder = m->kind == MOUNT_TMPFS || (fstat(from, &info) == 0 && S_ISDIR(info.st_mode));
+  bool folder = m->kind == MOUNT_TMPFS || m->kind == MOUNT_OVERLAY || (fstat(from, &info) == 0 && S_ISDIR(info.st_mode));
   int fd = target_open(b, m->target, folder, real);
   /* Attack (CVE-2019-16884, CVE-2023-28642): a mount over /proc or /sys fakes what later steps of making a container trust. */
   if (!*real || !strcmp(real, "proc") || !strncmp(real, "proc/", 5) || !strcmp(real, "sys") || !strncmp(real, "sys/", 4))
@@ -120,6 +135,9 @@ void mount_one(struct box *b, size_t i) {
     if (m->size) snprintf(data + length, sizeof data - (size_t)length, ",size=%llu", m->size);
     if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | (m->readonly ? MS_RDONLY : 0), data) < 0)
       fail("BOX_MOUNT", "mount a tmpfs", m->target, errno);
+  } else if (m->kind == MOUNT_OVERLAY) {
+    overlay_mount(b, i, path);
+    close(from);
   } else {
     fd_path(source, from);
     if (mount(source, path, NULL, MS_BIND | MS_REC, NULL) < 0) fail("BOX_MOUNT", "bind", m->target, errno);

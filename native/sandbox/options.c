@@ -88,6 +88,7 @@ static void add_mount(struct options *o, const char *kind) {
   if (strcmp(kind, "bind") == 0) m->kind = MOUNT_BIND;
   else if (strcmp(kind, "tmpfs") == 0) m->kind = MOUNT_TMPFS;
   else if (strcmp(kind, "file") == 0) m->kind = MOUNT_FILE;
+  else if (strcmp(kind, "overlay") == 0) m->kind = MOUNT_OVERLAY;
   else refuse(kind);
 }
 
@@ -164,7 +165,7 @@ void options_read(struct options *o, int fd) {
   for (size_t i = 0; i < o->mount_count; i++) {
     const struct mount_option *m = &o->mounts[i];
     if (!m->target) refuse("a mount without a target");
-    if (m->kind == MOUNT_BIND && (!m->source || m->source[0] != '/')) refuse("a bind without a source");
+    if ((m->kind == MOUNT_BIND || m->kind == MOUNT_OVERLAY) && (!m->source || m->source[0] != '/')) refuse("a bind without a source");
     if (m->kind == MOUNT_FILE && !m->source) refuse("a file without text");
   }
 }

@@ -14,12 +14,12 @@
 #define MAX_CGROUPS 16
 #define MAX_OPTION_BYTES (8u << 20)
 
-enum mount_kind { MOUNT_BIND, MOUNT_TMPFS, MOUNT_FILE };
+enum mount_kind { MOUNT_BIND, MOUNT_TMPFS, MOUNT_FILE, MOUNT_OVERLAY };
 enum network_kind { NETWORK_HOST, NETWORK_NONE, NETWORK_VETH, NETWORK_PASTA };
 
 struct mount_option {
   enum mount_kind kind;
-  /* Host path of a bind; text of a file. */
+  /* Host path of a bind or of an overlay's lower folder; text of a file. */
   const char *source;
   const char *target;
   bool readonly;

@@ -97,7 +97,7 @@ void plan_carry_out(struct box *b, enum actor actor) {
 }
 
 static void print_mounts(const struct box *b) {
-  static const char *const kinds[] = {"bind", "tmpfs", "file"};
+  static const char *const kinds[] = {"bind", "tmpfs", "file", "overlay"};
   for (size_t i = 0; i < b->o.mount_count; i++) {
     const struct mount_option *m = &b->o.mounts[i];
     printf("init\tmount %s\t%s%s\n", kinds[m->kind], m->target, m->readonly ? " (read-only)" : "");

@@ -32,7 +32,7 @@ void sources_open(struct box *b) {
   for (size_t i = 0; i < b->o.mount_count; i++) {
     const struct mount_option *m = &b->o.mounts[i];
     b->source[i] = -1;
-    if (m->kind != MOUNT_BIND) continue;
+    if (m->kind != MOUNT_BIND && m->kind != MOUNT_OVERLAY) continue;
     b->source[i] = open(m->source, O_PATH | O_CLOEXEC);
     if (b->source[i] < 0) fail("BOX_MOUNT_SOURCE", "open the source of a mount", m->source, errno);
   }
@@ -142,7 +142,7 @@ static bool mount_point(int root, int skeleton, const char *target, bool folder)
 
 static bool is_folder(const struct box *b, size_t i) {
   struct stat info;
-  if (b->o.mounts[i].kind != MOUNT_BIND) return b->o.mounts[i].kind == MOUNT_TMPFS;
+  if (b->o.mounts[i].kind != MOUNT_BIND) return b->o.mounts[i].kind != MOUNT_FILE;
   return fstat(b->source[i], &info) == 0 && S_ISDIR(info.st_mode);
 }
 

@@ -110,3 +110,15 @@ run("mounts: bind, read-only bind, tmpfs, a single file, and one below another",
   const host = readFileSync("/etc/hostname", "utf8");
   t.is(stdout, `refused\n${host}1024\n${host}`);
 });
+
+run("an overlay mount can be written, and forgets", async (t) => {
+  const source = place!.layer().upper;
+  const { writeFileSync, readdirSync } = await import("node:fs");
+  writeFileSync(`${source}/kept`, "kept\n");
+  const script = "cat /o/kept; rm /o/kept; echo x > /o/new; ls /o";
+  const { stdout } = await runScript(place!, script, {
+    mounts: [{ kind: "overlay", source, target: "/o", readonly: false }],
+  });
+  t.is(stdout, "kept\nnew\n");
+  t.deepEqual(readdirSync(source), ["kept"]);
+});

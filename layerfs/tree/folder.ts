@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { lstat, readlink } from "node:fs/promises";
 import { decodeWalk, digestFiles, getXattrs, type WalkedEntry, walkFolder } from "../../native/addon/addon.ts";
 import { bytesOfName, nameOfBytes } from "../../native/addon/raw-bytes.ts";
-import { someHavePax } from "../../native/addon/records.ts";
 import type { Entry, EntryType } from "../layer/entry.ts";
 import type { Digest } from "../store/digest.ts";
 import { isMissing, storeError } from "../store/failure.ts";
@@ -108,8 +107,7 @@ class Folder implements FolderTree {
     if (this.#ignore !== undefined || (await this.#lstat(path))?.type !== "directory") return undefined;
     const folder = this.#path(path);
     const { records } = await walkFolder(folder, { depth: "all", xattrs: true });
-    // Attributes of this host's security modules must not get into a layer: entry by entry they are left out.
-    return someHavePax(records) ? undefined : new FolderSweep(folder, records);
+    return new FolderSweep(folder, records);
   }
 
   async stamp(path: string): Promise<Digest> {

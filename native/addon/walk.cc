@@ -47,6 +47,11 @@ class Walker {
     hasCwd_ = options.xattrs && unshare(CLONE_FS) == 0;
   }
 
+  /// Whoever waits for the walk may unmount what was walked, before this thread has come to its end.
+  ~Walker() {
+    if (hasCwd_ && chdir("/") != 0) hasCwd_ = false;
+  }
+
   std::string shown(const std::string& path) const { return path.empty() ? root_ : root_ + "/" + path; }
 
   /// False when the folder is gone (or is none any more).

@@ -6,7 +6,8 @@
 namespace wb {
 namespace {
 
-constexpr size_t kMaxJobs = 96, kMaxQueuedBytes = 8 << 20;  // each job may hold a descriptor and its bytes
+// A job holds its bytes and perhaps a descriptor of its folder: some two hundred of them wait at most.
+constexpr size_t kBatchJobs = 16, kBatchBytes = 512 * 1024, kMaxBatches = 8;
 
 bool isZero(const uint8_t* bytes, size_t size) { return bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0; }
 
@@ -82,39 +83,43 @@ FileWriters::~FileWriters() {
     ending_ = true;
     jobs_.clear();
   }
-  changed_.notify_all();
+  hasWork_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 void FileWriters::add(FileJob job) {
+  batchBytes_ += job.bytes.size();
+  batch_.push_back(std::move(job));
+  if (batch_.size() >= kBatchJobs || batchBytes_ >= kBatchBytes) hand();
+}
+
+void FileWriters::hand() {
+  if (batch_.empty()) return;
   {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return failure_ || (jobs_.size() < kMaxJobs && queuedBytes_ < kMaxQueuedBytes); });
+    hasRoom_.wait(lock, [&] { return failure_ || jobs_.size() < kMaxBatches; });
     if (failure_) throw *failure_;
-    queuedBytes_ += job.bytes.size();
-    jobs_.push_back(std::move(job));
+    jobs_.push_back(std::move(batch_));
   }
-  changed_.notify_all();
+  hasWork_.notify_one();
+  batch_.clear();
+  batchBytes_ = 0;
 }
 
 void FileWriters::settle() {
+  hand();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return failure_ || (jobs_.empty() && busy_ == 0); });
+  hasRoom_.wait(lock, [&] { return failure_ || (jobs_.empty() && busy_ == 0); });
   if (failure_) throw *failure_;
 }
 
 void FileWriters::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [&] { return ending_ || !jobs_.empty(); });
+    hasWork_.wait(lock, [&] { return ending_ || !jobs_.empty(); });
     if (jobs_.empty()) return;
-    // Some at once, so that the lock is taken once for them.
-    std::vector<FileJob> mine;
-    while (!jobs_.empty() && mine.size() < 8) {
-      queuedBytes_ -= jobs_.front().bytes.size();
-      mine.push_back(std::move(jobs_.front()));
-      jobs_.pop_front();
-    }
+    std::vector<FileJob> mine = std::move(jobs_.front());
+    jobs_.pop_front();
     busy_++;
     lock.unlock();
     std::unique_ptr<Failure> failure;
@@ -127,7 +132,7 @@ void FileWriters::work() {
     lock.lock();
     busy_--;
     if (failure && !failure_) failure_ = std::move(failure);
-    changed_.notify_all();
+    hasRoom_.notify_all();
   }
 }
 

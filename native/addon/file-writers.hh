@@ -38,12 +38,15 @@ class FileWriters {
 
  private:
   void work();
+  void hand();
 
   const Dresser& dresser_;
+  std::vector<FileJob> batch_;  // the caller's own, handed over together: a lock a file would cost more than the file
+  size_t batchBytes_ = 0;
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<FileJob> jobs_;
-  size_t busy_ = 0, queuedBytes_ = 0;
+  std::condition_variable hasWork_, hasRoom_;
+  std::deque<std::vector<FileJob>> jobs_;
+  size_t busy_ = 0;
   bool ending_ = false;
   std::unique_ptr<Failure> failure_;
   std::vector<std::thread> threads_;

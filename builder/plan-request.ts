@@ -24,7 +24,8 @@ export interface BuildWorld {
   readonly store: Store;
   readonly report: Report;
   readonly signal: AbortSignal;
-  readonly stdin: Readable;
+  /** Asked for only when the Dockerfile is on standard input. */
+  readonly stdin: () => Readable;
   readonly stdout: Writable;
 }
 
@@ -91,9 +92,9 @@ function dockerfilePath(request: BuildRequest): string {
   return request.dockerfile ?? join(request.context, "Dockerfile");
 }
 
-async function readDockerfile(request: BuildRequest, stdin: Readable): Promise<SourceText> {
+async function readDockerfile(request: BuildRequest, stdin: () => Readable): Promise<SourceText> {
   if (request.dockerfile === "-" || (request.dockerfile === undefined && request.context === "-")) {
-    return { name: "-", text: (await readBytes(stdin)).toString("utf8") };
+    return { name: "-", text: (await readBytes(stdin())).toString("utf8") };
   }
   if (request.context === "-") {
     throw new WbuildError("CTX_UNSUPPORTED", "a tar on standard input is not supported as build context yet", {

@@ -54,7 +54,7 @@ async function build(request: BuildRequest, flags: ProgressFlags, cli: Cli): Pro
     store: await session.store(),
     report: await session.report(flags),
     signal: cli.signal,
-    stdin: cli.stdin,
+    stdin: () => cli.stdin,
     stdout: cli.stdout,
   });
 }

@@ -94,7 +94,10 @@ async function dispatch(argv: readonly string[], interruption: Interruption, fai
   const cli: Cli = {
     env: process.env,
     cwd: process.cwd(),
-    stdin: process.stdin,
+    // Opening it loads Node's streams: only for who reads it.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     signal: interruption.signal,

@@ -32,7 +32,7 @@ export const planCommand: Command = {
       store: await session.store(),
       report: await session.report({ progress: "quiet" }),
       signal: cli.signal,
-      stdin: cli.stdin,
+      stdin: () => cli.stdin,
       stdout: cli.stdout,
     };
     const { graph } = await planRequest(request, world, () => session.registry());

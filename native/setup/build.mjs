@@ -171,6 +171,30 @@ function replaceFile(path, content, mode = 0o644) {
   renameSync(`${path}.${process.pid}`, path);
 }
 
+/**
+ * Loads node:child_process when one of its functions is called. A cached build starts no process, and commander and the
+ * store would load it for everybody: two milliseconds of every start.
+ */
+const lateChildProcess = {
+  name: "late-child-process",
+  setup(build) {
+    build.onResolve({ filter: /^(node:)?child_process$/ }, ({ namespace }) =>
+      namespace === "late"
+        ? { path: "node:child_process", external: true }
+        : { path: "child_process", namespace: "late" },
+    );
+    build.onLoad({ filter: /.*/, namespace: "late" }, () => ({
+      contents: `
+        const late = (name) => (...args) => require("node:child_process")[name](...args);
+        for (const name of ["exec", "execFile", "execFileSync", "execSync", "fork", "spawn", "spawnSync"]) exports[name] = late(name);
+        const { custom } = require("node:util").promisify;
+        for (const name of ["exec", "execFile"]) exports[name][custom] = (...args) => require("node:child_process")[name][custom](...args);
+      `,
+      loader: "js",
+    }));
+  },
+};
+
 /** The CLI: dist/wbuild, its bundle and code cache, and the compiled parts of the packages that it loads. */
 export async function bundle() {
   const launcher = join(top, "native/setup/launch.cjs");
@@ -201,6 +225,7 @@ export async function bundle() {
         js: "(function(require,module,__filename,__dirname){const exports=module.exports,__wbuild_url=require('node:url').pathToFileURL(__filename).href;",
       },
       footer: { js: "})" },
+      plugins: [lateChildProcess],
       loader: { ".node": "copy" },
       assetNames: "[name]",
       logLevel: "warning",

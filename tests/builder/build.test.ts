@@ -74,7 +74,7 @@ test.beforeEach((t) => {
         store,
         report: (event) => events.push(event),
         signal: AbortSignal.timeout(60_000),
-        stdin: Readable.from([]),
+        stdin: () => Readable.from([]),
         stdout: new PassThrough(),
       });
       const names = new Map<string, string>();

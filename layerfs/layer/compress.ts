@@ -175,15 +175,19 @@ async function* byProgram(kind: "xz" | "bzip2", bytes: AsyncIterable<Uint8Array>
     // EPIPE: the program ended first and says itself why.
     if (error && (error as NodeJS.ErrnoException).code !== "EPIPE") failure ??= error;
   });
+  let broken: unknown;
   try {
     for await (const piece of child.stdout) yield piece as Uint8Array;
+  } catch (error) {
+    broken = error;
   } finally {
     // Whoever stops early wants no more; after its last byte the program ends by itself.
     if (!child.stdout.readableEnded) child.kill("SIGKILL");
   }
   const end = await ended;
-  if (failure !== undefined) throw failure;
+  if (end.error === undefined && failure !== undefined) throw failure;
   complainOf(kind, end);
+  if (broken !== undefined) throw broken;
 }
 
 interface ProgramEnd {

@@ -1,6 +1,7 @@
 /** Removes unpacked layers: folders full of foreign modes, owners and names. */
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { WbuildError } from "../../native/error.ts";
 import { storeError } from "./failure.ts";
@@ -13,7 +14,7 @@ const run = promisify(execFile);
  * STORE_BUSY when something is mounted in there.
  */
 export async function removeTree(path: string): Promise<void> {
-  if (!existsSync(path)) return;
+  if (!existsSync(path) || removeEmpty(path, 4)) return;
   refuseMounts(path);
   const options = { env: { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C" } };
   const attempts: [string, string[]][] = [["rm", ["-rf", "--", path]]];
@@ -37,6 +38,24 @@ export async function removeTree(path: string): Promise<void> {
   }
   const denied = Object.assign(new Error("left over after rm", { cause: failure }), { code: "EACCES" });
   throw storeError(denied, "remove an unpacked layer", path);
+}
+
+/**
+ * Removes a folder that holds nothing but a few empty folders: what a step's scratch is in the end. A process costs more
+ * than that. False when there is anything else; rmdir removes neither a file nor what something is mounted on.
+ */
+function removeEmpty(path: string, deepest: number): boolean {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    if (deepest === 0 || entries.length > 4) return false;
+    for (const entry of entries) {
+      if (!entry.isDirectory() || !removeEmpty(join(path, entry.name), deepest - 1)) return false;
+    }
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The accident: a killed step left the host's files mounted in its folder, and removing the folder would remove them. */

@@ -33,7 +33,7 @@ class Extractor : public TarEvents {
 
  private:
   struct Seen {
-    size_t at = 0;  // in the index; kNowhere for a whiteout that was taken back
+    size_t at = 0;  // in the index
     Kind kind = Kind::Set;
     Type type = Type::File;
   };

@@ -1,7 +1,8 @@
 /** Tail: a file that somebody else is writing, read from its start while it grows. A push sends a layer this way. */
 import { open } from "node:fs/promises";
 
-const pieceSize = 1 << 20;
+const pieceSize = 1 << 18;
+const ringSize = 4;
 
 export class Tail implements AsyncIterable<Uint8Array> {
   #path: string;
@@ -36,17 +37,22 @@ export class Tail implements AsyncIterable<Uint8Array> {
     this.#wake();
   }
 
-  /** The bytes from the first to the last, as soon as they are there. May be asked for again. */
+  /**
+   * The bytes from the first to the last, as soon as they are there. May be asked for again. A piece's bytes stay as they
+   * are until three more pieces were taken: with fresh memory for each, a layer of 400 MB left 40 MB of it lying around.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     let at = 0;
+    let turn = 0;
+    const ring = Array.from({ length: ringSize }, () => Buffer.allocUnsafeSlow(pieceSize));
     while (this.#safe === 0 && this.#state === "growing") await this.#change();
     const file = await this.#open();
     try {
       for (;;) {
         if (this.#state === "failed") throw this.#error;
         if (at < this.#safe) {
-          const piece = Buffer.allocUnsafe(Math.min(pieceSize, this.#safe - at));
-          const { bytesRead } = await file.read(piece, 0, piece.length, at);
+          const piece = ring[turn++ % ring.length] as Buffer;
+          const { bytesRead } = await file.read(piece, 0, Math.min(pieceSize, this.#safe - at), at);
           if (bytesRead === 0) throw new Error(`${this.#path} lost bytes while it was read`);
           at += bytesRead;
           yield piece.subarray(0, bytesRead);

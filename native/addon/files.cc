@@ -144,7 +144,10 @@ Napi::Value lockFileSync(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value unlockFile(const Napi::CallbackInfo& info) {
-  close(info[0].As<Napi::Number>().Int32Value());
+  const int fd = info[0].As<Napi::Number>().Int32Value();
+  // Closing is not enough: a child that is just being started has a copy of the descriptor until its program is loaded.
+  flock(fd, LOCK_UN);
+  close(fd);
   return info.Env().Undefined();
 }
 

@@ -97,7 +97,7 @@ const title = "layers that were written, stored and unpacked look the same as a 
       try {
         t.deepEqual(await show(tree), await show(folderTree(mounted)));
       } finally {
-        execFileSync("umount", [mounted]);
+        execFileSync("umount", ["-l", mounted]);
       }
     }),
     { numRuns: 40 },

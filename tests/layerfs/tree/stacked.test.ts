@@ -265,7 +265,7 @@ const isRoot = process.getuid?.() === 0;
           const tree = await stackTree(changes.map((one, i) => layerOf(one, folders[i])));
           t.deepEqual(sorted(await modelOf(tree)), sorted(await modelOf(folderTree(mounted))));
         } finally {
-          execFileSync("umount", [mounted]);
+          execFileSync("umount", ["-l", mounted]);
         }
       }),
       { numRuns: 25 },

@@ -61,6 +61,11 @@ export const inputCodes: CodeTable = {
   DF_UNKNOWN_FLAG: row(2, "an instruction has no such flag"),
   DF_UNKNOWN_INSTRUCTION: row(2, "there is no such instruction"),
   DF_UNSUPPORTED_FLAG: row(2, "wbuild does not support this flag of an instruction yet"),
+  DF_UNSUPPORTED_URL: row(
+    2,
+    "wbuild does not fetch what ADD names by URL yet",
+    "fetch it before the build, and COPY it",
+  ),
   DF_UNSUPPORTED_HEREDOC: row(
     2,
     "wbuild does not support here-documents yet",

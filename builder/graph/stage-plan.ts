@@ -134,6 +134,7 @@ export class StagePlan implements PlannedStage {
   }
 
   async #copy(step: Copy): Promise<void> {
+    if (step.kind === "ADD") refuseRemote(step, this.#world);
     const from = step.from ? await this.#fromNode(step) : undefined;
     const op: Op = {
       kind: step.kind === "ADD" ? "add" : "copy",
@@ -230,6 +231,19 @@ async function fromImage(world: PlanWorld, stage: Stage, image: string, platform
       ...(features === undefined ? {} : { "os.features": features }),
     },
   };
+}
+
+/** Docker fetches these; to look for a file of that name instead would be a riddle. */
+function refuseRemote(step: Copy, world: PlanWorld): void {
+  for (const { text, span } of step.sources) {
+    if (!/^(https?:\/\/|git:\/\/|git@|ssh:\/\/)/.test(text)) continue;
+    throw dockerfileError(
+      "DF_UNSUPPORTED_URL",
+      "ADD does not fetch URLs or git repositories yet",
+      { span, source: world.source },
+      { facts: { source: text }, hint: "fetch it in a RUN, or before the build, and COPY it" },
+    );
+  }
 }
 
 /** An image that cannot be had is blamed on the FROM that names it. */

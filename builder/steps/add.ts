@@ -94,7 +94,7 @@ async function unpackInto(op: CopyOp, tree: Tree, archive: Entry, placement: Pla
   let index: Uint8Array;
   try {
     const bytes = decompressStream(tree.read(archive));
-    index = (await unpackLayer({ bytes }, place.folder, { form: "plain" })).index;
+    index = (await unpackLayer({ bytes }, place.folder, { form: "plain", absoluteNames: "strip" })).index;
   } catch (cause) {
     throw new WbuildError("STEP_ARCHIVE", `cannot unpack ${archive.path}`, { cause, facts: { path: archive.path } });
   }

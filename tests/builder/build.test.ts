@@ -279,6 +279,8 @@ const failing: [name: string, lines: string[], code: string, line: number | unde
   ["a pattern that matches nothing", ["FROM scratch", "COPY *.zip /"], "CTX_NO_SOURCE", 2],
   ["an unknown instruction", ["FROM scratch", "CPOY a /"], "DF_UNKNOWN_INSTRUCTION", 2],
   ["a local base that was not made", ["FROM wbuild.local/linux"], "REG_LOCAL_ONLY", 1],
+  ["an ADD of a URL", ["FROM scratch", "ADD https://example.test/x.tar /"], "DF_UNSUPPORTED_URL", 2],
+  ["an ADD of a repository", ["FROM scratch", "ADD git@example.test:a/b.git /"], "DF_UNSUPPORTED_URL", 2],
   ["an unknown owner", ["FROM scratch", "COPY --chown=nobody a /"], "STEP_USER", 2],
 ];
 

@@ -45,7 +45,8 @@ export const historyCommand: Command = {
     const image = await findImage(store, parser.args[0] ?? "");
     if (flags.dockerfile) {
       const { historyToDockerfile } = await import("../image/to-dockerfile.ts");
-      cli.stdout.write(historyToDockerfile(image));
+      const { findBaseOf } = await import("../image/base-of.ts");
+      cli.stdout.write(historyToDockerfile(image, await findBaseOf(store, image)));
       return 0;
     }
     const { historyRows, renderHistory } = await import("../image/history.ts");

@@ -18,7 +18,6 @@ const table = [
   { need: "run", name: "busybox-static", why: "the offline base image" },
   { need: "run", name: "xz-utils", why: "ADD of .tar.xz" },
   { need: "run", name: "bzip2", why: "ADD of .tar.bz2" },
-  { need: "run", name: "git", why: "build contexts from git" },
   { need: "run", name: "iproute2", why: "a step's own network" },
   { need: "run", name: "nftables", why: "a step's own network, as root" },
   { need: "run", name: "passt", why: "a step's own network, without root", optional: true },

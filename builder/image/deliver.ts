@@ -118,7 +118,8 @@ async function deliverArchive(
   const images = [{ descriptor: ready.descriptor, refs: names.map((name) => formatReference(parseReference(name))) }];
   await step(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
     const format = output.type;
-    if (output.dest === "-") return saveImages(images, store.blobs, { to: { stream: world.stdout }, format, tar: true });
+    if (output.dest === "-")
+      return saveImages(images, store.blobs, { to: { stream: world.stdout }, format, tar: true });
     const path = resolve(output.dest);
     await mkdir(dirname(path), { recursive: true });
     return saveImages(images, store.blobs, { to: { path }, format, tar: !output.folder });

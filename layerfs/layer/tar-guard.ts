@@ -141,8 +141,9 @@ export class TarGuard {
     if (type === "g") return false;
     if (type === "x") {
       this.#pax = decodePax(body);
-      for (const key of this.#pax.keys()) {
-        if (key.startsWith("GNU.sparse.")) {
+      for (const [key, value] of this.#pax) {
+        // An empty value takes a record back: there is none then.
+        if (key.startsWith("GNU.sparse.") && value.length > 0) {
           throw refusal("LAYER_SPARSE", "sparse entries in GNU's form are not supported", nameOf(block));
         }
       }

@@ -1,6 +1,7 @@
 /** RegistryClient: the door to registries. It opens nothing until something is asked, and loads its transport only then. */
 import { isWbuildError, WbuildError } from "../native/error.ts";
-import { type CredentialSource, type Credentials, dockerCredentials } from "./credentials.ts";
+import type { Credentials } from "./credential-helper.ts";
+import { type CredentialSource, dockerCredentials } from "./credentials.ts";
 import { isLocalOnly, localRegistry, type Reference } from "./reference.ts";
 import { openRepository, type Repository } from "./repository.ts";
 import { Redactor } from "./transport/redact.ts";

@@ -5,7 +5,15 @@
 import { execFile } from "node:child_process";
 import * as v from "valibot";
 import { WbuildError } from "../native/error.ts";
-import type { Credentials } from "./credentials.ts";
+
+export interface Credentials {
+  readonly username?: string;
+  readonly password?: string;
+  /** A refresh token, given instead of a password. */
+  readonly identityToken?: string;
+  /** A bearer token that is used as it is. */
+  readonly registryToken?: string;
+}
 
 /** Bytes. */
 const maxAnswer = 1024 * 1024;

@@ -5,17 +5,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { WbuildError } from "../native/error.ts";
-import { askHelper, callHelper } from "./credential-helper.ts";
+import { askHelper, type Credentials, callHelper } from "./credential-helper.ts";
 import { type AuthEntry, changeAuths, type DockerConfig, readDockerConfig } from "./docker-config.ts";
-
-export interface Credentials {
-  readonly username?: string;
-  readonly password?: string;
-  /** A refresh token, given instead of a password. */
-  readonly identityToken?: string;
-  /** A bearer token that is used as it is. */
-  readonly registryToken?: string;
-}
 
 /** Finds credentials for a registry's name; undefined means anonymous. */
 export interface CredentialSource {

@@ -4,7 +4,8 @@
  */
 import * as v from "valibot";
 import { WbuildError } from "../../native/error.ts";
-import type { CredentialSource, Credentials } from "../credentials.ts";
+import type { Credentials } from "../credential-helper.ts";
+import type { CredentialSource } from "../credentials.ts";
 import type { Challenge } from "./challenge.ts";
 import { brokenError, type Operation, refusalError } from "./complaint.ts";
 import type { Redactor } from "./redact.ts";

@@ -3,7 +3,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import anyTest, { type TestFn } from "ava";
-import { type Credentials, dockerCredentials, login, logout } from "../../registry/credentials.ts";
+import type { Credentials } from "../../registry/credential-helper.ts";
+import { dockerCredentials, login, logout } from "../../registry/credentials.ts";
 
 const test = anyTest as TestFn<{ dir: string; file: string; env: NodeJS.ProcessEnv }>;
 

@@ -1,7 +1,7 @@
 /** Bearer tokens against docker-registry with a token service of our own, and services that misbehave. */
 import test from "ava";
 import { openRegistry, type RegistryOptions } from "../../registry/client.ts";
-import type { Credentials } from "../../registry/credentials.ts";
+import type { Credentials } from "../../registry/credential-helper.ts";
 import { pullImage } from "../../registry/pull.ts";
 import { pushImage } from "../../registry/push.ts";
 import { parseReference } from "../../registry/reference.ts";

@@ -35,7 +35,7 @@ const table = [
   { need: "test", name: "e2fsprogs", why: "the small file system of the full-disk test" },
   { need: "test", name: "mount", why: "mounting it" },
   { need: "test", name: "util-linux", why: "unshare and setpriv, for steps without root" },
-  { need: "test", name: "git", why: "which files are the repository's, and the bench's commit" },
+  { need: "test", name: "git", why: "the commit that a benchmark measured" },
   { need: "test", name: "procps", why: "seeing that no process is left" },
   { need: "test", name: "bsdutils", why: "script, for tests on a terminal" },
   { need: "test", name: "strace", why: "counting what a cached build touches" },

@@ -50,9 +50,16 @@ const tools = await openTools(
   (name) => ({ folder: join(scratch.path, name), network: values.network }),
   (text) => console.log(text),
 );
+let stopped = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // The command that runs ends by the same Ctrl-C, or soon; then the mounts and the daemon go, and what is known is kept.
+  process.on(signal, () => {
+    stopped = true;
+  });
+}
 try {
   for (const name of names) {
-    for (let run = 0; run < runs; run++) for (const tool of tools) await oneRound(tool, name);
+    for (let run = 0; run < runs; run++) for (const tool of tools) if (!stopped) await oneRound(tool, name);
     console.log(
       report(
         rows.filter((row) => row.workload === name),
@@ -62,8 +69,8 @@ try {
   }
 } finally {
   for (const tool of tools) await tool[Symbol.asyncDispose]();
+  if (rows.length > 0) save();
 }
-save();
 
 /** Cold build, cached rebuild; forget; build and push to an empty registry; forget; pull what was pushed (d3). */
 async function oneRound(tool: Tool, workload: Workload): Promise<void> {

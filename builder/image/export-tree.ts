@@ -1,6 +1,7 @@
 /** The last stage's files as one tree: a tar, or a folder on this host (`-o type=tar|local`, `wbuild export`). */
-import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -15,9 +16,15 @@ export interface TreeStyle {
   readonly epochSeconds?: number;
 }
 
-/** Writes a tree as an uncompressed tar to a path. The file appears whole or not at all. */
+/** Writes a tree as an uncompressed tar to a path. The file appears whole or not at all; a device or pipe is written to. */
 export async function exportTar(tree: Tree, path: string, style: TreeStyle): Promise<void> {
   const target = resolve(path);
+  const there = await stat(target).catch(() => undefined);
+  if (there && !there.isFile() && !there.isDirectory()) {
+    // The accident: root writes to /dev/null, and a rename would put a file in its place.
+    await using file = await temporaryTar(tree, tmpdir(), style);
+    return pipeline(createReadStream(file.path, { highWaterMark: 1 << 20 }), createWriteStream(target));
+  }
   await mkdir(dirname(target), { recursive: true });
   await using file = await temporaryTar(tree, dirname(target), style);
   await rename(file.path, target);

@@ -1,7 +1,7 @@
 /** Where an archive is written to: a tar (file or pipe) or a folder. A file or folder entry is there whole or not at all. */
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -25,8 +25,16 @@ export async function tarStreamSink(stream: Writable): Promise<Sink> {
   );
 }
 
-/** A tar file, which takes its name only when it is complete. */
+/** A tar file, which takes its name only when it is complete; a device or pipe is written to. */
 export async function tarFileSink(path: string): Promise<Sink> {
+  const there = await stat(path).catch(() => undefined);
+  // The accident: root writes to /dev/null, and a rename would put a file in its place.
+  if (there && !there.isFile() && !there.isDirectory()) {
+    return tarSink(
+      (tar) => pipeline(tar, createWriteStream(path)),
+      async () => {},
+    );
+  }
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   const write = async (tar: Readable) => {
     await pipeline(tar, createWriteStream(temporary, { flags: "wx", highWaterMark: 4 * 1024 * 1024 }));

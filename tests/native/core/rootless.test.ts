@@ -12,7 +12,8 @@ import { makePlace, noContainers } from "./box.ts";
 const reason = noContainers ?? (findProgram("newuidmap") === undefined ? "needs uidmap" : undefined);
 const run = reason === undefined ? test.serial : test.skip;
 const checkout = fileURLToPath(new URL("../../..", import.meta.url));
-const child = fileURLToPath(new URL("rootless-child.ts", import.meta.url));
+/** Relative to the checkout. */
+const child = "tests/native/core/rootless-child.ts";
 
 for (const [title, text, expected] of [
   ["by name", "other:1:2\nme:100000:65536\n", [{ start: 100000, count: 65536 }]],
@@ -52,8 +53,15 @@ interface Told {
   readonly warnings: readonly string[];
 }
 
+/** Shell lines: checkout and Node where an ordinary user can reach them. They may lie in root's home. */
+const reachable = (folder: string) => `
+  mkdir ${folder}/checkout && mount --bind "$CHECKOUT" ${folder}/checkout
+  touch ${folder}/node && mount --bind "$NODE" ${folder}/node
+  cd ${folder}/checkout`;
+const paths = { PATH: process.env.PATH, CHECKOUT: checkout, NODE: process.execPath };
+
 /**
- * Runs a script in a container as user `uid`. In a mount namespace of the test's own /etc/subuid and /etc/subgid are `ranges`, and
+ * Runs a script in a container as user `uid`. In a mount namespace of the test's own /etc/subuid and /etc/subgid are `ranges`,
  * /dev/net/tun is open to everybody, as udev makes it.
  */
 function asUser(uid: number, ranges: string, script: string, options: object = {}): Told {
@@ -74,6 +82,7 @@ function asUser(uid: number, ranges: string, script: string, options: object = {
       touch /etc/subuid /etc/subgid
       mount --bind ${folder}/ranges /etc/subuid && mount --bind ${folder}/ranges /etc/subgid
       mount --bind ${folder}/passwd /etc/passwd
+      ${reachable(folder)}
       exec "$@"`;
     const { stdout, stderr, status } = spawnSync(
       "unshare",
@@ -88,7 +97,7 @@ function asUser(uid: number, ranges: string, script: string, options: object = {
           `--reuid=${uid}`,
           `--regid=${uid}`,
           "--clear-groups",
-          process.execPath,
+          join(folder, "node"),
           "--import=tsx",
           child,
         ],
@@ -96,7 +105,10 @@ function asUser(uid: number, ranges: string, script: string, options: object = {
         script,
         JSON.stringify(options),
       ],
-      { encoding: "utf8", cwd: checkout, env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder } },
+      {
+        encoding: "utf8",
+        env: { ...paths, HOME: folder, TMPDIR: folder },
+      },
     );
     if (status !== 4) throw new Error(`exit ${status}: ${stdout}${stderr}`);
     return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Told;
@@ -178,21 +190,19 @@ runPasta("a private network through pasta, which ends with the container", (t) =
 
 run("a command that is not there is told, with its code", (t) => {
   t.true(readFileSync("/proc/self/uid_map", "utf8").trim().startsWith("0"));
-  const script = `import { enterUserNamespace } from ${JSON.stringify(new URL("../../../native/core/userns.ts", import.meta.url).href)};
+  const folder = mkdtempSync(join(tmpdir(), "wbuild-user-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  const script = `import { enterUserNamespace } from "${folder}/checkout/native/core/userns.ts";
     await enterUserNamespace(["/nowhere/x"], {}).catch((error) => console.log(error.code));`;
-  const { stdout } = spawnSync(
-    "setpriv",
+  const node = [join(folder, "node"), "--import=tsx", "--input-type=module", "-e", script];
+  const { stdout, stderr } = spawnSync(
+    "unshare",
     [
-      `--reuid=${uid}`,
-      `--regid=${uid}`,
-      "--clear-groups",
-      process.execPath,
-      "--import=tsx",
-      "--input-type=module",
-      "-e",
-      script,
+      ...["--mount", "sh", "-c", `${reachable(folder)}\nexec "$@"`, "sh"],
+      ...["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", ...node],
     ],
-    { encoding: "utf8", cwd: checkout },
+    { encoding: "utf8", env: paths },
   );
-  t.is(stdout, "BOX_COMMAND\n");
+  t.is(stdout, "BOX_COMMAND\n", stderr);
 });

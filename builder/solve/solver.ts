@@ -4,11 +4,11 @@
  */
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
-import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { CopyOp, MkdirOp, Node, RunOp } from "../graph/graph.ts";
 import { opKey } from "../graph/key.ts";
 import { addStep } from "../steps/add.ts";
 import { copyStep } from "../steps/copy.ts";
+import { located } from "../steps/located.ts";
 import { mkdirStep } from "../steps/mkdir.ts";
 import { runStep } from "../steps/run.ts";
 import { openSource } from "../steps/source.ts";
@@ -151,10 +151,15 @@ export class Solver {
   }
 
   #whenFinished(node: Node, performed: Performed): void {
-    const done = performed.finished.then(() => {
-      this.#world.report({ kind: "done", id: node.id, cached: false, at: Date.now() });
-    });
-    this.#world.background(done);
+    const { report, background } = this.#world;
+    const done = performed.finished.then(
+      () => report({ kind: "done", id: node.id, cached: false, at: Date.now() }),
+      (error: unknown) => {
+        report({ kind: "failed", id: node.id, message: messageOf(error), at: Date.now() });
+        throw error;
+      },
+    );
+    background(done);
   }
 
   #report(node: Node, cached: boolean): void {
@@ -173,14 +178,4 @@ function createdNow(world: World): number {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** Adds the Dockerfile's place to an error that has none yet. */
-function located(error: unknown, node: Node): unknown {
-  if (!isWbuildError(error) || error.facts.span !== undefined || node.span === undefined) return error;
-  return new WbuildError(error.code, error.message, {
-    facts: { ...error.facts, span: node.span, step: node.title },
-    cause: error.cause,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  });
 }

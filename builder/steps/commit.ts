@@ -2,6 +2,7 @@
 import { type LayerInput, type WrittenLayer, writeLayer } from "../../layerfs/layer/write.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Node } from "../graph/graph.ts";
+import { located } from "./located.ts";
 import type { World } from "./step.ts";
 
 export interface Commit {
@@ -32,10 +33,15 @@ export function commitLayer(
     },
     ...(world.tail ? { onTail: (tail: AsyncIterable<Uint8Array>) => world.tail?.(node, tail, layer) } : {}),
   });
-  const recorded = written.then((result) => {
-    store.layers.record(result.layer, { uncompressedSize: result.uncompressedSize, index: result.index });
-    return result;
-  });
+  const recorded = written.then(
+    (result) => {
+      store.layers.record(result.layer, { uncompressedSize: result.uncompressedSize, index: result.index });
+      return result;
+    },
+    (error: unknown) => {
+      throw located(error, node);
+    },
+  );
   const layer = recorded.then((result) => result.layer);
   const index = recorded.then((result) => result.index);
   // Somebody always awaits `recorded` (the build, at its end); these two may have nobody who listens.

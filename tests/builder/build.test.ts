@@ -32,6 +32,8 @@ interface Built extends BuildResult {
 interface World {
   readonly folder: string;
   readonly store: Store;
+  /** Of the last build, also of one that failed. */
+  events: BuildEvent[];
   write(path: string, text: string): void;
   build(lines: string[], more?: Partial<BuildRequest>): Promise<Built>;
   /** What the last layer of an image sets, as text. */
@@ -62,6 +64,7 @@ test.beforeEach((t) => {
   t.context = {
     folder: context,
     store,
+    events: [],
     write(path, text) {
       mkdirSync(dirname(join(context, path)), { recursive: true });
       writeFileSync(join(context, path), text);
@@ -69,6 +72,7 @@ test.beforeEach((t) => {
     async build(lines, more = {}) {
       writeFileSync(join(folder, "Dockerfile"), lines.join("\n"));
       const events: BuildEvent[] = [];
+      t.context.events = events;
       const full = { ...request, context, dockerfile: join(folder, "Dockerfile"), ...more };
       const result = await buildImage(full, {
         store,
@@ -217,6 +221,8 @@ for (const ignore of ["", "nothing-like-this\n"]) {
     if (ignore) write(".dockerignore", ignore);
     const error = await t.throwsAsync(build(["FROM scratch", "COPY d /x"]));
     t.true(isWbuildError(error, "LAYER_WHITEOUT_NAME"), String(error));
+    t.like(error, { facts: { span: { start: { line: 2 } } } });
+    t.is(t.context.events.filter((event) => event.kind === "failed").length, 1);
     t.regex((error as Error).message, /sub\/\.wh\.passwd/);
   });
 }

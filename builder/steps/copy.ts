@@ -100,16 +100,27 @@ export async function placeAll(op: CopyOp, source: Tree, selection: readonly Sel
   const isFolder = op.target.endsWith("/") || many || (await placement.at(target))?.type === "directory";
   for (const selected of selection) {
     if (selected.root.type === "directory") {
+      const inodes = new Map<object, object>();
       for (const { relative, entry } of await membersOf(source, selected)) {
         // The folder itself is not copied, only what it holds: the target is a new folder like any other.
         if (relative === "") await placement.folder(target);
-        else await placement.put(join(target, relative), await onDisk(entry));
+        else await placement.put(join(target, relative), linked(await onDisk(entry), inodes));
       }
     } else {
       const path = isFolder ? join(target, nameOf(selected.path)) : target;
-      await placement.put(path, await onDisk(selected.root));
+      const { inode: _, ...root } = await onDisk(selected.root);
+      await placement.put(path, root);
     }
   }
+}
+
+/** Names of one file stay so within one copied folder, and only there: two copies of a file are two files. */
+function linked(entry: Entry, inodes: Map<object, object>): Entry {
+  const { inode, ...rest } = entry;
+  if (inode === undefined) return rest;
+  const own = inodes.get(inode) ?? {};
+  inodes.set(inode, own);
+  return { ...rest, inode: own };
 }
 
 /** A folder of the context in one piece. */

@@ -5,6 +5,7 @@
 
 import type { Change, Entry } from "../../layerfs/layer/entry.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
+import { resolveUnix } from "../../layerfs/tree/unix-path.ts";
 import { WbuildError } from "../../native/error.ts";
 
 export interface Owner {
@@ -32,23 +33,12 @@ export class Placement {
   }
 
   /**
-   * The clean path a name refers to: links inside the target are followed (the last part too, unless told otherwise),
-   * missing parts stay as written.
+   * The clean path a name refers to: links inside the target are followed (the last part too, unless told otherwise), also
+   * those to nowhere; missing parts stay as written. Throws TREE_LOOP.
    */
   async locate(path: string, { lastToo = true } = {}): Promise<string> {
-    let base = "";
-    const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-    for (const [i, part] of parts.entries()) {
-      if (part === "..") {
-        base = base.slice(0, Math.max(0, base.lastIndexOf("/")));
-        continue;
-      }
-      const next = base === "" ? part : `${base}/${part}`;
-      if (!lastToo && i === parts.length - 1) return next;
-      // A link to nowhere resolves to nothing: the name itself is then taken, and replaced.
-      base = this.#made.has(next) ? next : ((await this.#target.resolve(next, true)) ?? next);
-    }
-    return base;
+    const trimmed = path.replace(/[/]+$/, "");
+    return (await resolveUnix((at) => this.at(at), trimmed, lastToo, { missing: "keep" })) ?? "";
   }
 
   /** True when neither we nor the target have anything. */
@@ -78,8 +68,8 @@ export class Placement {
   }
 
   /**
-   * Puts an entry at a path (its own path is ignored). An existing folder keeps its attributes, as docker's copy does;
-   * with `replace` (an archive's entry) it takes the new ones, and an entry of another type is replaced.
+   * Puts an entry at a path (its own path is ignored). A folder onto an existing one gives it its attributes, as docker's
+   * copy does; with `replace` (an archive's entry) an entry of another type is replaced, too.
    */
   async put(path: string, entry: Entry, { replace = false } = {}): Promise<void> {
     await this.folder(parentOf(path));
@@ -89,8 +79,7 @@ export class Placement {
       return;
     }
     if (entry.type === "directory") {
-      if (there?.type === "directory") return this.folder(path);
-      if (there) {
+      if (there && there.type !== "directory") {
         throw new WbuildError(
           "STEP_NOT_A_DIRECTORY",
           `cannot copy a directory onto /${path}, which is a ${there.type}`,
@@ -107,13 +96,22 @@ export class Placement {
     this.#made.set(path, this.#dressed({ ...entry, path }));
   }
 
-  /** All that was placed, parents before children, siblings in order of their names. */
+  /**
+   * All that was placed, parents before children, siblings in order of their names. Of files with one `inode` the first is
+   * the file and the others are links to it.
+   */
   changes(): Change[] {
     const order = [...this.#made.keys()].map((path) => [path.replaceAll("/", "\0"), path] as const);
     order.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    const first = new Map<string, string>();
+    const first = new Map<string | object, string>();
     return order.map(([, path]) => {
       const entry = this.#made.get(path) as Entry;
+      if (entry.type === "file" && entry.inode !== undefined) {
+        const { inode, ...file } = entry;
+        const known = first.get(inode);
+        first.set(inode, known ?? path);
+        return { kind: "set", entry: known === undefined ? file : hardlink(file, known) };
+      }
       if (entry.type !== "hardlink" || entry.target === undefined) {
         const link = first.get(path);
         return { kind: "set", entry: link === undefined ? entry : hardlink(entry, link) };

@@ -9,12 +9,14 @@ const maxParts = 100_000;
 
 /**
  * The clean path of what `path` leads to, or undefined when a component is missing or is no directory. The last
- * component's link is followed with `follow`, or when a slash stands behind it. Throws TREE_LOOP.
+ * component's link is followed with `follow`, or when a slash stands behind it. With `missing: "keep"` what is not there
+ * stays as written: the path at which something is to be made, also behind a link to nowhere. Throws TREE_LOOP.
  */
 export async function resolveUnix(
   stat: (path: string) => Promise<Pick<Entry, "type" | "target"> | undefined>,
   path: string,
   follow: boolean,
+  { missing = "refuse" }: { readonly missing?: "refuse" | "keep" } = {},
 ): Promise<string | undefined> {
   // The next part is at the end: links push theirs on top.
   const ahead = path.split("/").reverse();
@@ -31,7 +33,11 @@ export async function resolveUnix(
     }
     const here = stack.length === 0 ? part : `${stack.join("/")}/${part}`;
     const entry = await stat(here);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) {
+      if (missing === "refuse") return undefined;
+      stack.push(part);
+      continue;
+    }
     const isLast = ahead.every((rest) => rest === "" || rest === ".");
     if (entry.type === "symlink" && (!isLast || followLast)) {
       const target = entry.target ?? "";
@@ -45,7 +51,7 @@ export async function resolveUnix(
       ahead.push(...target.split("/").reverse());
       continue;
     }
-    if (!isLast && entry.type !== "directory") return undefined;
+    if (!isLast && entry.type !== "directory" && missing === "refuse") return undefined;
     stack.push(part);
   }
   return stack.join("/");

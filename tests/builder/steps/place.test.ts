@@ -11,6 +11,8 @@ const base = [
   "link bin usr/bin",
   "link loop loop",
   "dir tmp 1777",
+  "dir var",
+  "link var/run ../run/./now",
 ];
 
 const placed: [name: string, puts: [string, string][], expected: string[]][] = [
@@ -21,7 +23,7 @@ const placed: [name: string, puts: [string, string][], expected: string[]][] = [
     ["dir opt 755", "dir opt/app 755", "file opt/app/a 644"],
   ],
   ["a folder that is there is repeated as it is", [["tmp/a", "file x"]], ["dir tmp 1777", "file tmp/a 644"]],
-  ["a folder put onto a folder keeps the old attributes", [["tmp", "dir x 700"]], ["dir tmp 1777"]],
+  ["a folder put onto a folder brings its attributes", [["tmp", "dir x 700"]], ["dir tmp 700"]],
   ["a new folder has its own attributes", [["new", "dir x 700"]], ["dir new 700"]],
   ["a file replaces a file", [["etc/hosts", "file x 600"]], ["dir etc 755", "file etc/hosts 600"]],
   [
@@ -81,6 +83,8 @@ const located: [path: string, where: string][] = [
   ["/no/such/thing", "no/such/thing"],
   ["/../../etc", "etc"],
   ["/bin/../x", "usr/x"],
+  ["/var/run", "run/now"],
+  ["/var/run/a/../b/", "run/now/b"],
 ];
 
 for (const [path, where] of located) {
@@ -89,6 +93,20 @@ for (const [path, where] of located) {
     t.is(await placement.locate(path), where);
   });
 }
+
+test("placement: a link in circles is refused", async (t) => {
+  const placement = new Placement(await treeOf(...base));
+  const error = await t.throwsAsync(placement.locate("/loop/x"));
+  t.true(isWbuildError(error, "TREE_LOOP"), String(error));
+});
+
+test("placement: names of one file are one file and links to it; what took a name's place is not", async (t) => {
+  const inode = {};
+  const placement = new Placement(await treeOf(...base));
+  for (const path of ["b", "a", "c"]) await placement.put(path, { ...entryOf("file x 600"), inode });
+  await placement.put("a", entryOf("file y 755"));
+  t.deepEqual(placement.changes().map(show), ["file a 755", "file b 600", "hard c b"]);
+});
 
 test("placement: owner and mode of the flags go to what is put and to the folders made for it", async (t) => {
   const placement = new Placement(await treeOf(...base), { owner: { uid: 7, gid: 8 }, chmod: 0o640 });

@@ -4,6 +4,7 @@ import type { Entry } from "../../layerfs/layer/entry.ts";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import { matchPaths } from "../../layerfs/tree/match.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
+import { WbuildError } from "../../native/error.ts";
 
 /** One thing a pattern matched. */
 export interface Selected {
@@ -30,7 +31,10 @@ export function cleanSource(source: string): string {
   return parts.join("/");
 }
 
-/** Everything a source matches, in byte order; [] for nothing. Links given as a source are followed, as docker does. */
+/**
+ * Everything a source matches, in byte order; [] for nothing. Links given as a source are followed, as docker does.
+ * Throws CTX_NO_SOURCE for a link that leads nowhere.
+ */
 export async function selectSource(tree: Tree, source: string): Promise<Selected[]> {
   const clean = cleanSource(source);
   const paths = isPattern(clean) ? await matchPaths(tree, clean) : [clean];
@@ -39,8 +43,23 @@ export async function selectSource(tree: Tree, source: string): Promise<Selected
     const real = await tree.resolve(path, true);
     const root = real === undefined ? undefined : await tree.stat(real);
     if (root) selected.push({ pattern: source, path, root });
+    else await refuseDangling(tree, source, path);
   }
   return selected;
+}
+
+async function refuseDangling(tree: Tree, source: string, path: string): Promise<void> {
+  const link = await tree.stat(path);
+  if (link?.type !== "symlink") return;
+  const which = path === cleanSource(source) ? "" : `, which ${JSON.stringify(source)} matches,`;
+  throw new WbuildError(
+    "CTX_NO_SOURCE",
+    `${JSON.stringify(path)}${which} is a link to ${link.target}, which is not there`,
+    {
+      facts: { pattern: source, path, target: link.target },
+      hint: "links are followed inside what is copied from: a folder that holds the link can be copied, and keeps it",
+    },
+  );
 }
 
 /** Name and entry relative to the selected root ("" for itself). */

@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { decompressStream } from "../../layerfs/layer/compress.ts";
 import type { Content, Entry } from "../../layerfs/layer/entry.ts";
 import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import { readTar } from "../../layerfs/layer/read.ts";
 import { unpackLayer } from "../../layerfs/layer/unpack.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
@@ -99,11 +100,18 @@ async function unpackInto(op: CopyOp, tree: Tree, archive: Entry, placement: Pla
     throw new WbuildError("STEP_ARCHIVE", `cannot unpack ${archive.path}`, { cause, facts: { path: archive.path } });
   }
   const base = await placement.locate(op.target);
-  const entries = new Map<string, Entry>();
-  for (const change of decodeIndex(index)) if (change.kind === "set") entries.set(change.entry.path, change.entry);
-  for (const entry of entries.values()) {
+  await placement.folder(base);
+  const entries = [...entriesOf(index, archive)];
+  const told = entries.some(maybeImplied) ? await namesIn(tree, archive) : undefined;
+  for (const entry of entries) {
     if (entry.path === "") continue;
-    const path = await placement.locate(base === "" ? entry.path : `${base}/${entry.path}`, { lastToo: false });
+    const name = base === "" ? entry.path : `${base}/${entry.path}`;
+    if (told && entry.type === "directory" && !told.has(entry.path)) {
+      // Only the way to something: what the target has there stays, be it a link to a folder.
+      await placement.folder(await placement.locate(name));
+      continue;
+    }
+    const path = await placement.locate(name, { lastToo: false });
     const content: Content = { kind: "file", path: `${place.folder}/${entry.path}` };
     const target =
       entry.type === "hardlink" ? await placement.locate(`${base}/${entry.target}`, { lastToo: false }) : entry.target;
@@ -117,4 +125,33 @@ async function unpackInto(op: CopyOp, tree: Tree, archive: Entry, placement: Pla
       { replace: true },
     );
   }
+}
+
+/** Throws LAYER_WHITEOUT_NAME: in an image the name would delete what lies below, and that is no file to unpack. */
+function* entriesOf(index: Uint8Array, archive: Entry): Generator<Entry> {
+  for (const change of decodeIndex(index)) {
+    if (change.kind === "set") {
+      yield change.entry;
+      continue;
+    }
+    throw new WbuildError(
+      "LAYER_WHITEOUT_NAME",
+      `${archive.path} holds a name that starts with .wh.: that means a deletion in a layer`,
+      {
+        facts: { path: archive.path, deletes: change.path },
+      },
+    );
+  }
+}
+
+/** Folders that a tar leaves out are unpacked like this; it may also say so itself. */
+function maybeImplied({ type, mode, uid, gid, mtimeNs, pax }: Entry): boolean {
+  return type === "directory" && mode === 0o755 && uid === 0 && gid === 0 && mtimeNs === 0n && (pax?.size ?? 0) === 0;
+}
+
+/** The names that an archive really has. */
+async function namesIn(tree: Tree, archive: Entry): Promise<Set<string>> {
+  const names = new Set<string>();
+  for await (const { path } of readTar(decompressStream(tree.read(archive)))) names.add(path);
+  return names;
 }

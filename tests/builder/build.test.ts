@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import anyTest, { type TestFn } from "ava";
+import { pack } from "tar-stream";
 import { buildImage } from "../../builder/build.ts";
 import type { BuildRequest, BuildResult } from "../../builder/build-request.ts";
 import { readConfig, readManifest } from "../../builder/image/base-image.ts";
@@ -263,6 +264,82 @@ for (const [name, last, expected] of layers) {
   });
 }
 
+const onto: [name: string, lines: string[], expected: string[]][] = [
+  [
+    "a folder inside a copied one gives its mode to the one that is there; the target itself keeps its own",
+    ["COPY closed /", "COPY d /x"],
+    ["dir x 700", "file x/f 644", "dir x/sub 755", "file x/sub/g 644"],
+  ],
+  [
+    "a target behind a link to nowhere is made where the link points",
+    ["COPY away /", "COPY one /link/in/"],
+    ["dir no 755", "dir no/where 755", "dir no/where/in 755", "file no/where/in/one 644"],
+  ],
+  [
+    "a file onto a link to nowhere is what the link points at",
+    ["COPY away /", "COPY one /link"],
+    ["dir no 755", "file no/where 644"],
+  ],
+  [
+    "WORKDIR behind a link to nowhere",
+    ["COPY away /", "WORKDIR /link/w"],
+    ["dir no 755", "dir no/where 755", "dir no/where/w 755"],
+  ],
+  [
+    "an archive without entries for its folders goes through the image's links",
+    ["COPY usr /", "ADD parts.tar /"],
+    ["dir usr 755", "dir usr/lib 755", "file usr/lib/in 644", "hard usr/lib/more usr/lib/in"],
+  ],
+  [
+    "an archive's own folder takes the place of a link",
+    ["COPY usr /", "ADD whole.tar /"],
+    ["dir lib 755", "file lib/in 644"],
+  ],
+  [
+    "hard links of a stage stay so within one copied folder",
+    ["ADD parts.tar /x", "FROM scratch", "COPY --from=0 /x /x/lib /y/"],
+    [
+      "dir y 755",
+      "file y/in 644",
+      "dir y/lib 755",
+      "file y/lib/in 644",
+      "hard y/lib/more y/lib/in",
+      "hard y/more y/in",
+    ],
+  ],
+];
+
+for (const [name, lines, expected] of onto) {
+  test(name, async (t) => {
+    const { build, write, folder, lastLayer } = t.context;
+    write("one", "1");
+    write("d/f", "f");
+    write("d/sub/g", "g");
+    mkdirSync(join(folder, "closed/x/sub"), { recursive: true });
+    for (const name of ["closed/x", "closed/x/sub"]) chmodSync(join(folder, name), 0o700);
+    mkdirSync(join(folder, "away"));
+    symlinkSync("/no/where", join(folder, "away/link"));
+    mkdirSync(join(folder, "usr/usr/lib"), { recursive: true });
+    symlinkSync("usr/lib", join(folder, "usr/lib"));
+    const time = new Date(0);
+    const file = { name: "lib/in", mode: 0o644, mtime: time };
+    const link = { name: "lib/more", type: "link", linkname: "lib/in", mode: 0o644, mtime: time } as const;
+    writeFileSync(join(folder, "parts.tar"), await archiveOf(file, link));
+    const above = { name: "lib/", type: "directory", mode: 0o755, mtime: time } as const;
+    writeFileSync(join(folder, "whole.tar"), await archiveOf(above, file));
+    t.deepEqual(await lastLayer(await build(["FROM scratch", ...lines])), expected);
+  });
+}
+
+async function archiveOf(...headers: Parameters<ReturnType<typeof pack>["entry"]>[0][]): Promise<Buffer> {
+  const archive = pack();
+  for (const header of headers) archive.entry(header, header.type === undefined ? "content" : "");
+  archive.finalize();
+  const parts: Buffer[] = [];
+  for await (const part of archive as AsyncIterable<Buffer>) parts.push(part);
+  return Buffer.concat(parts);
+}
+
 /** A tar with one file, by hand: POSIX.1-1988 ustar. */
 function tarOf(name: string, text: string): string {
   const header = Buffer.alloc(512);
@@ -287,12 +364,17 @@ const failing: [name: string, lines: string[], code: string, line: number | unde
   ["a local base that was not made", ["FROM wbuild.local/linux"], "REG_LOCAL_ONLY", 1],
   ["an ADD of a URL", ["FROM scratch", "ADD https://example.test/x.tar /"], "DF_UNSUPPORTED_URL", 2],
   ["an ADD of a repository", ["FROM scratch", "ADD git@example.test:a/b.git /"], "DF_UNSUPPORTED_URL", 2],
+  ["a link to nowhere as a source", ["FROM scratch", "COPY lost /"], "CTX_NO_SOURCE", 2],
+  ["a link to nowhere among a pattern's matches", ["FROM scratch", "COPY a lo* /x/"], "CTX_NO_SOURCE", 2],
+  ["an archive with a name that would be a whiteout", ["FROM scratch", "ADD wh.tar /"], "LAYER_WHITEOUT_NAME", 2],
   ["an unknown owner", ["FROM scratch", "COPY --chown=nobody a /"], "STEP_USER", 2],
 ];
 
 for (const [name, lines, code, line] of failing) {
   test(`${name} is blamed on its line`, async (t) => {
     t.context.write("a", "1");
+    symlinkSync("no/where", join(t.context.folder, "lost"));
+    t.context.write("wh.tar", tarOf("dir/.wh.passwd", ""));
     const error = await t.throwsAsync(t.context.build(lines));
     t.true(isWbuildError(error, code as "CTX_NO_SOURCE"), String(error));
     const { span } = (error as unknown as { facts: { span?: { start: { line: number } } } }).facts;

@@ -14,6 +14,7 @@ import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
 import { parseMode, targetPath } from "./paths.ts";
 import type { PlannedStage, PlanWorld, Start } from "./plan-world.ts";
+import { networkOf, proxyEnvOf } from "./run-surroundings.ts";
 
 type Step = Exclude<Instruction, From>;
 
@@ -118,16 +119,16 @@ export class StagePlan implements PlannedStage {
     const { options } = this.#world;
     const config = this.#config;
     const keyEnv = this.#scope.keyEnv();
-    const proxyEnv = Object.entries(this.#scope.runEnv()).filter(([name]) => keyEnv[name] === undefined);
-    const network = step.network?.text;
+    const proxyEnv = proxyEnvOf(this.#scope.runEnv(), keyEnv);
+    const network = networkOf(step, options.network, this.#world.source);
     this.#layer(step, {
       kind: "run",
       argv: argvOf(step.command, config, this.#start.platform.os),
       env: Object.entries(keyEnv).map(([name, value]) => `${name}=${value}`),
-      proxyEnv: proxyEnv.map(([name, value]) => `${name}=${value}`),
+      proxyEnv,
       cwd: config.WorkingDir || "/",
       user: config.User ?? "",
-      network: network === "none" || network === "host" ? network : options.network,
+      network,
       extraHosts: options.extraHosts,
       security: "default",
     });

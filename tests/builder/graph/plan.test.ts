@@ -6,6 +6,7 @@ import type { PlanOptions } from "../../../builder/graph/plan-world.ts";
 import { printJson, printMermaid, printText } from "../../../builder/graph/print.ts";
 import type { BaseImage } from "../../../builder/image/base-image.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
+import { isWbuildError } from "../../../native/error.ts";
 import type { ContainerConfig } from "../../../registry/oci/image.ts";
 
 const platform = { os: "linux", architecture: "amd64" };
@@ -102,7 +103,7 @@ test("plan: proxies reach a RUN but not its id, its history or what is printed",
   const withProxy = await plan(lines, { buildArgs: { HTTP_PROXY: secret } });
   const { node, history } = withProxy.graph.target;
   t.is(node.id, without.graph.target.node.id);
-  t.deepEqual(node.op.kind === "run" && node.op.proxyEnv, [`HTTP_PROXY=${secret}`]);
+  t.deepEqual(node.op.kind === "run" && node.op.proxyEnv, [`HTTP_PROXY=${secret}`, `http_proxy=${secret}`]);
   for (const text of [
     JSON.stringify(history.map((line) => line.createdBy)),
     printJson(withProxy.graph),
@@ -168,3 +169,30 @@ test("plan: the graph as text, JSON and mermaid names every node and edge", asyn
   t.is((mermaid.match(/-->|-\.->/g) ?? []).length, 3);
   t.false(mermaid.includes('x"]'), "a label cannot be ended by what a Dockerfile says");
 });
+
+const unsafe: [name: string, lines: string[], more: Partial<PlanOptions>][] = [
+  ["the host's network", ["FROM busy", "RUN --network=host x"], {}],
+  ["the host's network in a build without any", ["FROM busy", "RUN --network=host x"], { network: "none" }],
+  ["a step without a sandbox", ["FROM busy", "RUN --security=insecure x"], {}],
+];
+for (const [name, lines, more] of unsafe) {
+  test(`plan: a Dockerfile cannot give itself ${name}`, async (t) => {
+    const error = await t.throwsAsync(plan(lines, more));
+    t.true(isWbuildError(error, "DF_UNSUPPORTED_FLAG"), String(error));
+    t.is((error as { facts?: { span?: { start: { line: number } } } }).facts?.span?.start.line, 2);
+  });
+}
+
+const networks: [flag: string, build: PlanOptions["network"], step: string][] = [
+  ["", "none", "none"],
+  ["--network=default ", "host", "host"],
+  ["--network=none ", "host", "none"],
+  ["--network=host ", "host", "host"],
+  ["--security=sandbox ", "default", "default"],
+];
+for (const [flag, network, expected] of networks) {
+  test(`plan: RUN ${flag}in a build with network ${network}`, async (t) => {
+    const { op } = (await plan(["FROM busy", `RUN ${flag}x`], { network })).graph.target.node;
+    t.is(op.kind === "run" ? op.network : "", expected);
+  });
+}

@@ -80,6 +80,7 @@ export class Solver {
       this.#report(node, true);
       return { stack, key: Promise.resolve(key), createdMs: 0, cached: true };
     }
+    if (op.kind === "run") this.#prepareBase(node);
     const inputs = await Promise.all(node.inputs.map((input) => this.solve(input)));
     this.#world.signal.throwIfAborted();
     try {
@@ -89,6 +90,15 @@ export class Solver {
       else this.#world.report({ kind: "failed", id: node.id, message: messageOf(error), at: Date.now() });
       throw located(error, node);
     }
+  }
+
+  /** A RUN that was never carried out will be: its base is unpacked while the steps in between are still at work. */
+  #prepareBase(run: Node): void {
+    if (this.#cache.knows(opKey(run.op))) return;
+    let base = run;
+    while (base.inputs[0]) base = base.inputs[0];
+    // Only an advance: what goes wrong is met again, and told, by whoever needs the folders.
+    this.#world.background(this.solve(base).then(async ({ stack }) => stack.folders().catch(() => undefined)));
   }
 
   async #layerNode(node: LayerNode, inputs: readonly Solved[]): Promise<Solved> {

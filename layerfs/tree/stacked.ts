@@ -94,7 +94,9 @@ class StackedTree implements Tree {
   /** The entry with a way to its bytes: a file where the layer's folder is known, else a promise of one. */
   #show(node: Node<TreeLayer>): Entry {
     const { entry, source } = node;
-    if (entry.type !== "file" || entry.content !== undefined || source === undefined) return entry;
+    if (entry.type !== "file" || source === undefined) return entry;
+    // A layer of this build tells where its bytes are.
+    if (entry.content !== undefined) return { ...entry, inode: source };
     const folder = this.#folders.get(source.layer);
     if (folder !== undefined)
       return { ...entry, inode: source, content: { kind: "file", path: `${folder}/${source.path}` } };

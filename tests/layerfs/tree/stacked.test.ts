@@ -122,6 +122,21 @@ test("a hard link is a file with its target's metadata and content, also when th
   t.is(String(await gather(above.read((await above.stat("three"))!))), "shared");
 });
 
+for (const [name, content] of [
+  ["the layer's folder", {}],
+  ["the entry itself", { content: { kind: "bytes", bytes: Buffer.from("shared") } }],
+] as const) {
+  test(`names of one file have one inode, others another: bytes from ${name}`, async (t) => {
+    const one = entryOf("one", "file", { size: 6, ...content });
+    const other = entryOf("other", "file", { size: 6, ...content });
+    const below = layerOf([one, other].map((entry): Change => ({ kind: "set", entry })));
+    const tree = await stackTree([below, layerOf(parseChanges(["set two hardlink one"]))]);
+    const inodes = (await tree.list("")).map((entry) => entry.inode);
+    t.true(inodes.every((inode) => inode !== undefined));
+    t.deepEqual([inodes[0] === inodes[2], inodes[0] === inodes[1]], [true, false]);
+  });
+}
+
 for (const target of ["none", "d", ""]) {
   test(`a hard link to ${JSON.stringify(target)} says TREE_HARDLINK`, async (t) => {
     const changes: Change[] = [...parseChanges(["set d directory"]), ...parseChanges([`set x hardlink ${target}`])];

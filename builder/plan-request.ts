@@ -1,7 +1,6 @@
 /** A request → Dockerfile, context and build graph: all that is read before the first step. `wbuild plan` ends here. */
-import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Readable, Writable } from "node:stream";
+import { addAbortSignal, type Readable, type Writable } from "node:stream";
 import type { Store } from "../layerfs/store/store.ts";
 import { WbuildError } from "../native/error.ts";
 import type { RegistryClient } from "../registry/client.ts";
@@ -12,11 +11,11 @@ import type { SourceText } from "./diagnose/source.ts";
 import { findIgnoreFile } from "./dockerfile/ignore.ts";
 import type { Dockerfile } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
+import { readSteeringFile, readSteeringStream, SteeringFileError } from "./dockerfile/steering-file.ts";
 import type { BuildGraph } from "./graph/graph.ts";
 import { planBuild } from "./graph/plan.ts";
 import { findBase } from "./image/base-image.ts";
 import { hostPlatform } from "./image/platform.ts";
-import { readBytes } from "./image/read-bytes.ts";
 import type { Report } from "./progress/events.ts";
 
 /** What a build needs of the process it runs in. */
@@ -46,7 +45,7 @@ export async function planRequest(
 ): Promise<PlannedBuild> {
   const { store, report, signal } = world;
   refuseRemote(request.context);
-  const source = await readDockerfile(request, world.stdin);
+  const source = await readDockerfile(request, world);
   try {
     const dockerfile = parseDockerfile(source);
     const platform = request.platform ?? hostPlatform();
@@ -92,9 +91,10 @@ function dockerfilePath(request: BuildRequest): string {
   return request.dockerfile ?? join(request.context, "Dockerfile");
 }
 
-async function readDockerfile(request: BuildRequest, stdin: () => Readable): Promise<SourceText> {
+async function readDockerfile(request: BuildRequest, { stdin, signal }: BuildWorld): Promise<SourceText> {
   if (request.dockerfile === "-" || (request.dockerfile === undefined && request.context === "-")) {
-    return { name: "-", text: (await readBytes(stdin())).toString("utf8") };
+    const text = async () => (await readSteeringStream(addAbortSignal(signal, stdin()))).toString("utf8");
+    return { name: "-", text: await text().catch((cause) => refuseDockerfile("standard input", cause)) };
   }
   if (request.context === "-") {
     throw new WbuildError("CTX_UNSUPPORTED", "a tar on standard input is not supported as build context yet", {
@@ -102,17 +102,25 @@ async function readDockerfile(request: BuildRequest, stdin: () => Readable): Pro
     });
   }
   const path = dockerfilePath(request);
-  try {
-    return { name: path, text: await readFile(path, "utf8") };
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    const why = code === "ENOENT" ? "it is not there" : code === "EISDIR" ? "it is a folder" : String(code);
-    throw new WbuildError("CTX_NO_DOCKERFILE", `cannot read ${path}: ${why}`, {
-      cause,
-      facts: { path },
-      hint: `write a ${basename(path)} there, or name another with -f`,
-    });
-  }
+  const bytes = await readSteeringFile({ path, folder: request.context, signal }).catch((cause) =>
+    refuseDockerfile(path, cause),
+  );
+  return { name: path, text: bytes.toString("utf8") };
+}
+
+function refuseDockerfile(path: string, cause: unknown): never {
+  const { code } = cause as NodeJS.ErrnoException;
+  const isOurs = cause instanceof SteeringFileError;
+  if (!isOurs && code === undefined) throw cause;
+  const why = isOurs ? cause.message : code === "ENOENT" ? "it is not there" : String(code);
+  throw new WbuildError("CTX_NO_DOCKERFILE", `cannot read ${path}: ${why}`, {
+    ...(isOurs ? {} : { cause }),
+    facts: { path },
+    hint:
+      code === "ENOENT"
+        ? `write a ${basename(path)} there, or name another with -f`
+        : "name a file with -f; a link in the context must stay in it",
+  });
 }
 
 /** Contexts from elsewhere are a later capability: said before any work is done. */

@@ -3,15 +3,14 @@
  * The Dockerfile and the ignore file get no exception: as in BuildKit they are read beside the context, so ignoring
  * them only means that COPY does not find them.
  */
-import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { WbuildError } from "../../native/error.ts";
 import { dockerfileError, quoted } from "./errors.ts";
 import { type IgnorePattern, parsePattern } from "./ignore-pattern.ts";
+import { readSteeringFile, SteeringFileError } from "./steering-file.ts";
 
 /** Folders whose results are remembered; then the memory starts anew. */
 const remembered = 4096;
-const largest = 4 * 1024 * 1024;
 const mostPatterns = 10_000;
 
 /**
@@ -121,20 +120,22 @@ export async function findIgnoreFile(contextFolder: string, dockerfilePath?: str
     join(contextFolder, ".dockerignore"),
   ];
   for (const path of candidates) {
-    const text = await readText(path);
+    const text = await readText(path, contextFolder);
     if (text !== undefined) return parseIgnore(text, path);
   }
   return undefined;
 }
 
-async function readText(path: string): Promise<string | undefined> {
+async function readText(path: string, folder: string): Promise<string | undefined> {
   try {
-    const bytes = await readFile(path);
-    if (bytes.length <= largest) return bytes.toString("utf8");
+    return (await readSteeringFile({ path, folder })).toString("utf8");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new WbuildError("DF_IGNORE_UNREADABLE", `cannot read ${path}`, { cause, facts: { path } });
+    const isOurs = cause instanceof SteeringFileError;
+    throw new WbuildError("DF_IGNORE_UNREADABLE", `cannot read ${path}${isOurs ? `: ${cause.message}` : ""}`, {
+      ...(isOurs ? {} : { cause }),
+      facts: { path },
+    });
   }
-  throw new WbuildError("DF_IGNORE_UNREADABLE", `${path} is larger than 4 MiB`, { facts: { path } });
 }

@@ -130,7 +130,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
 /** Proxies are mostly given with a password in their URL, and steps like to print them. */
 export function proxyPasswords(variables: Readonly<Record<string, string | undefined>>): string[] {
   return Object.entries(variables).flatMap(([name, value]) => {
-    const found = /_proxy$/i.test(name) ? /^[a-z0-9+]+:\/\/[^/@]*:([^/@]+)@/i.exec(value ?? "")?.[1] : undefined;
+    const found = /_proxy$/i.test(name) ? /^(?:[a-z0-9+]+:\/\/)?[^/@:]*:(.+)@/i.exec(value ?? "")?.[1] : undefined;
     if (found === undefined) return [];
     try {
       return [...new Set([found, decodeURIComponent(found)])];

@@ -3,6 +3,7 @@ import { WbuildError } from "../../native/error.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
 import { definePlainHttp } from "./flags.ts";
 import { openSession } from "./session.ts";
+import { parseRegistry } from "./values.ts";
 
 interface LoginFlags {
   readonly username?: string;
@@ -31,7 +32,7 @@ export const loginCommand: Command = {
   },
   async run(parser, cli) {
     const flags = flagsOf<LoginFlags>(parser);
-    const registry = (parser.args[0] ?? "docker.io").replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+    const registry = parseRegistry(parser.args[0]);
     if (flags.password !== undefined && flags.passwordStdin)
       throw new WbuildError("CLI_USAGE", "--password and --password-stdin exclude each other");
     if (flags.password !== undefined)

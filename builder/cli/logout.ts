@@ -1,5 +1,6 @@
 /** `wbuild logout`: forgets credentials. */
 import type { Command } from "./command.ts";
+import { parseRegistry } from "./values.ts";
 
 export const logoutCommand: Command = {
   operands: "[REGISTRY]",
@@ -12,7 +13,7 @@ export const logoutCommand: Command = {
   },
   async run(parser, cli) {
     const { logout } = await import("../../registry/credentials.ts");
-    const registry = parser.args[0] ?? "docker.io";
+    const registry = parseRegistry(parser.args[0]);
     const known = await logout(registry);
     cli.stdout.write(
       known ? `Removed the credentials for ${registry}\n` : `There were no credentials for ${registry}\n`,

@@ -16,7 +16,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   const interruption = listen();
-  const failure: Failure = { debug: argv.includes("--debug"), exit: undefined, secrets: [] };
+  const failure: Failure = { argv, debug: argv.includes("--debug"), exit: undefined, secrets: [] };
   const fail = (error: unknown) => tell(error, failure, interruption.code());
   // What nobody awaited fails the program like anything else: told, and with an exit code that says so.
   for (const event of ["uncaughtException", "unhandledRejection"] as const)
@@ -34,6 +34,8 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 interface Failure {
+  /** Quoted by messages; URLs among them may hold passwords. */
+  readonly argv: readonly string[];
   readonly debug: boolean;
   /** Set by a command whose failures have an exit code of their own. */
   exit: number | undefined;
@@ -50,9 +52,9 @@ async function tell(error: unknown, failure: Failure, interrupted: number | unde
   const { explain } = await import("../explain/explain.ts");
   const { wantsColours } = await import("../progress/choose.ts");
   const colours = wantsColours(process.stderr, process.env);
-  const { redactText } = await import("../progress/redact.ts");
+  const { passwordsIn, redactText, redactUrls } = await import("../progress/redact.ts");
   const told = explain(error, { debug: failure.debug, colours, version });
-  process.stderr.write(redactText(told.text, failure.secrets));
+  process.stderr.write(redactUrls(redactText(told.text, [...failure.secrets, ...passwordsIn(failure.argv)])));
   return failure.exit ?? told.exit;
 }
 

@@ -157,3 +157,13 @@ export function parseChoice<const T extends string>(flag: string, text: string, 
   if (found !== undefined) return found;
   throw badValue(flag, text, `one of ${choices.join(", ")}`);
 }
+
+/** A registry as login and logout know it: its host, also out of a URL; Docker Hub without one. Throws CLI_VALUE. */
+export function parseRegistry(text = "docker.io"): string {
+  const host = text.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  if (/^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?$/.test(host)) return host;
+  // Not quoted: what else stands there is often a user and a password.
+  throw new WbuildError("CLI_VALUE", "this is no registry: a host, or host:port, is expected", {
+    hint: "the user goes to --username, the password to --password-stdin",
+  });
+}

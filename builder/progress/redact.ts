@@ -11,6 +11,19 @@ export function redactText(text: string, secrets: readonly string[]): string {
   return out;
 }
 
+/** Passwords in words such as `https://user:password@host/path` and `user:password@host`: not of names with a digest. */
+export function passwordsIn(words: readonly string[]): string[] {
+  return words.flatMap((word) => {
+    const found = /(?:^|[=/])[^\s:@/=]*:([^\s@/]{4,})@(?!sha256:)/.exec(word)?.[1];
+    return found === undefined ? [] : [found];
+  });
+}
+
+/** Takes user and password out of every URL of a text. */
+export function redactUrls(text: string): string {
+  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']*:[^\s/@"']*@/gi, `$1${stars}@`);
+}
+
 /**
  * The face, but none of `values` reaches it: not in output, titles, labels, messages. A value is also looked for without the
  * white space around it, since files that hold a secret mostly end with a newline that its printing does not have.

@@ -51,7 +51,8 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
     );
     try {
       const solved = new Map<string, Solved>();
-      await solver.solve(graph.target.node);
+      // In the graph's order, inputs first: a chain of thousands of stages would overflow the stack from its end.
+      await Promise.all(graph.nodes.map((node) => solver.solve(node)));
       await work.finished();
       for (const node of graph.nodes) solved.set(node.id, await solver.solve(node));
       const last = solved.get(graph.target.node.id) as Solved;

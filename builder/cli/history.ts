@@ -1,5 +1,6 @@
 /** `wbuild history`: how an image was made. */
 import { WbuildError } from "../../native/error.ts";
+import { forReader } from "../progress/harmless.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";
 
@@ -46,7 +47,7 @@ export const historyCommand: Command = {
     if (flags.dockerfile) {
       const { historyToDockerfile } = await import("../image/to-dockerfile.ts");
       const { findBaseOf } = await import("../image/base-of.ts");
-      cli.stdout.write(historyToDockerfile(image, await findBaseOf(store, image)));
+      cli.stdout.write(forReader(cli.stdout, historyToDockerfile(image, await findBaseOf(store, image))));
       return 0;
     }
     const { historyRows, renderHistory } = await import("../image/history.ts");

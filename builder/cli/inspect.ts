@@ -1,5 +1,6 @@
 /** `wbuild inspect`: everything about an image. */
 import { WbuildError } from "../../native/error.ts";
+import { forReader } from "../progress/harmless.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";
 import { json } from "./table.ts";
@@ -44,7 +45,7 @@ export const inspectCommand: Command = {
     if (flags.format !== undefined && flags.format !== "json") {
       const { compileTemplate } = await import("../image/format.ts");
       const template = compileTemplate(flags.format, { isStrict: false });
-      for (const one of all) cli.stdout.write(`${template.render(one)}\n`);
+      for (const one of all) cli.stdout.write(forReader(cli.stdout, `${template.render(one)}\n`));
     } else cli.stdout.write(json(all));
     return 0;
   },

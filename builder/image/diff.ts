@@ -58,9 +58,9 @@ export async function diffLayer(below: Tree, changes: readonly Change[]): Promis
   return found.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
 }
 
-/** One line as `docker diff` prints it. */
+/** One line as `docker diff` prints it. A newline in a name is shown as \n, lest the name forge lines of its own. */
 export function diffLine(difference: Difference): string {
-  return `${{ added: "A", changed: "C", deleted: "D" }[difference.kind]} ${difference.path}`;
+  return `${{ added: "A", changed: "C", deleted: "D" }[difference.kind]} ${difference.path.replaceAll("\n", "\\n")}`;
 }
 
 async function differing(before: Tree, was: Entry, after: Tree, now: Entry): Promise<string[]> {

@@ -31,3 +31,8 @@ export function lastOverwrite(line: string): string {
   const at = line.lastIndexOf("\r", end - 1);
   return line.slice(at + 1, end);
 }
+
+/** Foreign text on standard output: exact where a file or program takes it, harmless where a terminal would obey it. */
+export function forReader(stdout: { readonly isTTY?: boolean }, text: string): string {
+  return stdout.isTTY === true ? harmless(text) : text;
+}

@@ -87,3 +87,6 @@ test("one layer: what it sets, deletes and clears, but no folder that it only pa
   const found = await diffLayer(tree(before), changes);
   t.deepEqual(found.map(diffLine), ["C /dir/a", "D /dir/b", "A /dir/new", "C /gone", "D /gone/x"]);
 });
+
+test("a newline in a name forges no line", (t) =>
+  t.is(diffLine({ kind: "added", path: "/a\nD /etc" } as Parameters<typeof diffLine>[0]), "A /a\\nD /etc"));

@@ -2,8 +2,8 @@ import test from "ava";
 import fc from "fast-check";
 import { chooseMode, wantsColours } from "../../../builder/progress/choose.ts";
 import type { BuildEvent, ProgressMode } from "../../../builder/progress/events.ts";
-import { harmless, lastOverwrite } from "../../../builder/progress/harmless.ts";
-import { redact } from "../../../builder/progress/redact.ts";
+import { forReader, harmless, lastOverwrite } from "../../../builder/progress/harmless.ts";
+import { passwordsIn, redact, redactUrls } from "../../../builder/progress/redact.ts";
 import { formatBytes } from "../../../builder/progress/units.ts";
 import { cutToWidth, displayWidth } from "../../../builder/progress/width.ts";
 
@@ -152,3 +152,21 @@ test("no secret gets through in any event, however its output is cut into chunks
   );
   t.pass();
 });
+
+test("foreign text is exact for a file and harmless for a terminal", (t) => {
+  t.is(forReader({}, 'ENV A="\x1b[2J"\n'), 'ENV A="\x1b[2J"\n');
+  t.is(forReader({ isTTY: true }, 'ENV A="\x1b[2J"\n'), 'ENV A=""\n');
+});
+
+const passwords: [words: string[], found: string[]][] = [
+  [["https://user:secret@host/app"], ["secret"]],
+  [["user:secret@host/app:1"], ["secret"]],
+  [["--build-arg=HTTP_PROXY=http://user:secret@host"], ["secret"]],
+  [["app:latest@sha256:00"], []],
+  [["host:5000/app:1", "-v", "/a:/b", "name=a:b"], []],
+];
+for (const [words, found] of passwords)
+  test(`passwords in ${words.join(" ")}`, (t) => t.deepEqual(passwordsIn(words), found));
+
+test("no URL keeps its user and password", (t) =>
+  t.is(redactUrls("a https://me:pw@host/x and ssh://git@host"), "a https://******@host/x and ssh://git@host"));

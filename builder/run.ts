@@ -1,4 +1,5 @@
 /** The door for programs to run an image: its configuration and what was asked for → one process in a container. */
+import { posix } from "node:path";
 import type { Store } from "../layerfs/store/store.ts";
 import type { Exit, Mount, SandboxLimits } from "../native/core/spec.ts";
 import { WbuildError } from "../native/error.ts";
@@ -54,7 +55,7 @@ export async function runImage(image: Image, request: RunRequest, world: RunWorl
     );
   const config = image.config.config ?? {};
   const argv = argvOf(config, request);
-  const cwd = request.workdir ?? (config.WorkingDir || "/");
+  const cwd = request.workdir ?? posix.resolve("/", config.WorkingDir ?? "");
   if (!cwd.startsWith("/"))
     throw new WbuildError("CLI_VALUE", `the working directory ${JSON.stringify(cwd)} is not absolute`);
   const folders = await openImage(store, image).folders();

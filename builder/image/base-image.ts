@@ -1,4 +1,5 @@
 /** FROM's name → image config and layers: from the store, else from its registry. Layers' blobs are fetched only at need. */
+import { posix } from "node:path";
 import * as v from "valibot";
 import type { Descriptor, Layer, Platform } from "../../layerfs/store/descriptor.ts";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
@@ -108,7 +109,10 @@ export function layersOf(manifest: Manifest, config: ImageConfig): Layer[] {
 }
 
 function imageOf(reference: string, manifest: Manifest, config: ImageConfig): BaseImage {
-  return { reference, config, layers: layersOf(manifest, config) };
+  const { WorkingDir } = config.config ?? {};
+  // Foreign configurations have folders such as "app" or "../app": as in other builders they are meant from the root.
+  const absolute = WorkingDir ? { config: { ...config.config, WorkingDir: posix.resolve("/", WorkingDir) } } : {};
+  return { reference, config: { ...config, ...absolute }, layers: layersOf(manifest, config) };
 }
 
 /** Brings layers' blobs into the store, each once however many ask. */

@@ -21,7 +21,12 @@ const mediaType = v.pipe(v.string(), v.minLength(1), v.maxLength(255));
 const digest = v.custom<Digest>((value) => typeof value === "string" && isDigest(value), "expected a sha256 digest");
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const annotations = v.record(v.string(), text);
-const strings = v.pipe(v.array(text), v.maxLength(100_000));
+/** What becomes a C string in a container. */
+const word = v.pipe(
+  text,
+  v.check((value) => !value.includes("\0"), "a NUL character"),
+);
+const strings = v.pipe(v.array(word), v.maxLength(100_000));
 const set = v.record(v.string(), v.looseObject({}));
 
 const platformSchema = v.looseObject({
@@ -67,13 +72,13 @@ const historySchema = v.looseObject({
 });
 
 const containerSchema = v.looseObject({
-  User: v.exactOptional(text),
+  User: v.exactOptional(word),
   ExposedPorts: v.exactOptional(set),
   Env: v.exactOptional(strings),
   Entrypoint: v.exactOptional(strings),
   Cmd: v.exactOptional(strings),
   Volumes: v.exactOptional(set),
-  WorkingDir: v.exactOptional(text),
+  WorkingDir: v.exactOptional(word),
   Labels: v.exactOptional(annotations),
   StopSignal: v.exactOptional(text),
   ArgsEscaped: v.exactOptional(v.boolean()),

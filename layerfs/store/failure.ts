@@ -77,5 +77,10 @@ export function storeError(cause: unknown, doing: string, path: string): WbuildE
     });
   }
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new WbuildError("STORE_IO", `cannot ${doing}: ${why}`, { facts: { path, reason: code }, cause });
+  const isNowhere = ["ENOENT", "ENOTDIR", "ELOOP", "EEXIST", "ENAMETOOLONG"].includes(code);
+  return new WbuildError("STORE_IO", `cannot ${doing}: ${why}`, {
+    facts: { path, reason: code },
+    ...(isNowhere ? { hint: "set WBUILD_HOME to a folder that can be made or written" } : {}),
+    cause,
+  });
 }

@@ -76,6 +76,38 @@ test("SIGKILL in a step: nothing of it lives on, and the next build uses the sto
   t.deepEqual(readdirSync(join(s.env.WBUILD_HOME, "store-v1/temp")), []);
 });
 
+/** Numbers of this host's network interfaces; the kernel gives none a second time. */
+function interfaces(): string[] {
+  return readdirSync("/sys/class/net").flatMap((name) => {
+    try {
+      return [readFileSync(`/sys/class/net/${name}/ifindex`, "utf8").trim()];
+    } catch {
+      return [];
+    }
+  });
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
+  test(`${signal} in a step with a network of its own leaves no interface on the host`, async (t) => {
+    const s = await scene(t);
+    const seconds = nap();
+    const context = await s.files("context", {
+      Dockerfile: `FROM wbuild.local/linux\nRUN cd /sys/class/net/eth0; echo "link $(cat ifindex) $(cat iflink)"; echo started; sleep ${seconds} & wait\n`,
+    });
+    const ended = await s.wbuildWith(
+      { signalAfter: { text: " started\n", signal } },
+      ...["build", "--progress", "plain", context],
+    );
+    const [, own, peer = ""] = /link (\d+) (\d+)\n/.exec(ended.stderr) ?? [];
+    if (own === undefined || own === peer) return t.pass("this host's containers get their network without a pair");
+    for (let i = 0; i < 200 && interfaces().includes(peer); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    t.false(interfaces().includes(peer));
+    t.deepEqual(processesWith(`sleep\0${seconds}`), []);
+  });
+}
+
 /** The step that had ended before is cached, and a build goes through. */
 async function usable(t: ExecutionContext, s: Scene): Promise<void> {
   const context = await s.files("after", {

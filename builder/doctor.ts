@@ -3,7 +3,7 @@ import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Capability } from "../native/core/probe.ts";
 import { findProgram } from "../native/core/programs.ts";
-import { humanSize } from "./image/go-text.ts";
+import { formatBytes } from "./progress/units.ts";
 
 export interface Finding {
   /** Stable, for programs. */
@@ -87,11 +87,11 @@ function storeFinding(home: string): Finding {
     const { bavail, bsize } = statfsSync(home);
     const free = bavail * bsize;
     if (free >= littleRoom)
-      return { ...base, state: "fine", what: `the store is ${home}, with ${humanSize(free)} free` };
+      return { ...base, state: "fine", what: `the store is ${home}, with ${formatBytes(free)} free` };
     return {
       ...base,
       state: "limited",
-      what: `the store's disk has only ${humanSize(free)} free: ${home}`,
+      what: `the store's disk has only ${formatBytes(free)} free: ${home}`,
       hint: "`wbuild prune -a` frees room, or set $WBUILD_HOME to a folder on a larger disk",
     };
   } catch (error) {

@@ -1,6 +1,7 @@
 /** `wbuild du`: what the store holds. */
 
-import { humanAge, humanSize } from "../image/go-text.ts";
+import { humanAge } from "../image/go-text.ts";
+import { formatBytes } from "../progress/units.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";
 import { json, table } from "./table.ts";
@@ -35,7 +36,7 @@ export const duCommand: Command = {
     cli.stdout.write(
       table(
         ["KIND", "COUNT", "SIZE", "RECLAIMABLE"],
-        sums.map(([kind, sum]) => [kind, String(sum.count), humanSize(sum.bytes), humanSize(sum.reclaimableBytes)]),
+        sums.map(([kind, sum]) => [kind, String(sum.count), formatBytes(sum.bytes), formatBytes(sum.reclaimableBytes)]),
       ),
     );
     if (flags.verbose) {
@@ -43,7 +44,7 @@ export const duCommand: Command = {
       const rows = usage.rows.map((row) => [
         row.kind,
         row.id,
-        humanSize(row.bytes),
+        formatBytes(row.bytes),
         humanAge(row.lastUsedMs, now),
         row.inUse ? "yes" : "no",
         row.description,

@@ -1,6 +1,6 @@
 /** `wbuild prune`: frees room. */
 import { WbuildError } from "../../native/error.ts";
-import { humanSize } from "../image/go-text.ts";
+import { formatBytes } from "../progress/units.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";
 import { json } from "./table.ts";
@@ -61,7 +61,7 @@ export const pruneCommand: Command = {
     cli.stdout.write(
       flags.json
         ? json(report)
-        : `${flags.dryRun ? "Would free" : "Freed"} ${humanSize(report.freedBytes)}, ${humanSize(report.keptBytes)} ${flags.dryRun ? "would stay" : "are left"}\n`,
+        : `${flags.dryRun ? "Would free" : "Freed"} ${formatBytes(report.freedBytes)}, ${formatBytes(report.keptBytes)} ${flags.dryRun ? "would stay" : "are left"}\n`,
     );
     return 0;
   },

@@ -63,19 +63,6 @@ export function goQuoteNumber(value: number): string {
   return goQuote(isCharacter ? String.fromCodePoint(value) : "\ufffd", "'");
 }
 
-const units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-
-/** Bytes for people, powers of 1000 and three digits, as docker prints them: `0B`, `1.09kB`, `118MB`. */
-export function humanSize(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (Number(value.toPrecision(3)) >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${Number(value.toPrecision(3))}${units[unit]}`;
-}
-
 /** How long ago, as docker says it: `2 weeks ago`. Both in milliseconds since 1970. */
 export function humanAge(then: number, now: number): string {
   const seconds = Math.floor((now - then) / 1000);

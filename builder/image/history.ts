@@ -1,7 +1,8 @@
 /** An image's history as `docker history` users know it: rows, newest first, and the ways to print them. */
 import type { History, Image } from "../../registry/oci/image.ts";
+import { formatBytes } from "../progress/units.ts";
 import { alignColumns, formatRows } from "./format.ts";
-import { humanAge, humanSize } from "./go-text.ts";
+import { humanAge } from "./go-text.ts";
 
 export interface HistoryRow {
   /** The image's id (digest of its config) in the newest row, else undefined: one image holds one id. */
@@ -89,7 +90,7 @@ function fieldsOf(row: HistoryRow, options: HistoryOptions): Record<keyof typeof
     CreatedBy: options.noTrunc ? oneLine : ellipsis(oneLine, shownCreatedBy),
     CreatedSince: isKnown ? humanAge(time, options.now) : "N/A",
     ID: options.noTrunc ? id : id.replace(/^sha256:/, "").slice(0, 12),
-    Size: options.human === false ? String(row.size) : humanSize(row.size),
+    Size: options.human === false ? String(row.size) : formatBytes(row.size),
   };
 }
 

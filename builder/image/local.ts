@@ -8,8 +8,9 @@ import { WbuildError } from "../../native/error.ts";
 import type { Image } from "../../registry/oci/image.ts";
 import { formatName, formatReference, parseReference } from "../../registry/reference.ts";
 import { nearest } from "../diagnose/nearest.ts";
+import { formatBytes } from "../progress/units.ts";
 import { readConfig, readManifest } from "./base-image.ts";
-import { humanAge, humanSize } from "./go-text.ts";
+import { humanAge } from "./go-text.ts";
 
 /** Refs of images that nobody named, so that they are not collected: this and the manifest's digest. */
 const untagged = "<none>@";
@@ -226,6 +227,6 @@ export function imageFields(image: ImageRow, options: { readonly isFull: boolean
     ID: options.isFull ? image.id : shortId(image.id),
     CreatedSince: humanAge(image.createdMs, options.now),
     CreatedAt: new Date(image.createdMs).toISOString(),
-    Size: humanSize(image.sizeBytes),
+    Size: formatBytes(image.sizeBytes),
   };
 }

@@ -1,6 +1,6 @@
 /** Numbers as the faces and tables show them. Pure. */
 
-const decimal = ["B", "kB", "MB", "GB", "TB", "PB"];
+const decimal = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
 /** Bytes as Docker prints them: powers of 1000, at most `digits` digits that count: 5.57MB, 124kB, 0B. */
 export function formatBytes(bytes: number, digits = 3): string {

@@ -1,7 +1,7 @@
 /** docker history: rows and their printing. */
 import test from "ava";
 import { alignColumns, compileTemplate, formatRows } from "../../../builder/image/format.ts";
-import { goQuote, goQuoteList, humanAge, humanSize, readQuotedList } from "../../../builder/image/go-text.ts";
+import { goQuote, goQuoteList, humanAge, readQuotedList } from "../../../builder/image/go-text.ts";
 import { historyRows, renderHistory } from "../../../builder/image/history.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import type { History, Image } from "../../../registry/oci/image.ts";
@@ -195,17 +195,6 @@ test("formatRows without fields after table uses all columns", (t) => {
   t.is(formatRows([], "table {{.A}}", { A: "FIRST" }), "FIRST\n");
   t.is(alignColumns([["a", "b", "c"]]), "a         b         c\n");
 });
-
-const sizes: [bytes: number, text: string][] = [
-  [0, "0B"],
-  [999, "999B"],
-  [1000, "1kB"],
-  [1090, "1.09kB"],
-  [117_600_000, "118MB"],
-  [999_999, "1MB"],
-  [1.5e12, "1.5TB"],
-];
-for (const [bytes, text] of sizes) test(`${bytes} bytes are ${text}`, (t) => t.is(humanSize(bytes), text));
 
 const minute = 60_000;
 const hour = 60 * minute;

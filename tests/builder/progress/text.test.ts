@@ -91,6 +91,9 @@ const sizes: [bytes: number, text: string][] = [
   [123_999, "124kB"],
   [999_999, "1MB"],
   [1.5e9, "1.5GB"],
+  [1090, "1.09kB"],
+  [117_600_000, "118MB"],
+  [1.5e12, "1.5TB"],
 ];
 for (const [bytes, text] of sizes) test(`${bytes} bytes are ${text}`, (t) => t.is(formatBytes(bytes), text));
 

@@ -121,6 +121,11 @@ export const contentCodes: CodeTable = {
   BOX_GROUPS: row(4, "the process cannot have the groups of its user", host),
   BOX_ID_MAP: row(4, "the container's user ids cannot be mapped", host),
   BOX_INIT: row(4, "the container's first process could not start", host),
+  BOX_LAYERS: row(
+    1,
+    "the kernel does not lay so many layers over each other",
+    "a stage with one COPY --from=STAGE / / makes one layer of them",
+  ),
   BOX_LIMIT: row(4, "a limit cannot be set so high here", "lower it, or build as root"),
   BOX_MOUNT: row(4, "a file system cannot be mounted for the container", host),
   BOX_MOUNT_SOURCE: row(2, "what is to be mounted cannot be opened", "look at its path on this host"),

@@ -15,6 +15,9 @@ const singleId =
   "this user has a single-id map: every file belongs to root, and chown to or USER of anybody else fails " +
   "(apt-get install uidmap, and ranges in /etc/subuid and /etc/subgid, give more)";
 
+/** overlayfs takes 500; the launcher needs one for mount points of its own. */
+const mostLayers = 499;
+
 /** The upper folder is what the container sees as `/`: it takes the mode and owner of the image's own. */
 function likeBelow(upper: string, below: string): void {
   const { mode, uid, gid } = lstatSync(below);
@@ -37,6 +40,11 @@ async function specOf(
   mkdirSync(work);
   // overlayfs refuses a folder that comes twice (ELOOP); what the upper one of two equal layers says holds for the lower one too.
   const lower = [...new Set(on.folders.toReversed())];
+  if (lower.length > mostLayers) {
+    throw new WbuildError("BOX_LAYERS", `the image has ${lower.length} layers, a container can have ${mostLayers}`, {
+      facts: { layers: lower.length, most: mostLayers },
+    });
+  }
   if (lower.length === 0) {
     // FROM scratch: overlayfs wants something below.
     const empty = join(scratch, "empty");

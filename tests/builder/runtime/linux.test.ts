@@ -248,3 +248,9 @@ run("removing what a step was given works right after it has ended", async (t) =
   t.false(existsSync(upper));
   t.false(readFileSync("/proc/self/mountinfo", "utf8").includes(upper));
 });
+
+run("more layers than the kernel lays over each other are refused by number", async (t) => {
+  const many = Array.from({ length: 500 }, (_, i) => join(place!.folder, `none-${i}`));
+  const error = await t.throwsAsync(step("true", many));
+  t.true(isWbuildError(error, "BOX_LAYERS") && /501 layers.*499/.test(error.message), String(error));
+});

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Change } from "../../layerfs/layer/entry.ts";
-import { readUpper } from "../../layerfs/layer/overlay.ts";
+import { readUpper, sweepUpper } from "../../layerfs/layer/overlay.ts";
 import { resolveUser } from "../../layerfs/tree/accounts.ts";
 import { startSandbox } from "../../native/core/sandbox.ts";
 import type { SandboxSpec } from "../../native/core/spec.ts";
@@ -98,6 +98,10 @@ async function start(
     async changes(): Promise<Iterable<Change>> {
       await running.exited;
       return await readUpper(upper);
+    },
+    async sweep() {
+      await running.exited;
+      return await sweepUpper(upper);
     },
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };

@@ -1,5 +1,6 @@
 /** RuntimeCore: runs one process on a stack of unpacked layers, and tells afterwards what it changed. Knows no Dockerfile. */
 import type { Change } from "../../layerfs/layer/entry.ts";
+import type { UpperSweep } from "../../layerfs/layer/overlay.ts";
 import type { Exit, Mount, OutputChunk, SandboxLimits, SandboxProcess } from "../../native/core/spec.ts";
 
 export type NetworkMode = "default" | "none" | "host";
@@ -31,6 +32,8 @@ export interface Execution extends AsyncDisposable {
   signal(name: NodeJS.Signals): void;
   /** After `exited`: what the process changed, parents first, siblings in byte order; `content` points into `folder`. */
   changes(): Promise<Iterable<Change>>;
+  /** The same, in one piece for the layer writer; `changes` of it is a list for others, made when it is asked for. */
+  sweep(): Promise<UpperSweep>;
   /** The upper folder: an unpacked layer of its own once the process has ended. The caller gave it and keeps it. */
   readonly folder: string;
 }

@@ -54,7 +54,7 @@ export const runStep: Step<RunOp> = {
       world.warn,
     );
     // Scoped, so that the container is gone (unmounted) before its folder is read as a layer by the next step.
-    const changes = await (async () => {
+    const upper = await (async () => {
       await using running = execution;
       const stop = () => running.signal("SIGKILL");
       world.signal.addEventListener("abort", stop, { once: true });
@@ -64,17 +64,17 @@ export const runStep: Step<RunOp> = {
         const exit = await running.exited;
         world.signal.throwIfAborted();
         if (exit.code !== 0) throw failure(op, exit, output);
-        return [...(await running.changes())];
+        return await running.sweep();
       } finally {
         world.signal.removeEventListener("abort", stop);
       }
     })();
-    const commit = commitLayer(node, changes, world, { fileDigests: false });
+    const commit = commitLayer(node, [upper.batch], world, { fileDigests: false });
     layer = commit.layer;
     return {
       layer: {
         committed: commit.layer,
-        changes: async () => changes,
+        changes: async () => upper.changes(),
         folder: async () => place.folder,
       },
       finished: Promise.resolve(),

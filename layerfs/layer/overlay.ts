@@ -3,9 +3,12 @@
  * and opaque directories"). The kernel's own marks end here; nothing of overlayfs reaches a layer.
  */
 import { decodeWalk, type WalkedEntry, walkFolder } from "../../native/addon/addon.ts";
+import { upperRecords } from "../../native/addon/bulk.ts";
+import { decodeRecords } from "../../native/addon/records.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Change, Entry } from "./entry.ts";
 import { showPath } from "./raw-path.ts";
+import type { RecordBatch } from "./write.ts";
 
 const xattr = "SCHILY.xattr.";
 const opaqueNames = [`${xattr}trusted.overlay.opaque`, `${xattr}user.overlay.opaque`];
@@ -45,6 +48,31 @@ export async function readUpper(folder: string, options: UpperOptions = {}): Pro
     if (found.type === "directory" && isMarked(found, opaqueNames)) changes.push({ kind: "clear", path: found.path });
   }
   return changes;
+}
+
+/** An upper folder that was walked: for the layer writer in one piece, for others as a list when they ask. */
+export interface UpperSweep {
+  readonly batch: RecordBatch;
+  changes(): readonly Change[];
+}
+
+/** What readUpper gives, without an object per file until `changes` is called. Throws what readUpper throws. */
+export async function sweepUpper(folder: string): Promise<UpperSweep> {
+  const { records } = await walkFolder(folder, { xattrs: true });
+  const layer = upperRecords(records, folder);
+  let list: readonly Change[] | undefined;
+  return {
+    batch: { kind: "records", records: layer },
+    changes: () => {
+      list ??= decodeRecords(layer).map((change) => withContent(change, folder));
+      return list;
+    },
+  };
+}
+
+function withContent(change: Change, folder: string): Change {
+  if (change.kind !== "set" || change.entry.type !== "file") return change;
+  return { kind: "set", entry: { ...change.entry, content: { kind: "file", path: `${folder}/${change.entry.path}` } } };
 }
 
 function entryOf(found: WalkedEntry, folder: string, options: UpperOptions, firstNames: Map<string, string>): Entry {

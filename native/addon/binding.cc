@@ -4,6 +4,7 @@
 #include "bulk.hh"
 #include "files.hh"
 #include "pipes.hh"
+#include "upper.hh"
 
 namespace {
 
@@ -11,6 +12,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   wb::exportBulk(env, exports);
   wb::exportFiles(env, exports);
   wb::exportLayerPipe(env, exports);
+  wb::exportUpper(env, exports);
   return exports;
 }
 

@@ -10,6 +10,7 @@ interface NativeBulk {
   digestRecords(records: Uint8Array, digests: Uint8Array | undefined, ofContext: boolean): Buffer;
   fileDigestsOf(records: Uint8Array): Buffer;
   newestChange(records: Uint8Array): bigint;
+  upperRecords(records: Uint8Array, folder: Buffer): Buffer;
 }
 
 function calling<T>(work: (native: NativeBulk) => T): T {
@@ -49,4 +50,13 @@ export function fileDigestsOf(records: Uint8Array): Buffer {
 /** The latest change time among the records of a walk, in nanoseconds since 1970; 0 for none. */
 export function newestChange(records: Uint8Array): bigint {
   return calling((native) => native.newestChange(records));
+}
+
+/**
+ * The records of a walk (with attributes) over an overlay's upper folder as records of a layer: whiteouts and opaque marks
+ * become deletions, further names of a file hard links, attributes of this host are dropped (upper.cc). Throws
+ * LAYER_OVERLAY, LAYER_WHITEOUT_NAME.
+ */
+export function upperRecords(records: Uint8Array, folder: string): Buffer {
+  return calling((native) => native.upperRecords(records, bytesOfName(folder)));
 }

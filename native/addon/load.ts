@@ -15,7 +15,7 @@ export function distFolder(): string {
 
 /** Loads native.node once. Throws BOX_NOT_BUILT with the path that was tried. */
 export function loadAddon<T>(): T {
-  const path = process.env["WBUILD_ADDON"] ?? join(distFolder(), "native.node");
+  const path = process.env.WBUILD_ADDON ?? join(distFolder(), "native.node");
   try {
     return createRequire(join(distFolder(), "native.node"))(path) as T;
   } catch (cause) {

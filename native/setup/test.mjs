@@ -4,6 +4,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { withScratch } from "./scratch.mjs";
 import { main, setUp, top } from "./setup.mjs";
 
 /** Runs a tool of node_modules in front of the user; true when it is content. */
@@ -32,17 +33,19 @@ function countLine(counts, line) {
 
 async function ava(args, environment) {
   console.log(`\n$ ava ${args.join(" ")}`.trimEnd());
-  const child = spawn(join(top, "node_modules/.bin/ava"), args, {
+  const scratch = withScratch([join(top, "node_modules/.bin/ava"), ...args]);
+  const [program, ...rest] = scratch.command;
+  const child = spawn(program, rest, {
     cwd: top,
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...scratch.environment, ...environment },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const counts = { passed: 0, failed: 0, skipped: 0, summary: undefined };
-  let rest = "";
+  let unfinished = "";
   child.stdout.setEncoding("utf8").on("data", (text) => {
     process.stdout.write(text);
-    const lines = (rest + text).split("\n");
-    rest = lines.pop();
+    const lines = (unfinished + text).split("\n");
+    unfinished = lines.pop();
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters.
     for (const line of lines) countLine(counts, line.replace(/\x1b\[[0-9;]*m/g, ""));
   });
@@ -50,6 +53,7 @@ async function ava(args, environment) {
     child.on("error", (error) => done(error.message));
     child.on("close", (code, signal) => done(signal ?? code));
   });
+  scratch.remove();
   // Only a run without failures has a total; a test's own output cannot disturb that one.
   if (status === 0 && counts.summary !== undefined) Object.assign(counts, { passed: counts.summary, failed: 0 });
   if (status !== 0 && counts.failed === 0) {

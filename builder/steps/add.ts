@@ -97,7 +97,11 @@ async function unpackInto(op: CopyOp, tree: Tree, archive: Entry, placement: Pla
     const bytes = decompressStream(tree.read(archive));
     index = (await unpackLayer({ bytes }, place.folder, { form: "plain", absoluteNames: "strip" })).index;
   } catch (cause) {
-    throw new WbuildError("STEP_ARCHIVE", `cannot unpack ${archive.path}`, { cause, facts: { path: archive.path } });
+    throw new WbuildError("STEP_ARCHIVE", `cannot unpack ${archive.path}`, {
+      cause,
+      facts: { path: archive.path },
+      hint: "look at it with `tar -tvf` and make it anew, or COPY it and unpack it in a RUN",
+    });
   }
   const base = await placement.locate(op.target);
   await placement.folder(base);

@@ -153,7 +153,8 @@ function maskLine(line: string, escapeChar: string): string {
   const cut = continuationAt(line, escapeChar);
   const body = line
     .slice(indent, cut ?? line.length)
-    .replace(/[\\<-]/g, "x")
+    // A byte order mark in the middle of a file is a character like any other; the library takes it for a blank.
+    .replace(/[\\<\ufeff-]/g, "x")
     .replace(/[\v\f\r]/g, " ");
   const tail = cut === undefined ? "" : `${" ".repeat(line.length - cut - 1)}\\`;
   return " ".repeat(indent) + body + tail;

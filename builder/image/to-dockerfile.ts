@@ -280,7 +280,8 @@ function isFlag(word: string): boolean {
 
 /** The instruction that a line of ours is, its words expanded without any variable; undefined when it is none. */
 function readBack(text: string): Instruction | undefined {
-  if (!isOneLine(text)) return undefined;
+  // A backslash at the end would take the next line in.
+  if (!isOneLine(text) || /\\\s*$/.test(text)) return undefined;
   try {
     const source = { name: "Dockerfile", text: `FROM scratch\n${text}\n` };
     const [stage] = parseDockerfile(source).stages;

@@ -23,7 +23,11 @@ await main(async () => {
   let rounds = 0;
   while (Date.now() < end) {
     const args = files.map((file) => join("tests/fuzz", file));
-    const result = spawnSync(join(top, "node_modules/.bin/ava"), args, { cwd: top, encoding: "utf8" });
+    const result = spawnSync(join(top, "node_modules/.bin/ava"), args, {
+      cwd: top,
+      encoding: "utf8",
+      env: { ...process.env, WBUILD_FUZZ: "1" },
+    });
     rounds++;
     if (result.status !== 0) {
       console.log(`${result.stdout}${result.stderr}`);

@@ -11,6 +11,7 @@ import type { BuildRequest, BuildResult, Compression, OutputSpec } from "../buil
 import type { Report } from "../progress/events.ts";
 import { exportFolder, exportTar, streamTar } from "./export-tree.ts";
 import { untaggedName } from "./local.ts";
+import { toldAsStep } from "./told-step.ts";
 import { transcodeLayer } from "./transcode.ts";
 import { type NewImage, type WrittenImage, writeImage } from "./write-image.ts";
 
@@ -93,7 +94,7 @@ async function deliverTree(
   world: DeliveryWorld,
 ): Promise<void> {
   const style = request.sourceDateEpoch === undefined ? {} : { epochSeconds: request.sourceDateEpoch };
-  await step(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
+  await toldAsStep(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
     if (output.type === "tar" && output.dest !== "-") return exportTar(tree, output.dest, style);
     await using place = await world.store.snapshots.reserve();
     if (output.type === "local") return await exportFolder(tree, output.dest, place.scratch, style);
@@ -116,7 +117,7 @@ async function deliverArchive(
   const ready = await written(image, store, { compression, compressionLevel: level });
   const { saveImages } = await import("../../registry/archive/save.ts");
   const images = [{ descriptor: ready.descriptor, refs: names.map((name) => formatReference(parseReference(name))) }];
-  await step(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
+  await toldAsStep(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
     const format = output.type;
     if (output.dest === "-")
       return saveImages(images, store.blobs, { to: { stream: world.stdout }, format, tar: true });
@@ -131,7 +132,7 @@ async function pushAll(image: WrittenImage, names: readonly string[], world: Del
   const client = await world.registry();
   for (const name of new Set(names)) {
     const reference = parseReference(name);
-    await step(world.report, `pushing ${name}`, async (id) => {
+    await toldAsStep(world.report, `pushing ${name}`, async (onProgress) => {
       await pushImage(client, image.descriptor, reference, world.store.blobs, {
         signal: world.signal,
         mountFrom: (digest) => {
@@ -139,36 +140,10 @@ async function pushAll(image: WrittenImage, names: readonly string[], world: Del
           const from = origin === undefined ? undefined : parseReference(origin);
           return from && from.registry === reference.registry ? [from.repository] : [];
         },
-        onProgress: ({ label, done, total }) =>
-          world.report({
-            kind: "progress",
-            id,
-            label,
-            done,
-            ...(total === undefined ? {} : { total }),
-            unit: "bytes",
-            at: Date.now(),
-          }),
+        onProgress,
       });
     });
   }
-}
-
-/** Work that is no node of the graph, told like one. */
-async function step(report: Report, title: string, work: (id: string) => Promise<unknown>): Promise<void> {
-  report({ kind: "start", step: { id: title, title }, at: Date.now() });
-  try {
-    await work(title);
-  } catch (error) {
-    report({
-      kind: "failed",
-      id: title,
-      message: error instanceof Error ? error.message : String(error),
-      at: Date.now(),
-    });
-    throw error;
-  }
-  report({ kind: "done", id: title, cached: false, at: Date.now() });
 }
 
 /** As `docker buildx build --metadata-file` writes it. */

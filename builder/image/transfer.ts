@@ -3,10 +3,10 @@ import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
-import type { TransferProgress } from "../../registry/side-by-side.ts";
 import type { Report } from "../progress/events.ts";
 import { findImage, type LocalImage } from "./local.ts";
 import { choosePlatform, formatPlatform, hostPlatform } from "./platform.ts";
+import { toldAsStep } from "./told-step.ts";
 
 export interface TransferOptions {
   readonly report: Report;
@@ -27,7 +27,7 @@ export async function pullInto(
   const name = formatReference(reference);
   const platform = options.platform ?? hostPlatform();
   const { pullImage } = await import("../../registry/pull.ts");
-  return step(
+  return toldAsStep(
     options.report,
     `pull ${formatReference(reference, { familiar: true })} (${formatPlatform(platform)})`,
     async (onProgress) => {
@@ -53,7 +53,7 @@ export async function pushFrom(
   const image = await findImage(store, text);
   const reference = parseReference(image.name ?? text);
   const { pushImage } = await import("../../registry/push.ts");
-  return step(options.report, `push ${formatReference(reference, { familiar: true })}`, async (onProgress) => {
+  return toldAsStep(options.report, `push ${formatReference(reference, { familiar: true })}`, async (onProgress) => {
     await pushImage(client, image.descriptor, reference, store.blobs, {
       mountFrom: siblings(store, reference),
       signal: options.signal,
@@ -73,35 +73,4 @@ function siblings(store: Store, target: Reference): (digest: string) => readonly
     for (const digest of ref.keeps) holders.set(digest, (holders.get(digest) ?? new Set()).add(repository));
   }
   return (digest) => [...(holders.get(digest) ?? [])];
-}
-
-async function step<T>(
-  report: Report,
-  title: string,
-  work: (onProgress: (event: TransferProgress) => void) => Promise<T>,
-): Promise<T> {
-  report({ kind: "start", step: { id: title, title }, at: Date.now() });
-  try {
-    const result = await work(({ label, done, total }) =>
-      report({
-        kind: "progress",
-        id: title,
-        label,
-        done,
-        ...(total === undefined ? {} : { total }),
-        unit: "bytes",
-        at: Date.now(),
-      }),
-    );
-    report({ kind: "done", id: title, cached: false, at: Date.now() });
-    return result;
-  } catch (error) {
-    report({
-      kind: "failed",
-      id: title,
-      message: error instanceof Error ? error.message : String(error),
-      at: Date.now(),
-    });
-    throw error;
-  }
 }

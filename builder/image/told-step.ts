@@ -1,0 +1,35 @@
+/** Work that is no node of the graph (a push, an export, a pull), told like one. */
+import type { TransferProgress } from "../../registry/side-by-side.ts";
+import type { Report } from "../progress/events.ts";
+
+/** Rejects with what the work rejects with. `work` tells the bytes it has moved, if it moves any. */
+export async function toldAsStep<T>(
+  report: Report,
+  title: string,
+  work: (onProgress: (event: TransferProgress) => void) => Promise<T>,
+): Promise<T> {
+  report({ kind: "start", step: { id: title, title }, at: Date.now() });
+  try {
+    const result = await work(({ label, done, total }) =>
+      report({
+        kind: "progress",
+        id: title,
+        label,
+        done,
+        ...(total === undefined ? {} : { total }),
+        unit: "bytes",
+        at: Date.now(),
+      }),
+    );
+    report({ kind: "done", id: title, cached: false, at: Date.now() });
+    return result;
+  } catch (error) {
+    report({
+      kind: "failed",
+      id: title,
+      message: error instanceof Error ? error.message : String(error),
+      at: Date.now(),
+    });
+    throw error;
+  }
+}

@@ -74,7 +74,8 @@ export class FileDigests {
     for (const change of written) {
       if (change.kind !== "set" || !change.entry.digest) continue;
       const source = sources.get(change.entry.path);
-      if (source?.content?.kind === "file") this.#learn(source, change.entry.digest);
+      // Files of other stages lie in folders of the store that nobody asks for again.
+      if (source?.content?.kind === "file" && source.ctimeNs !== undefined) this.#learn(source, change.entry.digest);
     }
     this.save();
   }

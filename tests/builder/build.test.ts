@@ -2,6 +2,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -19,6 +20,7 @@ import type { BuildRequest, BuildResult } from "../../builder/build-request.ts";
 import { readConfig, readManifest } from "../../builder/image/base-image.ts";
 import type { BuildEvent } from "../../builder/progress/events.ts";
 import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import { digestOf } from "../../layerfs/store/digest.ts";
 import { openStore, type Store } from "../../layerfs/store/store.ts";
 import { isWbuildError } from "../../native/error.ts";
 import { show } from "../doubles/text-tree.ts";
@@ -213,6 +215,16 @@ test("ignore rules that hide nothing change no key: both ways to read a folder a
   t.deepEqual([second.ran, second.imageId], [[], first.imageId]);
   write(".dockerignore", "**/*.txt\n");
   t.deepEqual((await build(lines)).ran, ["COPY d /x"]);
+});
+
+test("what is remembered of a context holds nothing of other stages", async (t) => {
+  const { build, write, folder, store } = t.context;
+  write("a", "1");
+  await build(["FROM scratch AS one", "COPY a /a", "FROM scratch", "COPY a /b", "COPY --from=one /a /c"]);
+  const scope = digestOf(JSON.stringify([realpathSync(folder), null]));
+  const known = Buffer.from((store.facts.get(`files ${scope}`) as Uint8Array | undefined) ?? "").toString("utf8");
+  t.regex(known, /\/context\/a\0/);
+  t.notRegex(known, /\/home\//);
 });
 
 for (const ignore of ["", "nothing-like-this\n"]) {

@@ -6,7 +6,7 @@ import { WbuildError } from "../native/error.ts";
 import type { ContainerConfig, Image } from "../registry/oci/image.ts";
 import { formatPlatform, hostPlatform, platformMatches } from "./image/platform.ts";
 import { openImage } from "./open-image.ts";
-import type { NetworkMode, RuntimeCore } from "./runtime/runtime.ts";
+import type { Execution, NetworkMode, RuntimeCore } from "./runtime/runtime.ts";
 
 export interface RunRequest {
   /** Takes the place of CMD; empty: CMD. */
@@ -62,33 +62,41 @@ export async function runImage(image: Image, request: RunRequest, world: RunWorl
   await using place = await store.snapshots.reserve();
   const runtime = world.runtime ?? (await linuxRuntime());
   world.signal.throwIfAborted();
-  await using running = await runtime.start(
-    { folders },
-    place.folder,
-    place.scratch,
-    {
-      argv,
-      env: environmentOf(config, request),
-      cwd,
-      user: request.user ?? config.User ?? "",
-      tty: request.tty,
-      stdin: request.interactive ? "inherit" : "null",
-      output: "inherit",
-    },
-    {
-      network: request.network,
-      hostname: request.hostname ?? image.manifest.config.digest.slice(7, 19),
-      extraHosts: request.addHosts,
-      limits: request.limits,
-      security: "default",
-      mounts: request.mounts,
-      ...(request.readonlyRoot ? { readonlyRoot: true } : {}),
-    },
-    world.warn,
-  );
-  const stop = world.onSignals((name) => running.signal(name));
+  // The process may print before we know that it has begun: what reaches us meanwhile is for it, and waits.
+  let running: Execution | undefined;
+  const early: NodeJS.Signals[] = [];
+  const stop = world.onSignals((name) => {
+    if (running) running.signal(name);
+    else early.push(name);
+  });
   try {
-    return await running.exited;
+    await using execution = await runtime.start(
+      { folders },
+      place.folder,
+      place.scratch,
+      {
+        argv,
+        env: environmentOf(config, request),
+        cwd,
+        user: request.user ?? config.User ?? "",
+        tty: request.tty,
+        stdin: request.interactive ? "inherit" : "null",
+        output: "inherit",
+      },
+      {
+        network: request.network,
+        hostname: request.hostname ?? image.manifest.config.digest.slice(7, 19),
+        extraHosts: request.addHosts,
+        limits: request.limits,
+        security: "default",
+        mounts: request.mounts,
+        ...(request.readonlyRoot ? { readonlyRoot: true } : {}),
+      },
+      world.warn,
+    );
+    running = execution;
+    for (const name of early) execution.signal(name);
+    return await execution.exited;
   } finally {
     stop();
   }

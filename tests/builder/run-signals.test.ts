@@ -1,0 +1,60 @@
+/** A process in a container may speak before we know that it has begun; what people then send it must reach it. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "ava";
+import { findImage } from "../../builder/image/local.ts";
+import { runImage } from "../../builder/run.ts";
+import type { Execution, RuntimeCore } from "../../builder/runtime/runtime.ts";
+import { openStore } from "../../layerfs/store/store.ts";
+import { makeImage } from "../doubles/images.ts";
+
+for (const when of ["before it is known to run", "while it runs"] as const)
+  test(`a signal ${when} reaches the process, and is no interruption of ours`, async (t) => {
+    const home = mkdtempSync(join(tmpdir(), "wbuild-signals-"));
+    t.teardown(() => rmSync(home, { recursive: true, force: true }));
+    const store = openStore(home);
+    t.teardown(() => store[Symbol.dispose]());
+    store.refs.set("docker.io/library/app:latest", await makeImage(store.blobs), []);
+
+    let send: (name: NodeJS.Signals) => void = () => t.fail("nobody listens");
+    let listening = 0;
+    const runtime: RuntimeCore = {
+      kind: "linux",
+      async start() {
+        let end: (code: number) => void = () => {};
+        const exited = new Promise<{ code: number }>((resolve) => {
+          end = (code) => resolve({ code });
+        });
+        const early = when === "before it is known to run";
+        if (early) send("SIGTERM");
+        else setImmediate(() => send("SIGTERM"));
+        const signal = (name: NodeJS.Signals) => end(name === "SIGTERM" ? 9 : 1);
+        return { exited, signal, async [Symbol.asyncDispose]() {} } as unknown as Execution;
+      },
+    };
+    const request = {
+      command: ["sh"],
+      env: {},
+      mounts: [],
+      network: "none",
+      addHosts: [],
+      limits: {},
+      readonlyRoot: false,
+      interactive: false,
+      tty: false,
+    } as const;
+    const exit = await runImage(await findImage(store, "app"), request, {
+      store,
+      runtime,
+      warn: (text) => t.fail(text),
+      signal: new AbortController().signal,
+      onSignals(handler) {
+        listening++;
+        send = handler;
+        return () => listening--;
+      },
+    });
+    t.deepEqual(exit, { code: 9 });
+    t.is(listening, 0, "nobody listens any more");
+  });

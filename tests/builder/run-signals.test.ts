@@ -39,7 +39,7 @@ for (const when of ["before it is known to run", "while it runs"] as const)
       mounts: [],
       network: "none",
       addHosts: [],
-      limits: {},
+      limits: { shmBytes: 1 << 20, ulimits: {} },
       readonlyRoot: false,
       interactive: false,
       tty: false,

@@ -52,6 +52,8 @@ export interface BuildRequest {
   readonly outputs: readonly OutputSpec[];
   /** Push every tag when the build is done. */
   readonly push: boolean;
+  /** A push sends foreign layers (those with `urls`, which their maker alone may serve) too. */
+  readonly allowNondistributable?: boolean;
   /** Files to write when the build is done: the image ID; a JSON object as `docker buildx build` writes it. */
   readonly iidfile?: string;
   readonly metadataFile?: string;

@@ -135,7 +135,7 @@ export async function fetchBlob(
   try {
     await into.put(onProgress ? reported(bytes, event, onProgress) : bytes, { mediaType, digest, size });
   } catch (error) {
-    throw explained(error, repository, digest);
+    throw explained(error, repository, blob);
   }
 }
 
@@ -196,15 +196,16 @@ async function store({ bytes, mediaType, descriptor }: FetchedManifest, into: Pu
 }
 
 /** The store found that content is not what its name says; people want to know whose content that was. */
-function explained(error: unknown, repository: Repository, digest: Digest): unknown {
+function explained(error: unknown, repository: Repository, { digest, urls = [] }: Descriptor): unknown {
   const isWrong = isWbuildError(error, "STORE_DIGEST_MISMATCH") || isWbuildError(error, "STORE_SIZE_MISMATCH");
-  return isWrong ? mismatch(repository, digest, error) : error;
+  return isWrong ? mismatch(repository, digest, error, urls.length > 0) : error;
 }
 
-function mismatch(repository: Repository, digest: Digest, cause: unknown): WbuildError {
+function mismatch(repository: Repository, digest: Digest, cause: unknown, hasUrls = false): WbuildError {
+  const who = `${repository.registry}/${repository.name}${hasUrls ? ", or an address that the layer itself names," : ""}`;
   return new WbuildError(
     "REG_DIGEST_MISMATCH",
-    `${repository.registry}/${repository.name} sent wrong content for blob ${digest}; nothing of it was kept`,
+    `${who} sent wrong content for blob ${digest}; nothing of it was kept`,
     {
       facts: { registry: repository.registry, repository: repository.name, expected: digest },
       hint: "try again; if it stays so, the registry is damaged or something on the way changes content",

@@ -4,6 +4,7 @@ import type { Descriptor } from "../layerfs/store/descriptor.ts";
 import type { Digest } from "../layerfs/store/digest.ts";
 import { WbuildError } from "../native/error.ts";
 import type { RegistryClient } from "./client.ts";
+import { isForeign } from "./oci/image.ts";
 import { isIndexType, isManifestType, maxManifestBytes, parseIndex, parseManifest } from "./oci/schema.ts";
 import { labelOf } from "./pull.ts";
 import type { Reference } from "./reference.ts";
@@ -13,6 +14,8 @@ import { distinct, type OnProgress, reported, sideBySide } from "./side-by-side.
 export interface PushOptions {
   /** Repositories of the same registry that are known to hold a blob. */
   readonly mountFrom?: (digest: Digest) => readonly string[];
+  /** Sends foreign layers (see isForeign) too; without it, their descriptors alone. */
+  readonly allowNondistributable?: boolean;
   readonly onProgress?: OnProgress;
   /** Uploads at a time; default 4. */
   readonly concurrency?: number;
@@ -25,6 +28,8 @@ export interface PushResult {
   readonly sent: number;
   readonly mounted: number;
   readonly present: number;
+  /** Foreign layers whose bytes stay where their descriptors say. */
+  readonly leftOut: number;
 }
 
 const defaultConcurrency = 4;
@@ -42,12 +47,12 @@ export async function pushImage(
   options: PushOptions = {},
 ): Promise<PushResult> {
   const repository = client.repository(reference);
-  const counts = { sent: 0, mounted: 0, present: 0 };
+  const counts = { sent: 0, mounted: 0, present: 0, leftOut: 0 };
   await pushTree(repository, descriptor, reference.tag, from, options, counts, 0);
   return { descriptor, ...counts };
 }
 
-type Counts = Record<"sent" | "mounted" | "present", number>;
+type Counts = Record<"sent" | "mounted" | "present" | "leftOut", number>;
 
 async function pushTree(
   repository: Repository,
@@ -85,12 +90,13 @@ async function pushBlob(
 ): Promise<void> {
   const { onProgress, signal } = options;
   const event = { digest: blob.digest, label: labelOf(blob.digest), total: blob.size };
-  const hasIt = (await from.has(blob.digest)) !== undefined;
   // Layers that only their maker may serve stay with their maker; a registry needs just their descriptor.
-  if (!hasIt && isForeign(blob)) {
+  if (isForeign(blob) && options.allowNondistributable !== true) {
+    counts.leftOut++;
     onProgress?.({ ...event, done: blob.size });
     return;
   }
+  const hasIt = (await from.has(blob.digest)) !== undefined;
   // A blob that was never fetched (a lazily resolved base) may be there already, or in another repository.
   if (!hasIt && !(await isElsewhere(repository, blob, options)))
     throw new WbuildError("REG_INCOMPLETE", `blob ${blob.digest} of the image is not in the store`, {
@@ -111,10 +117,6 @@ async function pushBlob(
 
 async function isElsewhere(repository: Repository, blob: Descriptor, options: PushOptions): Promise<boolean> {
   return (options.mountFrom?.(blob.digest).length ?? 0) > 0 || (await repository.hasBlob(blob.digest));
-}
-
-function isForeign({ mediaType, urls }: Descriptor): boolean {
-  return (urls?.length ?? 0) > 0 && /\.(?:foreign\.diff|nondistributable)\./.test(mediaType);
 }
 
 async function readManifest(descriptor: Descriptor, from: BlobStore): Promise<Uint8Array> {

@@ -5,17 +5,20 @@ import type { BuildRequest } from "../build-request.ts";
 import { type Cli, collect, flagsOf } from "./command.ts";
 import {
   addHostsOf,
+  allowsNondistributable,
   type ContainerFlags,
+  defineAllowNondistributable,
   defineContainerFlags,
   definePlainHttp,
   limitsOf,
+  type NondistributableFlags,
   networkOf,
   type ProgressFlags,
 } from "./flags.ts";
 import { parseCompression, parseLevel, parseOutput } from "./output-values.ts";
 import { parseCount, parseLabels, parseVariables } from "./values.ts";
 
-export interface BuildFlags extends ContainerFlags, ProgressFlags {
+export interface BuildFlags extends ContainerFlags, ProgressFlags, NondistributableFlags {
   readonly file?: string;
   readonly tag?: readonly string[];
   readonly target?: string;
@@ -70,6 +73,7 @@ export function defineBuildFlags(parser: Parser): void {
     )
     .option("--compression-level <number>", "1 to 22 for zstd, 0 to 9 for gzip");
   defineContainerFlags(parser);
+  defineAllowNondistributable(parser);
   definePlainHttp(parser);
 }
 
@@ -112,6 +116,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     noCache: flags.cache === false ? true : Array.isArray(flags.cacheFilter) ? flags.cacheFilter : false,
     outputs,
     push: flags.push === true,
+    ...(allowsNondistributable(flags) ? { allowNondistributable: true } : {}),
     ...(flags.iidfile === undefined ? {} : { iidfile: flags.iidfile }),
     ...(flags.metadataFile === undefined ? {} : { metadataFile: flags.metadataFile }),
     ...(compression === undefined ? {} : { compression }),

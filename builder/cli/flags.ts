@@ -77,3 +77,19 @@ export function modeOf(flags: ProgressFlags): ProgressMode | undefined {
 export function definePlainHttp(parser: Parser): void {
   parser.option("--plain-http", "speak http, not https, to registries that are not on loopback, too");
 }
+
+/** The longer spelling is docker's; commander names the value after it. */
+export function defineAllowNondistributable(parser: Parser): void {
+  parser.option(
+    "--allow-nondistributable, --allow-nondistributable-artifacts",
+    "push foreign layers too, which only their maker is meant to serve",
+  );
+}
+
+export interface NondistributableFlags {
+  readonly allowNondistributableArtifacts?: boolean;
+}
+
+export function allowsNondistributable(flags: NondistributableFlags): boolean {
+  return flags.allowNondistributableArtifacts === true;
+}

@@ -1,24 +1,34 @@
 /** `wbuild push`: from the store to a registry. */
 import { type Command, flagsOf } from "./command.ts";
-import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import {
+  allowsNondistributable,
+  defineAllowNondistributable,
+  definePlainHttp,
+  defineProgressFlags,
+  type NondistributableFlags,
+  type ProgressFlags,
+} from "./flags.ts";
 import { openSession } from "./session.ts";
 
 export const pushCommand: Command = {
   operands: "IMAGE",
   about: `
     Sends an image to the registry that its name begins with. Layers that the registry has already, under this name or
-    another that this store knows, are not sent again. Prints the name with the manifest's digest.`,
+    another that this store knows, are not sent again. Foreign layers, which only their maker is meant to serve (old Windows
+    base images have them), are left out with a warning unless --allow-nondistributable is given. Prints the name with the manifest's digest.`,
   examples: [
     ["wbuild push registry.example.com/team/app:1.2", "send it"],
+    ["wbuild push --allow-nondistributable mirror.local/app", "with the foreign layers of its base"],
     ["wbuild push localhost:5000/app", "to a registry on this host, which may speak plain http"],
   ],
   define(parser) {
     parser.argument("<image>");
     defineProgressFlags(parser, "show no progress");
+    defineAllowNondistributable(parser);
     definePlainHttp(parser);
   },
   async run(parser, cli) {
-    const flags = flagsOf<ProgressFlags & { plainHttp?: boolean }>(parser);
+    const flags = flagsOf<ProgressFlags & NondistributableFlags & { plainHttp?: boolean }>(parser);
     const text = parser.args[0] ?? "";
     const { parseReference } = await import("../../registry/reference.ts");
     const { pushFrom } = await import("../image/transfer.ts");
@@ -28,6 +38,7 @@ export const pushCommand: Command = {
     const image = await pushFrom(await session.store(), client, text, {
       report: await session.report(flags),
       signal: cli.signal,
+      allowNondistributable: allowsNondistributable(flags),
     });
     cli.stdout.write(`${image.name ?? text}@${image.descriptor.digest}\n`);
     return 0;

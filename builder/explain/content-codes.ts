@@ -36,6 +36,11 @@ export const contentCodes: CodeTable = {
   REG_DIGEST_MISMATCH: row(3, "content is not what its digest says", upstream),
   REG_ENDED_EARLY: row(3, "a transfer ended too early", upstream),
   REG_FETCH: row(3, "a transfer failed", upstream),
+  REG_FOREIGN: row(
+    3,
+    "a layer came from none of the addresses that it names",
+    "look at each address; newer tags of Microsoft's images keep all their layers in the registry",
+  ),
   REG_INCOMPLETE: row(4, "the store lacks a part of the image", "pull or build the image again"),
   REG_INSECURE: row(3, "the registry speaks plain http", "use --plain-http if you trust the network between"),
   REG_LOCAL_ONLY: row(2, "images under wbuild.local exist only in this store", "make them with `wbuild base`"),

@@ -2,16 +2,18 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Writable } from "node:stream";
+import { compressionOf } from "../../layerfs/layer/compression.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import type { RegistryClient } from "../../registry/client.ts";
+import { isForeign } from "../../registry/oci/image.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { BuildRequest, BuildResult, Compression, OutputSpec } from "../build-request.ts";
 import type { Report } from "../progress/events.ts";
 import { exportFolder, exportTar, streamTar } from "./export-tree.ts";
 import { untaggedName } from "./local.ts";
-import { toldAsStep } from "./told-step.ts";
+import { toldAsStep, warnLeftOut } from "./told-step.ts";
 import { transcodeLayer } from "./transcode.ts";
 import { type NewImage, type WrittenImage, writeImage } from "./write-image.ts";
 
@@ -36,13 +38,13 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
   const outputs: readonly OutputSpec[] =
     request.outputs.length > 0 ? request.outputs : [{ type: "image", names: [], push: false }];
   const style = { compression: request.compression, compressionLevel: request.compressionLevel };
-  const image = await written(finished.image, world.store, style);
+  const image = await written(finished.image, world, style);
   let named: string[] = [];
   const deliverImage = async (output: Extract<OutputSpec, { type: "image" | "registry" }>) => {
     const all = [...names, ...output.names.map((name) => formatReference(parseReference(name)))];
-    const own = output.compression ? await written(finished.image, world.store, { ...style, ...output }) : image;
+    const own = output.compression ? await written(finished.image, world, { ...style, ...output }) : image;
     if (output.type === "image") named = nameImage(own, all, world.store);
-    if (output.type === "registry" || output.push) await pushAll(own, all, world);
+    if (output.type === "registry" || output.push) await pushAll(own, all, request, world);
   };
   for (const output of outputs) {
     switch (output.type) {
@@ -60,7 +62,7 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
         break;
     }
   }
-  if (request.push) await pushAll(image, names, world);
+  if (request.push) await pushAll(image, names, request, world);
   const result: BuildResult = { imageId: image.manifest.config.digest, manifest: image.descriptor, tags: named };
   if (request.iidfile !== undefined) await writeFile(request.iidfile, result.imageId);
   if (request.metadataFile !== undefined) await writeFile(request.metadataFile, metadata(image, names));
@@ -70,13 +72,26 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
 interface Style {
   readonly compression?: Compression | undefined;
   readonly compressionLevel?: number | undefined;
+  /** Where the image goes cannot hold zstd at all. */
+  readonly noZstd?: boolean;
 }
 
-/** The image with its layers in the compression asked for; without one they stay as they are. */
-async function written(image: NewImage, store: Store, { compression, compressionLevel }: Style): Promise<WrittenImage> {
+/**
+ * The image with its layers in the compression asked for; without one they stay as they are. What came with a Windows
+ * base, and a foreign layer of any, stays as it is wherever it can: its descriptor names those bytes and no others.
+ */
+async function written(
+  image: NewImage,
+  { store, originOf }: DeliveryWorld,
+  { compression, compressionLevel, noZstd = false }: Style,
+): Promise<WrittenImage> {
   if (compression === undefined) return writeImage(store.blobs, image);
+  const stays = ({ blob }: Layer) =>
+    (isForeign(blob) || (image.config.os === "windows" && originOf(blob.digest) !== undefined)) &&
+    !(noZstd && compressionOf(blob.mediaType) === "zstd");
   const layers: Layer[] = [];
-  for (const layer of image.layers) layers.push(await transcodeLayer(store, layer, compression, compressionLevel));
+  for (const layer of image.layers)
+    layers.push(stays(layer) ? layer : await transcodeLayer(store, layer, compression, compressionLevel));
   return writeImage(store.blobs, { ...image, layers });
 }
 
@@ -114,7 +129,7 @@ async function deliverArchive(
   const fallback = output.type === "docker" ? "gzip" : undefined;
   const compression = output.compression ?? request.compression ?? fallback;
   const level = output.compressionLevel ?? request.compressionLevel;
-  const ready = await written(image, store, { compression, compressionLevel: level });
+  const ready = await written(image, world, { compression, compressionLevel: level, noZstd: output.type === "docker" });
   const { saveImages } = await import("../../registry/archive/save.ts");
   const images = [{ descriptor: ready.descriptor, refs: names.map((name) => formatReference(parseReference(name))) }];
   await toldAsStep(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
@@ -127,13 +142,19 @@ async function deliverArchive(
   });
 }
 
-async function pushAll(image: WrittenImage, names: readonly string[], world: DeliveryWorld): Promise<void> {
+async function pushAll(
+  image: WrittenImage,
+  names: readonly string[],
+  { allowNondistributable = false }: BuildRequest,
+  world: DeliveryWorld,
+): Promise<void> {
   const { pushImage } = await import("../../registry/push.ts");
   const client = await world.registry();
   for (const name of new Set(names)) {
     const reference = parseReference(name);
     await toldAsStep(world.report, `pushing ${name}`, async (onProgress) => {
-      await pushImage(client, image.descriptor, reference, world.store.blobs, {
+      const result = await pushImage(client, image.descriptor, reference, world.store.blobs, {
+        allowNondistributable,
         signal: world.signal,
         mountFrom: (digest) => {
           const origin = world.originOf(digest);
@@ -142,6 +163,7 @@ async function pushAll(image: WrittenImage, names: readonly string[], world: Del
         },
         onProgress,
       });
+      warnLeftOut(world.report, result);
     });
   }
 }

@@ -6,7 +6,7 @@ import { formatReference, parseReference, type Reference } from "../../registry/
 import type { Report } from "../progress/events.ts";
 import { findImage, type LocalImage } from "./local.ts";
 import { choosePlatform, formatPlatform, hostPlatform } from "./platform.ts";
-import { toldAsStep } from "./told-step.ts";
+import { toldAsStep, warnLeftOut } from "./told-step.ts";
 
 export interface TransferOptions {
   readonly report: Report;
@@ -43,22 +43,27 @@ export async function pullInto(
   );
 }
 
-/** Sends the image of this name to its registry. Other repositories there that hold its layers serve as their source. */
+/**
+ * Sends the image of this name to its registry. Other repositories there that hold its layers serve as their source.
+ * Foreign layers are left out, and that is told, unless `allowNondistributable` is set.
+ */
 export async function pushFrom(
   store: Store,
   client: RegistryClient,
   text: string,
-  options: TransferOptions,
+  options: TransferOptions & { readonly allowNondistributable?: boolean },
 ): Promise<LocalImage> {
   const image = await findImage(store, text);
   const reference = parseReference(image.name ?? text);
   const { pushImage } = await import("../../registry/push.ts");
   return toldAsStep(options.report, `push ${formatReference(reference, { familiar: true })}`, async (onProgress) => {
-    await pushImage(client, image.descriptor, reference, store.blobs, {
+    const result = await pushImage(client, image.descriptor, reference, store.blobs, {
       mountFrom: siblings(store, reference),
+      allowNondistributable: options.allowNondistributable === true,
       signal: options.signal,
       onProgress,
     });
+    warnLeftOut(options.report, result);
     return image;
   });
 }

@@ -6,6 +6,7 @@ import { stat } from "node:fs/promises";
 import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { WbuildError } from "../../native/error.ts";
+import { isForeign } from "../oci/image.ts";
 import { isIndexType, maxManifestBytes, parseIndex, parseManifest } from "../oci/schema.ts";
 import type { Choose } from "../pull.ts";
 import { type ArchivedImage, readDockerManifest } from "./docker-archive.ts";
@@ -98,7 +99,9 @@ async function checked(
   const bytes = await readBlob(descriptor, into);
   if (!isIndexType(descriptor.mediaType)) {
     const { config, layers } = parseManifest(bytes, descriptor.mediaType);
-    for (const { digest, size } of [config, ...layers]) if ((await into.has(digest)) !== size) return undefined;
+    // Other tools leave foreign layers out of a layout; they are fetched from their `urls` when somebody needs them.
+    for (const blob of [config, ...layers])
+      if ((await into.has(blob.digest)) !== blob.size && !isForeign(blob)) return undefined;
     return descriptor;
   }
   if (depth > 2) return undefined;

@@ -6,7 +6,7 @@ import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
-import { type Manifest, mediaTypes } from "../oci/image.ts";
+import { isForeign, type Manifest, mediaTypes } from "../oci/image.ts";
 import { isIndexType, isManifestType, maxManifestBytes, parseIndex, parseManifest } from "../oci/schema.ts";
 import type { Choose } from "../pull.ts";
 import { type ImageParts, writeDockerManifest, writeRepositories } from "./docker-archive.ts";
@@ -110,6 +110,8 @@ class Saving {
 
   async #layer(layer: Descriptor): Promise<Descriptor> {
     const isZstd = layer.mediaType.endsWith("zstd");
+    // A layout may do without a foreign layer's bytes: its descriptor says where they are.
+    if (this.#format === "oci" && isForeign(layer) && (await this.#from.has(layer.digest)) === undefined) return layer;
     if (this.#format === "oci" || !isZstd) {
       await this.#copy(layer);
       return layer;

@@ -20,6 +20,16 @@ export const mediaTypes = {
   dockerLayerZstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
 } as const;
 
+const foreignTypes = [
+  "application/vnd.docker.image.rootfs.foreign.",
+  "application/vnd.oci.image.layer.nondistributable.",
+];
+
+/** A layer that its maker alone may serve: pulled from its `urls` at need, and not pushed unless that is asked for. */
+export function isForeign({ mediaType, urls }: Descriptor): boolean {
+  return (urls?.length ?? 0) > 0 && foreignTypes.some((start) => mediaType.startsWith(start));
+}
+
 export interface Manifest {
   readonly schemaVersion: 2;
   readonly mediaType: string;

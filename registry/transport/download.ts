@@ -1,7 +1,8 @@
-/** A blob on its way down: resumed where its connection broke, from its maker when the registry may not serve it. */
+/** A blob on its way down: resumed where its connection broke, from elsewhere (foreign.ts) when the registry lacks it. */
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { WbuildError } from "../../native/error.ts";
 import { brokenError, protocolError } from "./complaint.ts";
+import { openForeign } from "./foreign.ts";
 import { drain, type HttpResponse } from "./request.ts";
 import { delayBefore, pause } from "./retry.ts";
 import type { Session } from "./session.ts";
@@ -73,34 +74,12 @@ async function openBlob(source: DownloadSource, blob: Descriptor, at: number): P
     isIdempotent: false,
     signal,
   });
-  const answer = response.status === 404 ? await openForeign(source, blob, headers, response) : response;
+  if (response.status === 404) await drain(response.body);
+  const answer = response.status === 404 ? await openForeign(source, blob, headers) : response;
   const start = /^bytes (\d+)-/.exec(answer.headers["content-range"] ?? "")?.[1];
   if (answer.status === 206 && Number(start) !== at)
     throw protocolError(session.operation(operation), "the registry answered with another range than asked");
   return answer;
-}
-
-/** Layers that their maker lets nobody else serve come from where the descriptor says. */
-async function openForeign(
-  source: DownloadSource,
-  blob: Descriptor,
-  headers: Readonly<Record<string, string>>,
-  refused: HttpResponse,
-): Promise<HttpResponse> {
-  const { session, signal } = source;
-  await drain(refused.body);
-  const operation = { ...fetching(source, blob), doing: `fetch blob ${blob.digest} from elsewhere` };
-  let failure: unknown;
-  for (const url of blob.urls ?? []) {
-    try {
-      // Another origin than the registry's gets no credentials, whatever it asks for (CVE-2020-15157).
-      const path = await session.locate(url, "/", operation);
-      return await session.send({ method: "GET", path, operation, scopes: [], headers, isIdempotent: false, signal });
-    } catch (error) {
-      failure = error;
-    }
-  }
-  throw failure;
 }
 
 function fetching({ repository }: DownloadSource, { digest }: Descriptor) {

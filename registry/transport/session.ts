@@ -37,6 +37,11 @@ export interface Ask {
   readonly accept?: readonly number[];
   /** Repeat after transient failures: only for requests whose repetition changes nothing. */
   readonly isIdempotent: boolean;
+  /**
+   * `path` is neither the registry nor its business: no credentials go there, whatever its address, and plain http will
+   * do, since only content comes whose digest is known.
+   */
+  readonly isElsewhere?: boolean;
   /** See HttpRequest. */
   readonly isSlow?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -70,7 +75,12 @@ export class Session {
   }
 
   /** An absolute URL for what the registry gave as Location (relative or absolute). Throws REG_PROTOCOL, REG_INSECURE. */
-  async locate(location: string | undefined, from: URL | string, operation: Omit<Operation, "registry">): Promise<URL> {
+  async locate(
+    location: string | undefined,
+    from: URL | string,
+    operation: Omit<Operation, "registry">,
+    isElsewhere = false,
+  ): Promise<URL> {
     const home = await this.base();
     const base = new URL(from, home);
     const text = location ?? "";
@@ -82,7 +92,10 @@ export class Session {
     const isAllowed =
       url.protocol === "https:" ||
       (url.protocol === "http:" &&
-        (home.protocol === "http:" || isLoopback(url.hostname) || this.options.plainHttp.includes(url.host)));
+        (isElsewhere ||
+          home.protocol === "http:" ||
+          isLoopback(url.hostname) ||
+          this.options.plainHttp.includes(url.host)));
     // Attack: a registry with TLS that sends content or our upload over a readable connection, or to file: and the like.
     if (!isAllowed)
       throw new WbuildError("REG_INSECURE", `${this.registry} sends us to ${url.host} without TLS`, {
@@ -114,7 +127,7 @@ export class Session {
     let better: string | undefined;
     for (let redirects = 0; ; ) {
       // Attack: credentials for this registry must not reach whom it redirects to (CVE-2020-15157 and its kin).
-      const isHome = url.origin === base.origin;
+      const isHome = ask.isElsewhere !== true && url.origin === base.origin;
       const authorization = isHome ? (better ?? (await this.#authorizer.current(ask.scopes, operation))) : undefined;
       const response = await this.#dispatch(ask, url, authorization, operation, signal);
       const { status, headers } = response;
@@ -131,7 +144,7 @@ export class Session {
       if (!isRedirect(status, ask)) throw await this.#refused(response, operation);
       await drain(response.body);
       if (++redirects > maxRedirects) throw protocolError(operation, `more than ${maxRedirects} redirects`);
-      url = await this.locate(headers.location, url, ask.operation);
+      url = await this.locate(headers.location, url, ask.operation, ask.isElsewhere);
     }
   }
 

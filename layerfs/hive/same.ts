@@ -1,0 +1,101 @@
+/** When two keys or values are the same: what makes a change, and what is only carried (times, marks of Windows). */
+
+import { type HiveKey, type HiveValue, symlinkFlag } from "./key.ts";
+import { compareNames, upcase } from "./upcase.ts";
+
+/** Byte for byte; nothing and no bytes are one. */
+export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === b) return true;
+  const length = a?.length ?? 0;
+  if (length !== (b?.length ?? 0)) return false;
+  if (length === 0 || a === undefined || b === undefined) return true;
+  if (length > 64) return Buffer.compare(a, b) === 0;
+  for (let at = 0; at < length; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
+/** Spelling, type and bytes. */
+export function sameValue(a: HiveValue, b: HiveValue): boolean {
+  return a.name === b.name && a.type === b.type && sameBytes(a.data, b.data);
+}
+
+export function isLink(key: HiveKey): boolean {
+  return (key.flags & symlinkFlag) !== 0;
+}
+
+/** What may differ in a key itself: the case of its name, class, descriptor, and whether it is a symbolic link. */
+export type KeyFacet = "name" | "class" | "security" | "link";
+
+/** How `after` differs from `before`. A descriptor that `after` does not have (Wine's text) is no difference. */
+export function facetsOf(before: HiveKey, after: HiveKey, isRoot: boolean): readonly KeyFacet[] {
+  if (before === after) return [];
+  const facets: KeyFacet[] = [];
+  if (!isRoot && before.name !== after.name) facets.push("name");
+  if (!sameBytes(before.className, after.className)) facets.push("class");
+  if (after.security !== undefined && !sameBytes(before.security, after.security)) facets.push("security");
+  if (!isRoot && isLink(before) !== isLink(after)) facets.push("link");
+  return facets;
+}
+
+/** One value that differs: `after` is missing when it was deleted, `before` when it was added. */
+export interface ValueChange {
+  readonly before: HiveValue | undefined;
+  readonly after: HiveValue | undefined;
+}
+
+const none: readonly never[] = [];
+
+/** The values in which `after` differs from `before`, in the order of `after`, then what was deleted. */
+export function valueChanges(before: HiveKey, after: HiveKey): readonly ValueChange[] {
+  const olds = before.values();
+  const news = after.values();
+  if (olds === news || sameInOrder(olds, news)) return none;
+  const left = new Map(olds.map((value) => [upcase(value.name), value]));
+  const changes: ValueChange[] = [];
+  for (const value of news) {
+    const name = upcase(value.name);
+    const old = left.get(name);
+    left.delete(name);
+    if (old === undefined || !sameValue(old, value)) changes.push({ before: old, after: value });
+  }
+  for (const old of left.values()) changes.push({ before: old, after: undefined });
+  return changes;
+}
+
+/** The usual case, without a table: nothing changed, and both come in the same order. */
+function sameInOrder(olds: readonly HiveValue[], news: readonly HiveValue[]): boolean {
+  if (olds.length !== news.length) return false;
+  for (let at = 0; at < olds.length; at++) {
+    const a = olds[at] as HiveValue;
+    const b = news[at] as HiveValue;
+    if (a !== b && !sameValue(a, b)) return false;
+  }
+  return true;
+}
+
+export interface KeyPair {
+  readonly before: HiveKey | undefined;
+  readonly after: HiveKey | undefined;
+}
+
+/** Subkeys of both sides by name, ascending; a key that is the very same object on both sides is left out. */
+export function* subkeyPairs(before: HiveKey | undefined, after: HiveKey | undefined): Generator<KeyPair> {
+  const olds = before?.subkeys() ?? none;
+  const news = after?.subkeys() ?? none;
+  let x = 0;
+  let y = 0;
+  while (x < olds.length || y < news.length) {
+    const old = olds[x];
+    const now = news[y];
+    const order = orderOf(old, now);
+    if (order <= 0) x++;
+    if (order >= 0) y++;
+    if (old !== now) yield { before: order <= 0 ? old : undefined, after: order >= 0 ? now : undefined };
+  }
+}
+
+function orderOf(old: HiveKey | undefined, now: HiveKey | undefined): number {
+  if (old === undefined) return 1;
+  if (now === undefined) return -1;
+  return old.name === now.name ? 0 : compareNames(old.name, now.name);
+}

@@ -56,7 +56,14 @@ export async function planRequest(
       targetPlatform: platform,
       network: request.network,
       extraHosts: request.addHosts,
-      findBase: (name, wanted) => findBase(store, registry, name, { platform: wanted, pull: request.pull, signal }),
+      // Who names no platform means this host's, or else what the base is made for.
+      findBase: (name, wanted) =>
+        findBase(store, registry, name, {
+          platform: wanted,
+          orWindows: request.platform === undefined && wanted === platform,
+          pull: request.pull,
+          signal,
+        }),
       warn: (text, line) =>
         report({
           kind: "warning",

@@ -11,6 +11,11 @@ export const proxyNames: ReadonlySet<string> = new Set(
   ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
 );
 
+/** Also in mixed case: on Windows `Http_Proxy` is the same variable, and its value as secret. */
+export function isProxy(name: string): boolean {
+  return proxyNames.has(name) || proxyNames.has(name.toUpperCase());
+}
+
 /** Build arguments that mean something to the build itself, and so are used without any ARG. */
 const builderNames = new Set(["SOURCE_DATE_EPOCH"]);
 
@@ -96,18 +101,57 @@ export class GlobalScope {
   }
 }
 
+/** Variables in order of their first setting. Without letter case (Windows) the first spelling of a name stays. */
+class Variables<T> {
+  readonly #foldsCase: boolean;
+  readonly #values = new Map<string, { readonly name: string; readonly value: T }>();
+
+  constructor(foldsCase: boolean) {
+    this.#foldsCase = foldsCase;
+  }
+
+  #key(name: string): string {
+    return this.#foldsCase ? name.toUpperCase() : name;
+  }
+
+  get(name: string): T | undefined {
+    return this.#values.get(this.#key(name))?.value;
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(this.#key(name));
+  }
+
+  set(name: string, value: T): void {
+    const known = this.#values.get(this.#key(name));
+    this.#values.set(this.#key(name), { name: known?.name ?? name, value });
+  }
+
+  delete(name: string): void {
+    this.#values.delete(this.#key(name));
+  }
+
+  *[Symbol.iterator](): IterableIterator<[name: string, value: T]> {
+    for (const { name, value } of this.#values.values()) yield [name, value];
+  }
+}
+
 /** The variables of one stage while its instructions are read in order. */
 export class StageScope {
   readonly #global: GlobalScope;
-  readonly #env = new Map<string, string>();
-  readonly #args = new Map<string, string | undefined>();
+  readonly #foldsCase: boolean;
+  readonly #env: Variables<string>;
+  readonly #args: Variables<string | undefined>;
 
   /**
    * `env` is the base image's, as NAME=value. A stage built on another stage of the file passes that stage's scope:
-   * its ARGs are inherited, as in BuildKit.
+   * its ARGs are inherited, as in BuildKit. `os` windows: names of variables have no letter case.
    */
-  constructor(global: GlobalScope, env: readonly string[], base?: StageScope) {
+  constructor(global: GlobalScope, env: readonly string[], base?: StageScope, os = "linux") {
     this.#global = global;
+    this.#foldsCase = os === "windows";
+    this.#env = new Variables(this.#foldsCase);
+    this.#args = new Variables(this.#foldsCase);
     if (base !== undefined) for (const [name, value] of base.#args) this.#args.set(name, value);
     for (const each of env) {
       const equals = each.indexOf("=");
@@ -140,20 +184,24 @@ export class StageScope {
     for (const { key, value } of pairs) this.#env.set(key.text, value.text);
   }
 
+  #runVariables(): Variables<string> {
+    const found = new Variables<string>(this.#foldsCase);
+    for (const [name, value] of this.#global.proxies()) found.set(name, value);
+    for (const [name, value] of this.#args) if (value !== undefined) found.set(name, value);
+    for (const [name, value] of this.#env) found.set(name, value);
+    return found;
+  }
+
   /** What a RUN finds in its environment: proxies, then ARGs that have a value, then ENV over both. */
   runEnv(): Record<string, string> {
-    const env: Record<string, string> = {};
-    for (const [name, value] of this.#global.proxies()) env[name] = value;
-    for (const [name, value] of this.#args) if (value !== undefined) env[name] = value;
-    for (const [name, value] of this.#env) env[name] = value;
-    return env;
+    return Object.fromEntries(this.#runVariables());
   }
 
   /** runEnv without undeclared proxies: what may decide a cache key. */
   keyEnv(): Record<string, string> {
-    const env = this.runEnv();
-    for (const [name] of this.#global.proxies()) if (!this.#args.has(name) && !this.#env.has(name)) delete env[name];
-    return env;
+    const found = this.#runVariables();
+    for (const [name] of this.#global.proxies()) if (!this.#args.has(name) && !this.#env.has(name)) found.delete(name);
+    return Object.fromEntries(found);
   }
 
   /**
@@ -162,7 +210,7 @@ export class StageScope {
    */
   historyArgs(): string[] {
     return [...this.#args]
-      .filter(([name]) => !proxyNames.has(name))
+      .filter(([name]) => !isProxy(name))
       .map(([name, value]) => `${name}=${this.#env.get(name) ?? value ?? ""}`);
   }
 }

@@ -16,6 +16,7 @@ export const inputCodes: CodeTable = {
   DF_BEFORE_FROM: row(2, "an instruction stands before the first FROM", "only ARG may stand before the first FROM"),
   DF_BLANK_NAME: row(2, "a name is empty once its variables are expanded", "look at the variables in that word"),
   DF_CHMOD: row(2, "--chmod has no valid mode", "write an octal number such as 755"),
+  DF_CHOWN: row(2, "--chown names an account that is not known", "for Windows give a well-known account or a SID"),
   DF_DUPLICATE_DIRECTIVE: row(2, "a parser directive is given twice"),
   DF_DUPLICATE_FLAG: row(2, "an instruction has the same flag twice"),
   DF_DUPLICATE_STAGE: row(2, "two stages have the same name", "give each stage a name of its own"),
@@ -72,6 +73,7 @@ export const inputCodes: CodeTable = {
     "put the text into a file of the context",
   ),
   DF_VOLUME: row(2, "VOLUME has no valid path"),
+  DF_WINDOWS_PATH: row(2, "a path of a Windows image is not on drive C:", "write C:\\folder, /folder or folder"),
 
   CTX_NONE: row(2, "the build has no context to take files from", "give a folder: `wbuild build -f Dockerfile FOLDER`"),
   CTX_NO_DOCKERFILE: row(2, "the Dockerfile cannot be read", "name it with -f"),

@@ -17,10 +17,19 @@ export interface SourceOp {
   readonly platform: Platform;
 }
 
+/** Absent means Linux: what was known of a Linux step before there were others is still known. */
+interface OnSystem {
+  readonly os?: "windows";
+}
+
 /** Input 0: the file system the process runs on. */
-export interface RunOp {
+export interface RunOp extends OnSystem {
   readonly kind: "run";
   readonly argv: readonly string[];
+  /** Windows, shell form: the whole command line as dockerd would hand it over; argv then only says what runs. */
+  readonly commandLine?: string;
+  /** Windows: what the base says it is, such as 10.0.20348.2700. */
+  readonly osVersion?: string;
   /** `NAME=value`, in order; ENV and declared ARGs. */
   readonly env: readonly string[];
   /** Proxy variables: given to the process, but no part of the id (they differ from host to host and must not leak). */
@@ -33,11 +42,13 @@ export interface RunOp {
 }
 
 /** Input 0: the file system copied onto. Input 1, if `from` is "node": the file system copied from. */
-export interface CopyOp {
+export interface CopyOp extends OnSystem {
   readonly kind: "copy" | "add";
   readonly from: "context" | "node";
   readonly sources: readonly string[];
-  /** Absolute; a trailing slash means folder. */
+  /** The system of the files copied from, where it is not Linux: they are looked up by its rules. */
+  readonly fromOs?: "windows";
+  /** Absolute, with slashes; a trailing one means folder. On Windows counted from C:. */
   readonly target: string;
   readonly chown?: string;
   /** Permission bits for files and folders. */
@@ -45,8 +56,9 @@ export interface CopyOp {
 }
 
 /** Input 0: the file system. WORKDIR: makes the folder where it is missing. */
-export interface MkdirOp {
+export interface MkdirOp extends OnSystem {
   readonly kind: "mkdir";
+  /** Absolute, with slashes; on Windows counted from C:. */
   readonly path: string;
   /** The stage's USER: what is made belongs to it. */
   readonly user?: string;

@@ -2,7 +2,8 @@
 import { posix } from "node:path";
 import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
-import type { Word } from "../dockerfile/instruction.ts";
+import type { Copy, Instruction, Word } from "../dockerfile/instruction.ts";
+import { swallowedBackslash, windowsSource, windowsTarget } from "../image/windows-path.ts";
 
 /** Absolute and clean; a trailing slash stays where the text means a folder (`x/`, `.`, `x/..`). */
 export function targetPath(workdir: string | undefined, text: string): string {
@@ -11,6 +12,43 @@ export function targetPath(workdir: string | undefined, text: string): string {
   const joined = posix.join("/", text.startsWith("/") ? "" : (workdir ?? ""), text);
   const clean = joined.length > 1 ? joined.replace(/\/+$/, "") : joined;
   return isFolder && clean !== "/" ? `${clean}/` : clean;
+}
+
+/** The system of the image that is made, and of the files a COPY takes. */
+export interface CopySystems {
+  readonly os: string;
+  readonly fromOs: string | undefined;
+}
+
+/**
+ * Sources and target as the op keeps them. Where one side is Windows, backslashes separate and drives fall away, as dockerd
+ * and BuildKit have it. Throws DF_WINDOWS_PATH.
+ */
+export function copyPaths(step: Copy, workdir: string | undefined, { os, fromOs }: CopySystems, source: SourceText) {
+  const isWindows = os === "windows";
+  const sourceOf = (word: Word) => (isWindows || fromOs === "windows" ? windowsSource(word, source) : word.text);
+  const target = isWindows ? windowsTarget(workdir, step.target, source) : targetPath(workdir, step.target.text);
+  return { sources: step.sources.map(sourceOf), target };
+}
+
+/** The first word of an instruction in which the escape character seems to swallow a path's backslash: `C:\app`. */
+export function swallowedPath(raw: Instruction): string | undefined {
+  const words = (): readonly Word[] => {
+    switch (raw.kind) {
+      case "WORKDIR":
+        return [raw.path];
+      case "COPY":
+      case "ADD":
+        return [...raw.sources, raw.target];
+      case "ENV":
+        return raw.pairs.map((pair) => pair.value);
+      case "VOLUME":
+        return raw.paths;
+      default:
+        return [];
+    }
+  };
+  return words().find((word) => swallowedBackslash(word.text))?.text;
 }
 
 /** `--chmod=755`. Throws DF_CHMOD. */

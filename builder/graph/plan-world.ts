@@ -35,6 +35,7 @@ export interface PlanWorld {
 /** A stage that was read to its end. */
 export interface PlannedStage {
   readonly node: Node;
+  readonly platform: Platform;
   finish(): Target;
   /** For a stage whose FROM names this one. */
   asStart(): Start;

@@ -37,6 +37,7 @@ export async function planBuild(dockerfile: Dockerfile, options: PlanOptions): P
   for (const { text, span } of dockerfile.warnings) options.warn(text, span.start.line);
   for (const name of global.unused()) options.warn(`build argument ${name} is not used by any ARG`);
   const plan = await world.stageOf(target);
+  warnOfScratch(plan, target, options);
   return { target: withLabels(plan.finish(), options.labels), nodes: nodesOf(plan.node) };
 }
 
@@ -47,6 +48,16 @@ function once<K, V>(known: Map<K, V>, key: K, make: () => V): V {
   const made = make();
   known.set(key, made);
   return made;
+}
+
+/** Windows takes a lowest layer only with the registry's five hives in it; COPY --from and folders as output need none. */
+function warnOfScratch({ node, platform }: PlannedStage, stage: Stage, options: PlanOptions): void {
+  let bottom = node;
+  while (bottom.inputs[0]) bottom = bottom.inputs[0];
+  if (platform.os !== "windows" || bottom.op.kind !== "source" || bottom.op.reference !== undefined) return;
+  const text =
+    "Windows imports an image on scratch only when its first layer brings the hives in Windows/System32/config";
+  options.warn(text, stage.from.span.start.line);
 }
 
 async function planStage(world: PlanWorld, stage: Stage): Promise<PlannedStage> {

@@ -33,15 +33,19 @@ export function networkOf(step: Run, usual: NetworkMode, source: SourceText): Ne
   return asked === "none" || asked === "host" ? asked : usual;
 }
 
-/** NAME=value of what only --build-arg gave, in both spellings: some programs read one of them, others the other. */
+/**
+ * NAME=value of what only --build-arg gave, on Linux in both spellings: some programs read one of them, others the other.
+ */
 export function proxyEnvOf(
   runEnv: Readonly<Record<string, string>>,
   keyEnv: Readonly<Record<string, string>>,
+  os: string,
 ): string[] {
   const pairs: string[] = [];
   for (const [name, value] of Object.entries(runEnv)) {
     if (keyEnv[name] !== undefined) continue;
     pairs.push(`${name}=${value}`);
+    if (os === "windows") continue;
     const other = name === name.toUpperCase() ? name.toLowerCase() : name.toUpperCase();
     if (runEnv[other] === undefined) pairs.push(`${other}=${value}`);
   }

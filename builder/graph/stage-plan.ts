@@ -4,17 +4,19 @@ import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import { dockerfileError } from "../dockerfile/errors.ts";
 import { expandInstruction } from "../dockerfile/expand.ts";
-import type { Copy, From, Instruction, Run, Stage, Workdir } from "../dockerfile/instruction.ts";
+import type { Copy, From, Instruction, Run, Stage, Word, Workdir } from "../dockerfile/instruction.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
 import { StageScope } from "../dockerfile/scope.ts";
 import { type Origin, originOfCopy } from "../dockerfile/stages.ts";
-import { applyInstruction, argvOf, baseConfig, inheritConfig } from "../image/config.ts";
+import { applyInstruction, argvOf, baseConfig, commandLineOf, inheritConfig } from "../image/config.ts";
 import { type CreatedByOptions, createdBy, historyComment } from "../image/created-by.ts";
+import { belowDrive } from "../image/windows-path.ts";
 import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
-import { parseMode, targetPath } from "./paths.ts";
+import { copyPaths, parseMode, swallowedPath } from "./paths.ts";
 import type { PlannedStage, PlanWorld, Start } from "./plan-world.ts";
 import { networkOf, proxyEnvOf } from "./run-surroundings.ts";
+import { checkWindowsFlags } from "./windows-flags.ts";
 
 type Step = Exclude<Instruction, From>;
 
@@ -38,7 +40,7 @@ export class StagePlan implements PlannedStage {
     this.#node = start.node;
     this.#author = start.author;
     this.#config = start.config;
-    this.#scope = new StageScope(world.global, start.config.Env ?? [], start.scope);
+    this.#scope = new StageScope(world.global, start.config.Env ?? [], start.scope, start.platform.os);
     this.#total = 1 + stage.instructions.filter(makesLayer).length;
   }
 
@@ -64,6 +66,14 @@ export class StagePlan implements PlannedStage {
     return this.#node;
   }
 
+  get platform(): Platform {
+    return this.#start.platform;
+  }
+
+  get #isWindows(): boolean {
+    return this.#start.platform.os === "windows";
+  }
+
   finish(): Target {
     return {
       platform: this.#start.platform,
@@ -86,6 +96,7 @@ export class StagePlan implements PlannedStage {
   async add(raw: Step): Promise<void> {
     const { dockerfile, source } = this.#world;
     const step = expandInstruction(raw, this.#scope.lookup, { escape: dockerfile.escape, source });
+    if (this.#isWindows && dockerfile.escape === "\\") this.#warnOfEscapes(raw);
     switch (step.kind) {
       case "ARG": {
         this.#note(step, { declared: this.#scope.declare(step) });
@@ -109,24 +120,44 @@ export class StagePlan implements PlannedStage {
     this.#note(step);
   }
 
+  /** `WORKDIR C:\app` comes out as C:app: no error in Docker either, and hardly ever meant. */
+  #warnOfEscapes(raw: Step): void {
+    const word = swallowedPath(raw);
+    if (word === undefined) return;
+    const text = `\\ is the escape character here, so ${word} loses its backslashes: begin the file with # escape=\`, or write / or \\\\`;
+    this.#world.options.warn(text, raw.span.start.line);
+  }
+
   #apply(step: Step): void {
     const { os } = this.#start.platform;
-    this.#config = applyInstruction(this.#config, step, { os, cmdSet: this.#cmdSet, source: this.#world.source });
+    const before = this.#config;
+    this.#config = applyInstruction(before, step, { os, cmdSet: this.#cmdSet, source: this.#world.source });
     if (step.kind === "CMD") this.#cmdSet = true;
+    // One mark for both: with it the first of all words is taken as it is, without it each is quoted.
+    const isMixed = before.Entrypoint?.length && before.ArgsEscaped !== this.#config.ArgsEscaped;
+    if (this.#isWindows && step.kind === "CMD" && isMixed) {
+      const text = "a shell form and an exec form of ENTRYPOINT and CMD do not go together on Windows";
+      this.#world.options.warn(text, step.span.start.line);
+    }
   }
 
   #run(step: Run): void {
     const { options } = this.#world;
     const config = this.#config;
     const keyEnv = this.#scope.keyEnv();
-    const proxyEnv = proxyEnvOf(this.#scope.runEnv(), keyEnv);
+    const { os, "os.version": osVersion } = this.#start.platform;
+    const proxyEnv = proxyEnvOf(this.#scope.runEnv(), keyEnv, os);
+    const commandLine = commandLineOf(step.command, config, os);
     const network = networkOf(step, options.network, this.#world.source);
     this.#layer(step, {
       kind: "run",
-      argv: argvOf(step.command, config, this.#start.platform.os),
+      ...this.#system(),
+      argv: argvOf(step.command, config, os),
+      ...(commandLine === undefined ? {} : { commandLine }),
+      ...(this.#isWindows && osVersion !== undefined ? { osVersion } : {}),
       env: Object.entries(keyEnv).map(([name, value]) => `${name}=${value}`),
       proxyEnv,
-      cwd: config.WorkingDir || "/",
+      cwd: config.WorkingDir || (this.#isWindows ? "C:\\" : "/"),
       user: config.User ?? "",
       network,
       extraHosts: options.extraHosts,
@@ -134,40 +165,50 @@ export class StagePlan implements PlannedStage {
     });
   }
 
-  async #copy(step: Copy): Promise<void> {
-    if (step.kind === "ADD") refuseRemote(step, this.#world);
-    const from = step.from ? await this.#fromNode(step) : undefined;
-    const op: Op = {
-      kind: step.kind === "ADD" ? "add" : "copy",
-      from: from ? "node" : "context",
-      sources: step.sources.map((word) => word.text),
-      target: targetPath(this.#config.WorkingDir, step.target.text),
-      ...(step.chown === undefined ? {} : { chown: step.chown.text }),
-      ...(step.chmod === undefined ? {} : { chmod: parseMode(step.chmod, this.#world.source) }),
-    };
-    this.#layer(step, op, from ? [from] : []);
+  /** What marks an op of a Windows image; nothing for Linux, whose ids are older than that mark. */
+  #system(): { os?: "windows" } {
+    return this.#isWindows ? { os: "windows" } : {};
   }
 
-  async #fromNode(step: Copy & { readonly from?: NonNullable<Copy["from"]> }): Promise<Node> {
+  async #copy(step: Copy): Promise<void> {
+    const { source } = this.#world;
+    if (step.kind === "ADD") refuseRemote(step, this.#world);
+    if (this.#isWindows) checkWindowsFlags(step, source);
+    const from = step.from ? await this.#fromNode(step, step.from) : undefined;
+    const systems = { os: this.#start.platform.os, fromOs: from?.os };
+    const op: Op = {
+      kind: step.kind === "ADD" ? "add" : "copy",
+      ...this.#system(),
+      from: from ? "node" : "context",
+      ...(from?.os === "windows" ? { fromOs: "windows" } : {}),
+      ...copyPaths(step, this.#config.WorkingDir, systems, source),
+      ...(step.chown === undefined ? {} : { chown: step.chown.text }),
+      ...(step.chmod === undefined ? {} : { chmod: parseMode(step.chmod, source) }),
+    };
+    this.#layer(step, op, from ? [from.node] : []);
+  }
+
+  async #fromNode(step: Copy, word: Word): Promise<{ node: Node; os: string }> {
     const { dockerfile, source, options } = this.#world;
-    const word = step.from as NonNullable<Copy["from"]>;
     const origin = originOfCopy(dockerfile, word);
     if (origin.kind !== "stage") {
       const image = origin.kind === "image" ? origin.name : "scratch";
-      return (await this.#world.sourceOf(image, options.targetPlatform)).node;
+      const { node, base } = await this.#world.sourceOf(image, options.targetPlatform);
+      return { node, os: base?.config.os ?? options.targetPlatform.os };
     }
     if (origin.stage === this.#stage) {
-      throw dockerfileError("DF_STAGE_CYCLE", "COPY --from names its own stage", { span: word.span, source });
+      throw dockerfileError("DF_STAGE_CYCLE", `${step.kind} --from names its own stage`, { span: word.span, source });
     }
-    return (await this.#world.stageOf(origin.stage)).node;
+    const { node, platform } = await this.#world.stageOf(origin.stage);
+    return { node, os: platform.os };
   }
 
   #workdir(step: Workdir): void {
     this.#apply(step);
-    const path = this.#config.WorkingDir ?? "/";
-    const user = this.#config.User;
+    const { WorkingDir: folder = "/", User: user } = this.#config;
+    const path = this.#isWindows ? `/${belowDrive(folder)}` : folder;
     if (path === "/") this.#note(step);
-    else this.#layer(step, { kind: "mkdir", path, ...(user ? { user } : {}) });
+    else this.#layer(step, { kind: "mkdir", ...this.#system(), path, ...(user && !this.#isWindows ? { user } : {}) });
   }
 
   /** A node on top of the stage, and its line of history. */

@@ -11,6 +11,7 @@ import { parseConfig, parseManifest } from "../../registry/oci/schema.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import { choosePlatform, formatPlatform, platformMatches } from "./platform.ts";
 import { readBytes } from "./read-bytes.ts";
+import { normalizeFolder } from "./windows-path.ts";
 
 export interface BaseImage {
   /** Full reference. */
@@ -22,6 +23,8 @@ export interface BaseImage {
 
 export interface BaseOptions {
   readonly platform: Platform;
+  /** Nobody asked for that platform: an image that exists for Windows only is taken, too. */
+  readonly orWindows?: boolean;
   /** Ask the registry also for what is here. */
   readonly pull: boolean;
   readonly signal: AbortSignal;
@@ -38,12 +41,16 @@ export async function findBase(
   const reference = formatReference(parsed);
   const isLocal = parsed.registry === "wbuild.local";
   if (isLocal || !options.pull) {
-    const known = await stored(store, reference, options.platform, isLocal);
+    const known = await stored(store, reference, options, isLocal);
     if (known) return known;
   }
   const repository = (await registry()).repository(parsed);
   const { resolveImage } = await import("../../registry/pull.ts");
-  const choose = (manifests: readonly Descriptor[]) => choosePlatform(manifests, options.platform);
+  const choose = (manifests: readonly Descriptor[]) =>
+    platformsOf(options).reduce<Descriptor | undefined>(
+      (found, each) => found ?? choosePlatform(manifests, each),
+      undefined,
+    );
   const resolved = await resolveImage(repository, parsed.digest ?? parsed.tag ?? "latest", {
     choose,
     signal: options.signal,
@@ -51,6 +58,11 @@ export async function findBase(
   const [manifest, config] = [await put(store, resolved.manifest), await put(store, resolved.config)];
   store.cache.put(rowName(reference, options.platform), JSON.stringify({ manifest }), [manifest.digest, config.digest]);
   return imageOf(reference, await readManifest(store, manifest), await readConfig(store, config));
+}
+
+/** What may be taken, best first. */
+function platformsOf({ platform, orWindows }: Pick<BaseOptions, "platform" | "orWindows">): Platform[] {
+  return orWindows ? [platform, { os: "windows", architecture: platform.architecture }] : [platform];
 }
 
 function rowName(reference: string, platform: Platform): string {
@@ -64,21 +76,25 @@ const rowShape = v.object({
 async function stored(
   store: Store,
   reference: string,
-  platform: Platform,
+  options: Pick<BaseOptions, "platform" | "orWindows">,
   isLocal: boolean,
 ): Promise<BaseImage | undefined> {
+  const { platform } = options;
   const ref = store.refs.get(reference)?.descriptor;
   const row = ref ? undefined : store.cache.get(rowName(reference, platform));
   const found = ref ?? (row ? (v.parse(rowShape, JSON.parse(row.value)).manifest as Descriptor) : undefined);
   if (!found) return undefined;
   const manifest = await readManifest(store, found);
   const config = await readConfig(store, manifest.config);
-  if (platformMatches(config, platform)) return imageOf(reference, manifest, config);
+  if (platformsOf(options).some((each) => platformMatches(config, each))) return imageOf(reference, manifest, config);
   if (!isLocal) return undefined;
   throw new WbuildError(
     "IMG_PLATFORM",
     `${reference} is made for ${formatPlatform(config)}, not for ${formatPlatform(platform)}`,
-    { facts: { reference, found: formatPlatform(config), wanted: formatPlatform(platform) } },
+    {
+      facts: { reference, found: formatPlatform(config), wanted: formatPlatform(platform) },
+      hint: `for a stage of its own platform write FROM --platform=${config.os}/${config.architecture}`,
+    },
   );
 }
 
@@ -111,7 +127,8 @@ export function layersOf(manifest: Manifest, config: ImageConfig): Layer[] {
 function imageOf(reference: string, manifest: Manifest, config: ImageConfig): BaseImage {
   const { WorkingDir } = config.config ?? {};
   // Foreign configurations have folders such as "app" or "../app": as in other builders they are meant from the root.
-  const absolute = WorkingDir ? { config: { ...config.config, WorkingDir: posix.resolve("/", WorkingDir) } } : {};
+  const folder = config.os === "windows" ? normalizeFolder : (text: string) => posix.resolve("/", text);
+  const absolute = WorkingDir ? { config: { ...config.config, WorkingDir: folder(WorkingDir) } } : {};
   return { reference, config: { ...config, ...absolute }, layers: layersOf(manifest, config) };
 }
 

@@ -1,12 +1,13 @@
 /** The effect of instructions on an image's configuration, by Docker's rules. Pure: a config goes in, a new one comes out. */
-import { posix, win32 } from "node:path";
+import { posix } from "node:path";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import { nearest } from "../diagnose/nearest.ts";
 import type { SourceText, Span } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
-import type { Command, Expose, Healthcheck, Instruction, Stopsignal, Volume } from "../dockerfile/instruction.ts";
+import type { Command, Expose, Healthcheck, Instruction, Stopsignal, Volume, Word } from "../dockerfile/instruction.ts";
 import { parsePorts } from "./ports.ts";
 import { isSignal, signalNames } from "./signals.ts";
+import { joinWindowsFolder, normalizeFolder } from "./windows-path.ts";
 
 export interface ApplyOptions {
   /** The image's, as in its platform. */
@@ -17,26 +18,30 @@ export interface ApplyOptions {
   readonly source: SourceText;
 }
 
-const paths: Readonly<Record<string, string>> = {
-  windows: "c:\\Windows\\System32;c:\\Windows",
-};
 const linuxPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** What FROM scratch begins with. */
+/** What FROM scratch begins with. Windows has its PATH in the registry: one in Env would hide that from every program. */
 export function baseConfig(os: string): ContainerConfig {
-  return { Env: [`PATH=${paths[os] ?? linuxPath}`], WorkingDir: "/" };
+  return os === "windows" ? {} : { Env: [`PATH=${linuxPath}`], WorkingDir: "/" };
 }
 
-/** A base image's config as a build goes on from it: PATH is always set, and its ONBUILD triggers are not inherited. */
+/**
+ * A base image's config as a build goes on from it: its ONBUILD triggers are not inherited; on Linux PATH is always set, on
+ * Windows the folder gets dockerd's form.
+ */
 export function inheritConfig(
   base: ContainerConfig,
   os: string,
 ): { config: ContainerConfig; triggers: readonly string[] } {
-  const { OnBuild: triggers, ...kept } = base;
+  const { OnBuild, ...kept } = base;
+  const triggers = OnBuild ?? [];
+  if (os === "windows") {
+    const folder = kept.WorkingDir ? { WorkingDir: normalizeFolder(kept.WorkingDir) } : {};
+    return { config: { ...kept, ...folder }, triggers };
+  }
   const env = kept.Env ?? [];
-  const hasPath = env.some((each) => (os === "windows" ? /^path=/i : /^PATH=/).test(each));
-  const config = hasPath ? kept : { ...kept, Env: [...env, `PATH=${paths[os] ?? linuxPath}`] };
-  return { config, triggers: triggers ?? [] };
+  const hasPath = env.some((each) => each.startsWith("PATH="));
+  return { config: hasPath ? kept : { ...kept, Env: [...env, `PATH=${linuxPath}`] }, triggers };
 }
 
 /** The shell of shell forms: SHELL's, else the platform's. */
@@ -50,6 +55,27 @@ export function argvOf(command: Command, config: ContainerConfig, os: string): s
   return command.form === "exec" ? [...command.argv] : [...shellOf(config, os), command.line];
 }
 
+/**
+ * The command line of a shell form on Windows, as dockerd makes it: the shell's words and the text as written, nothing
+ * parsed, so that every quote reaches the program. Undefined for the exec form and for other systems.
+ */
+export function commandLineOf(command: Command, config: ContainerConfig, os: string): string | undefined {
+  if (os !== "windows" || command.form === "exec") return undefined;
+  return `${shellOf(config, os).join(" ")} ${command.line}`;
+}
+
+/**
+ * CMD or ENTRYPOINT as the config holds it. Windows: the shell form is one string, which ArgsEscaped marks as a whole command
+ * line; an exec form takes the mark away, and an empty one leaves it. Linux: ArgsEscaped is BuildKit's, of every CMD.
+ */
+function commandOf(command: Command, config: ContainerConfig, os: string) {
+  const line = commandLineOf(command, config, os);
+  const argv = line === undefined ? argvOf(command, config, os) : [line];
+  const { ArgsEscaped: marked, ...rest } = config;
+  const isMarked = argv.length === 0 ? marked : line !== undefined;
+  return { argv, rest: os === "windows" ? { ...rest, ...(isMarked ? { ArgsEscaped: true } : {}) } : config };
+}
+
 /** What MAINTAINER sets: the image's author, which is no part of the container config. */
 export function authorOf(instruction: Instruction): string | undefined {
   return instruction.kind === "MAINTAINER" ? instruction.name.text : undefined;
@@ -57,7 +83,7 @@ export function authorOf(instruction: Instruction): string | undefined {
 
 /**
  * The config after an instruction whose words are expanded (see expand.ts). FROM, ARG, RUN, COPY, ADD and MAINTAINER leave
- * it as it is. Throws DF_PORT, DF_SIGNAL, DF_VOLUME, DF_BLANK_NAME.
+ * it as it is. Throws DF_PORT, DF_SIGNAL, DF_VOLUME, DF_BLANK_NAME, DF_WINDOWS_PATH.
  */
 export function applyInstruction(
   config: ContainerConfig,
@@ -78,14 +104,16 @@ export function applyInstruction(
       return { ...config, Labels: sorted([...Object.entries(config.Labels ?? {}), ...added]) };
     }
     case "WORKDIR":
-      return { ...config, WorkingDir: joinFolder(config.WorkingDir, instruction.path.text, os) };
+      return { ...config, WorkingDir: joinFolder(config.WorkingDir, instruction.path, options) };
     case "USER":
       return { ...config, User: instruction.user.text };
-    case "CMD":
-      return { ...config, Cmd: argvOf(instruction.command, config, os), ArgsEscaped: true };
+    case "CMD": {
+      const { argv, rest } = commandOf(instruction.command, config, os);
+      return { ...rest, Cmd: argv, ...(os === "windows" ? {} : { ArgsEscaped: true }) };
+    }
     case "ENTRYPOINT": {
-      const argv = argvOf(instruction.command, config, os);
-      const { Cmd: cmd, Entrypoint: _, ...rest } = config;
+      const { argv, rest: marked } = commandOf(instruction.command, config, os);
+      const { Cmd: cmd, Entrypoint: _, ...rest } = marked;
       const kept = options.cmdSet && cmd !== undefined ? { ...rest, Cmd: cmd } : rest;
       return argv.length === 0 ? kept : { ...kept, Entrypoint: argv };
     }
@@ -112,22 +140,23 @@ export function applyInstruction(
   }
 }
 
-/** NAME=value in an environment list: replaced where it stands, else at the end. Windows names have no letter case. */
+/**
+ * NAME=value in an environment list: replaced where it stands, else at the end. Windows names have no letter case: the
+ * first spelling stays.
+ */
 export function setVariable(env: readonly string[], name: string, value: string, os = "linux"): string[] {
   const fold = (text: string): string => (os === "windows" ? text.toUpperCase() : text);
-  const isIt = (each: string): boolean => fold(each.split("=", 1)[0] ?? "") === fold(name);
-  const at = env.findIndex(isIt);
-  return at < 0 ? [...env, `${name}=${value}`] : env.map((each, index) => (index === at ? `${name}=${value}` : each));
+  const nameOf = (each: string): string => each.split("=", 1)[0] ?? "";
+  const at = env.findIndex((each) => fold(nameOf(each)) === fold(name));
+  if (at < 0) return [...env, `${name}=${value}`];
+  return env.map((each, index) => (index === at ? `${nameOf(each)}=${value}` : each));
 }
 
 /** WORKDIR: absolute as it is, relative behind the folder so far; clean, without a trailing separator. */
-export function joinFolder(current: string | undefined, folder: string, os: string): string {
-  if (os !== "windows") {
-    const joined = posix.join("/", folder.startsWith("/") ? "" : (current ?? ""), folder);
-    return joined.length > 1 ? joined.replace(/\/+$/, "") : joined;
-  }
-  const joined = win32.resolve("C:\\", current === undefined || current === "" ? "C:\\" : current, folder);
-  return joined;
+function joinFolder(current: string | undefined, word: Word, { os, source }: ApplyOptions): string {
+  if (os === "windows") return joinWindowsFolder(current, word, source);
+  const joined = posix.join("/", word.text.startsWith("/") ? "" : (current ?? ""), word.text);
+  return joined.length > 1 ? joined.replace(/\/+$/, "") : joined;
 }
 
 /** The ports of an EXPOSE, `80/tcp`, sorted as BuildKit sorts its words. Throws DF_PORT. */

@@ -5,7 +5,7 @@
 import type { ContainerConfig, History } from "../../registry/oci/image.ts";
 import { formatDuration } from "../dockerfile/go-duration.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
-import { type Argument, proxyNames } from "../dockerfile/scope.ts";
+import { type Argument, isProxy } from "../dockerfile/scope.ts";
 import { argvOf, exposedPorts, healthcheckOf } from "./config.ts";
 import { goQuote, goQuoteList, goQuoteNumber } from "./go-text.ts";
 
@@ -79,7 +79,7 @@ export function historyEntry(text: string, created: string, hasLayer: boolean): 
 }
 
 function argumentText({ name, value }: Argument): string {
-  return value === undefined || proxyNames.has(name) ? name : `${name}=${value}`;
+  return value === undefined || isProxy(name) ? name : `${name}=${value}`;
 }
 
 /** As Go prints the structure: `&{["CMD-SHELL" "true"] "30s" "0s" "0s" "0s" '\x03'}`. */

@@ -1,4 +1,7 @@
-/** Platforms: `linux/amd64`, `linux/arm/v7` and their many spellings, and which image of an index fits one. */
+/**
+ * Platforms: `linux/amd64`, `linux/arm/v7`, `windows(10.0.20348.2700)/amd64` and their many spellings, and which image of
+ * an index fits one.
+ */
 import type { Descriptor, Platform } from "../../layerfs/store/descriptor.ts";
 import { WbuildError } from "../../native/error.ts";
 import { nearest } from "../diagnose/nearest.ts";
@@ -46,8 +49,19 @@ export function normalizePlatform(platform: Platform): Platform {
 
 const part = /^[A-Za-z0-9_.-]{1,64}$/;
 
+/** `10.0.20348.2700+win32k`: os.version, then os.features. undefined when malformed. */
+function parseSystem(text: string): Pick<Platform, "os.version" | "os.features"> | undefined {
+  const [version = "", ...features] = text.split("+");
+  if (![...(version === "" && features.length > 0 ? [] : [version]), ...features].every((each) => part.test(each)))
+    return undefined;
+  return {
+    ...(version === "" ? {} : { "os.version": version }),
+    ...(features.length === 0 ? {} : { "os.features": features }),
+  };
+}
+
 /**
- * Reads `os/architecture[/variant]`, `os(version)/…`, or an architecture or os alone (the rest is the host's).
+ * Reads `os/architecture[/variant]`, `os(version+feature)/…`, or an architecture or os alone (the rest is the host's).
  * Throws IMG_PLATFORM_SYNTAX.
  */
 export function parsePlatform(text: string): Platform {
@@ -55,9 +69,9 @@ export function parsePlatform(text: string): Platform {
   const [first = "", second, third] = pieces;
   const system = /^([^()]*)(?:\(([^()]*)\))?$/.exec(first);
   const os = (system?.[1] ?? "").toLowerCase();
-  const version = system?.[2] ? { "os.version": system[2] } : {};
+  const version = system?.[2] === undefined ? {} : parseSystem(system[2]);
   const isWellFormed = pieces.length <= 3 && [os, ...pieces.slice(1)].every((piece) => part.test(piece));
-  if (!isWellFormed || (system?.[2] !== undefined && !part.test(system[2]))) throw unknownPlatform(text, undefined);
+  if (!isWellFormed || version === undefined) throw unknownPlatform(text, undefined);
   if (second === undefined) {
     if (knownSystems.includes(systems[os] ?? os)) {
       return normalizePlatform({ ...hostPlatform(), os: systems[os] ?? os, ...version });
@@ -84,9 +98,11 @@ function unknownPlatform(text: string, suggestion: string | undefined): WbuildEr
   });
 }
 
-/** `linux/amd64`, `linux/arm/v7`, `windows/amd64`. */
+/** `linux/amd64`, `linux/arm/v7`, `windows/amd64`, `windows(10.0.20348.2700+win32k)/amd64`. */
 export function formatPlatform(platform: Platform): string {
-  return [platform.os, platform.architecture, platform.variant].filter((piece) => piece).join("/");
+  const inside = [platform["os.version"] ?? "", ...(platform["os.features"] ?? [])].join("+");
+  const os = inside === "" ? platform.os : `${platform.os}(${inside})`;
+  return [os, platform.architecture, platform.variant].filter((piece) => piece).join("/");
 }
 
 /** Where this program runs, as an image for it would say: always linux, because that is what a step runs on here. */
@@ -96,14 +112,15 @@ export function hostPlatform(architecture: string = process.arch): Platform {
 
 /**
  * Can an image of platform `found` serve where `wanted` is asked for? The same os and architecture; the variant may be
- * lower for arm and amd64, whose later variants run the code of earlier ones. Windows: the build of os.version if both say it.
+ * lower for arm and amd64, whose later variants run the code of earlier ones. Windows: the build of os.version if both say
+ * it; os.features are no hindrance.
  */
 export function platformMatches(found: Platform, wanted: Platform): boolean {
-  return rank(normalizePlatform(found), normalizePlatform(wanted)) !== undefined;
+  return distance(normalizePlatform(found), normalizePlatform(wanted)) !== undefined;
 }
 
 /** 0 is exact, more is less fitting, undefined does not fit. */
-function rank(found: Platform, wanted: Platform): number | undefined {
+function distance(found: Platform, wanted: Platform): number | undefined {
   if (found.os !== wanted.os || found.architecture !== wanted.architecture) return undefined;
   if (!sameBuild(found["os.version"], wanted["os.version"])) return undefined;
   const [have, want] = [level(found), level(wanted)];
@@ -125,17 +142,47 @@ function sameBuild(found: string | undefined, wanted: string | undefined): boole
   return build(found) === build(wanted);
 }
 
+/** Order of versions part by part as numbers: 10.0.9 before 10.0.10; none before any. */
+function compareVersions(a: string | undefined, b: string | undefined): number {
+  const [left, right] = [a, b].map((version) =>
+    (version ?? "").split(".").map((each) => Number.parseInt(each, 10) || 0),
+  );
+  for (let i = 0; i < Math.max(left?.length ?? 0, right?.length ?? 0); i++) {
+    const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return (a === undefined ? 0 : 1) - (b === undefined ? 0 : 1);
+}
+
+/** Windows: the version that was asked for, else the newest; then who has the features that were asked for and no others. */
+function compareSystems(a: Platform, b: Platform, wanted: Platform): number {
+  const version = wanted["os.version"];
+  const exact = Number(b["os.version"] === version) - Number(a["os.version"] === version);
+  if (version !== undefined && exact !== 0) return exact;
+  const newer = compareVersions(b["os.version"], a["os.version"]);
+  if (newer !== 0) return newer;
+  const odd = ({ "os.features": has = [] }: Platform): number => {
+    const asked = wanted["os.features"] ?? [];
+    return (
+      asked.filter((each) => !has.includes(each)).length * 100 + has.filter((each) => !asked.includes(each)).length
+    );
+  };
+  return odd(a) - odd(b);
+}
+
 /**
  * The manifest of an index that fits best, the first among equals; undefined when none does. Descriptors without a
  * platform, and attestations (`unknown/unknown`), are never chosen.
  */
 export function choosePlatform(manifests: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
   const target = normalizePlatform(wanted);
-  let best: { descriptor: Descriptor; rank: number } | undefined;
-  for (const descriptor of manifests) {
-    if (descriptor.platform === undefined) continue;
-    const fit = rank(normalizePlatform(descriptor.platform), target);
-    if (fit !== undefined && (best === undefined || fit < best.rank)) best = { descriptor, rank: fit };
-  }
-  return best?.descriptor;
+  const fitting = manifests.flatMap((descriptor) => {
+    if (descriptor.platform === undefined) return [];
+    const platform = normalizePlatform(descriptor.platform);
+    const far = distance(platform, target);
+    return far === undefined ? [] : [{ descriptor, platform, far }];
+  });
+  // Sorting is stable: among equals the first stays first.
+  fitting.sort((a, b) => a.far - b.far || compareSystems(a.platform, b.platform, target));
+  return fitting[0]?.descriptor;
 }

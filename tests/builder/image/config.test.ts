@@ -15,12 +15,16 @@ function build(
   start: ContainerConfig = {},
   os = "linux",
 ): { config: ContainerConfig; history: string[] } {
-  const source = { name: "Dockerfile", text: `FROM x\n${lines}` };
+  // Directives stand before everything else.
+  const [, directive = "", rest = lines] = /^(# escape=.\n)(.*)$/s.exec(lines) ?? [];
+  const source = { name: "Dockerfile", text: `${directive}FROM x\n${rest}` };
   const dockerfile = parseDockerfile(source);
   const platform = { os, architecture: "amd64" };
   const scope = new StageScope(
     new GlobalScope(dockerfile, { buildPlatform: platform, targetPlatform: platform }),
     start.Env ?? [],
+    undefined,
+    os,
   );
   let config = start;
   let cmdSet = false;
@@ -159,10 +163,94 @@ test("FROM scratch begins with PATH and /", (t) => {
   t.deepEqual(inheritConfig({ Env: ["Path=C:\\"] }, "windows").config, { Env: ["Path=C:\\"] });
 });
 
-test("Windows: names without case, its own shell and folders", (t) => {
-  const { config } = build("ENV path=x\nWORKDIR app\nWORKDIR \\\\other\nCMD dir", { Env: ["Path=C:\\"] }, "windows");
-  t.deepEqual(config, { Env: ["path=x"], WorkingDir: "C:\\other", Cmd: ["cmd", "/S", "/C", "dir"], ArgsEscaped: true });
+test("FROM scratch of Windows has no PATH: one in Env would hide the registry's", (t) => {
+  t.deepEqual(baseConfig("windows"), {});
 });
+
+for (const [found, shown] of [
+  ["C:\\app", "C:\\app"],
+  ["c:/app/", "C:\\app"],
+  ["\\app\\x", "C:\\app\\x"],
+  ["/app", "C:\\app"],
+  ["app", "C:\\app"],
+  ["../app", "C:\\app"],
+  ["C:", "C:\\"],
+  ["D:\\data", "C:\\data"],
+  ["", ""],
+] as const) {
+  test(`Windows: a base's folder ${JSON.stringify(found)} is ${JSON.stringify(shown)}`, (t) => {
+    t.deepEqual(inheritConfig({ WorkingDir: found }, "windows").config, { WorkingDir: shown });
+  });
+}
+
+const tick = "# escape=`\n";
+const onWindows: [title: string, lines: string, start: ContainerConfig, expected: ContainerConfig][] = [
+  ["ENV keeps the first spelling", "ENV path=x B=1\nENV b=2", { Env: ["Path=C:\\"] }, { Env: ["Path=x", "B=2"] }],
+  ["ENV is expanded without case", `${tick}ENV Dir=C:\\x\nENV A=\${dIR}\\y`, {}, { Env: ["Dir=C:\\x", "A=C:\\x\\y"] }],
+  ["ARG is expanded without case", "ARG Version=1\nENV V=$VERSION", {}, { Env: ["V=1"] }],
+  ["WORKDIR a", "WORKDIR a", {}, { WorkingDir: "C:\\a" }],
+  ["WORKDIR after the base's", "WORKDIR a", { WorkingDir: "C:\\app" }, { WorkingDir: "C:\\app\\a" }],
+  ["WORKDIR c:\\\\foo", "WORKDIR c:\\\\foo", {}, { WorkingDir: "C:\\foo" }],
+  ["WORKDIR \\\\foo", "WORKDIR \\\\foo", { WorkingDir: "C:\\x" }, { WorkingDir: "C:\\foo" }],
+  ["WORKDIR \\\\foo under the backtick", `${tick}WORKDIR \\\\foo`, {}, { WorkingDir: "C:\\foo" }],
+  ["WORKDIR /foo", "WORKDIR /foo", { WorkingDir: "C:\\x" }, { WorkingDir: "C:\\foo" }],
+  ["WORKDIR C:/foo, bar", "WORKDIR C:/foo\nWORKDIR bar", {}, { WorkingDir: "C:\\foo\\bar" }],
+  ["WORKDIR C:/foo, \\\\bar", "WORKDIR C:/foo\nWORKDIR \\\\bar", {}, { WorkingDir: "C:\\bar" }],
+  ["WORKDIR C:x is relative", "WORKDIR /a\nWORKDIR C:x", {}, { WorkingDir: "C:\\a\\x" }],
+  ["WORKDIR cleans", `${tick}WORKDIR C:\\a\\.\\..\\b\\`, {}, { WorkingDir: "C:\\b" }],
+  ["WORKDIR never leaves C:", `${tick}WORKDIR ..\\..\\x`, { WorkingDir: "C:\\a" }, { WorkingDir: "C:\\x" }],
+  ["WORKDIR C:\\", `${tick}WORKDIR C:\\`, { WorkingDir: "C:\\a" }, { WorkingDir: "C:\\" }],
+  ["WORKDIR with blanks", `${tick}WORKDIR "C:\\Program Files\\x"`, {}, { WorkingDir: "C:\\Program Files\\x" }],
+  [
+    "CMD in shell form is one string",
+    `${tick}CMD app.exe --x "a b"`,
+    {},
+    { Cmd: ['cmd /S /C app.exe --x "a b"'], ArgsEscaped: true },
+  ],
+  ["CMD in exec form", 'CMD ["app.exe", "a b"]', { ArgsEscaped: true }, { Cmd: ["app.exe", "a b"] }],
+  ["CMD []", "CMD []", { Cmd: ["old"], ArgsEscaped: true }, { Cmd: [], ArgsEscaped: true }],
+  [
+    "CMD with SHELL",
+    'SHELL ["powershell", "-Command"]\nCMD Get-Item "C:"',
+    {},
+    { Shell: ["powershell", "-Command"], Cmd: ['powershell -Command Get-Item "C:"'], ArgsEscaped: true },
+  ],
+  [
+    "ENTRYPOINT in shell form drops an inherited CMD",
+    "ENTRYPOINT app",
+    { Cmd: ["old"] },
+    { Entrypoint: ["cmd /S /C app"], ArgsEscaped: true },
+  ],
+  ["ENTRYPOINT in exec form", 'ENTRYPOINT ["e"]', { ArgsEscaped: true }, { Entrypoint: ["e"] }],
+  ["USER as it is given", `${tick}USER NT\\me`, {}, { User: "NT\\me" }],
+  ["VOLUME as it is given", `${tick}VOLUME C:\\data`, {}, { Volumes: { "C:\\data": {} } }],
+  ["HEALTHCHECK", "HEALTHCHECK CMD app ping", {}, { Healthcheck: { Test: ["CMD-SHELL", "app ping"] } }],
+];
+for (const [title, lines, start, expected] of onWindows) {
+  test(`Windows config: ${title}`, (t) => t.deepEqual(build(lines, start, "windows").config, expected));
+}
+
+for (const text of ["D:\\x", "d:/x", "C:", "C:.", "\\\\server\\share", "//server/share/x", "\\\\.\\pipe\\x"]) {
+  test(`Windows: WORKDIR ${text} is refused with its place`, (t) => {
+    const error = t.throws(() => build(`${tick}WORKDIR ${text}`, {}, "windows"));
+    t.true(isWbuildError(error, "DF_WINDOWS_PATH"), error?.message);
+    if (isWbuildError(error)) t.like(error.facts, { span: { start: { line: 3, column: 9 } }, path: text });
+  });
+}
+
+for (const [lines, history] of [
+  ["RUN echo hi", ["RUN cmd /S /C echo hi # buildkit"]],
+  [`${tick}RUN echo "a  b" > C:\\x`, ['RUN cmd /S /C echo "a  b" > C:\\x # buildkit']],
+  ["ARG A=b\nRUN x", ["ARG A=b", "RUN |1 A=b cmd /S /C x # buildkit"]],
+  [`${tick}COPY a C:\\b\\`, ["COPY a C:\\b\\ # buildkit"]],
+  ["WORKDIR /a\nWORKDIR b", ["WORKDIR C:\\a", "WORKDIR C:\\a\\b"]],
+  ["CMD echo hi", ['CMD ["cmd /S /C echo hi"]']],
+  ["ARG Http_Proxy=secret", ["ARG Http_Proxy"]],
+] as const) {
+  test(`Windows: history text of ${lines.replaceAll("\n", "; ")}`, (t) => {
+    t.deepEqual(build(lines, {}, "windows").history, [...history]);
+  });
+}
 
 const texts: [lines: string, history: string[]][] = [
   ["RUN echo hi", ["RUN /bin/sh -c echo hi # buildkit"]],

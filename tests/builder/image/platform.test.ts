@@ -39,13 +39,20 @@ test("an os alone takes the host's architecture", (t) => {
   t.deepEqual(parsePlatform("windows"), { ...hostPlatform(), os: "windows" });
 });
 
-test("a Windows version in parentheses", (t) => {
-  t.deepEqual(parsePlatform("windows(10.0.20348.1)/amd64"), {
-    os: "windows",
-    "os.version": "10.0.20348.1",
-    architecture: "amd64",
+const versions: [text: string, expected: Platform][] = [
+  ["windows(10.0.20348.1)/amd64", { os: "windows", "os.version": "10.0.20348.1", architecture: "amd64" }],
+  [
+    "windows(10.0.20348.1+win32k)/amd64",
+    { os: "windows", "os.version": "10.0.20348.1", "os.features": ["win32k"], architecture: "amd64" },
+  ],
+  ["windows(+win32k)/arm64", { os: "windows", "os.features": ["win32k"], architecture: "arm64" }],
+];
+for (const [text, expected] of versions) {
+  test(`a Windows version in parentheses: ${text}`, (t) => {
+    t.deepEqual(parsePlatform(text), expected);
+    t.is(formatPlatform(expected), text);
   });
-});
+}
 
 for (const text of [
   "",
@@ -56,6 +63,11 @@ for (const text of [
   "li nux/amd64",
   "linx",
   "linux/amd64/..\u0000",
+  "windows()/amd64",
+  "windows(+)/amd64",
+  "windows(10+)/amd64",
+  "windows(10.0.1/amd64",
+  "windows(1 0)/amd64",
   "x".repeat(100),
 ]) {
   test(`platform refused: ${JSON.stringify(text.slice(0, 20))}`, (t) => {
@@ -104,6 +116,10 @@ const index = [
   of({ os: "linux", architecture: "amd64" }, 6),
   of({ os: "windows", architecture: "amd64", "os.version": "10.0.17763.9" }, 7),
   of({ os: "windows", architecture: "amd64", "os.version": "10.0.20348.9" }, 8),
+  of({ os: "windows", architecture: "amd64", "os.version": "10.0.20348.10" }, 9),
+  of({ os: "windows", architecture: "amd64", "os.version": "10.0.20348.10", "os.features": ["win32k"] }, 10),
+  of({ os: "windows", architecture: "amd64" }, 11),
+  of({ os: "windows", architecture: "arm64" }, 12),
 ];
 const choices: [wanted: Platform, size: number | undefined][] = [
   [parsePlatform("linux/amd64"), 5],
@@ -112,11 +128,18 @@ const choices: [wanted: Platform, size: number | undefined][] = [
   [parsePlatform("linux/arm/v6"), 3],
   [parsePlatform("linux/arm/v5"), undefined],
   [parsePlatform("linux/s390x"), undefined],
-  [parsePlatform("windows/amd64"), 7],
-  [parsePlatform("windows(10.0.20348.500)/amd64"), 8],
+  [parsePlatform("windows/amd64"), 9],
+  [parsePlatform("windows(10.0.17763.9)/amd64"), 7],
+  [parsePlatform("windows(10.0.20348.9)/amd64"), 8],
+  [parsePlatform("windows(10.0.20348.500)/amd64"), 9],
+  [parsePlatform("windows(10.0.20348)/amd64"), 9],
+  [parsePlatform("windows(10.0.20348.10+win32k)/amd64"), 10],
+  [parsePlatform("windows(+win32k)/amd64"), 10],
+  [parsePlatform("windows(10.0.26100.1)/amd64"), 11],
+  [parsePlatform("windows/arm64"), 12],
 ];
 for (const [wanted, size] of choices) {
-  test(`from the index for ${formatPlatform(wanted)} ${wanted["os.version"] ?? ""}: ${size ?? "none"}`, (t) => {
+  test(`from the index for ${formatPlatform(wanted)}: ${size ?? "none"}`, (t) => {
     t.is(choosePlatform(index, wanted)?.size, size);
   });
 }

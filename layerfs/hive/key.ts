@@ -28,6 +28,8 @@ export interface HiveKey {
   readonly lastWrite: bigint;
   /** Those flags of `nk` that are content: 0x08 no delete, 0x10 symlink, 0x40 predefined handle, 0x380 virtualisation. */
   readonly flags: number;
+  /** Of a key with flag 0x40: the number of the predefined key that opening it gives. Such a key has no values. */
+  readonly predefinedHandle?: number | undefined;
   /** Byte 54 of `nk`: Wow64 and virtualisation marks. Carried, never compared. */
   readonly userFlags: number;
   /** UTF-16LE bytes, undefined when there is none. */

@@ -10,6 +10,7 @@ export class KeyTree implements HiveKey {
   name: string;
   lastWrite = 0n;
   flags = 0;
+  predefinedHandle: number | undefined;
   userFlags = 0;
   className: Uint8Array | undefined;
   security: Uint8Array | undefined;

@@ -36,8 +36,19 @@ export function upcaseUnit(unit: number): number {
 }
 
 /** -1, 0 or 1: the order in which Windows keeps names, by upper-cased units. */
-export function compareNames(a: string, b: string): number {
-  const x = upcase(a);
-  const y = upcase(b);
-  return x < y ? -1 : x > y ? 1 : 0;
+export function compareNames(a: string, b: string): -1 | 0 | 1 {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const x = a.charCodeAt(at);
+    const y = b.charCodeAt(at);
+    if (x === y) continue;
+    const difference = (table[x] ?? x) - (table[y] ?? y);
+    if (difference !== 0) return difference < 0 ? -1 : 1;
+  }
+  return a.length === b.length ? 0 : a.length < b.length ? -1 : 1;
+}
+
+/** True when Windows takes both for one name. */
+export function sameName(a: string, b: string): boolean {
+  return a.length === b.length && compareNames(a, b) === 0;
 }

@@ -1,0 +1,38 @@
+/** What is wrong with a hive's bytes and where: thrown when a caller wants all or nothing, collected when it wants what is left. */
+
+import { WbuildError } from "../../../native/error.ts";
+
+export interface Damage {
+  /** In the file (of a recovered hive: in the file after its logs), from its first byte. */
+  readonly offset: number;
+  /** What was being read: "base block", "bin", "cell", "nk", "vk", "sk", "lh", "value list", "data", "class", "log" … */
+  readonly record: string;
+  /** In words. */
+  readonly what: string;
+}
+
+/** Takes a damage and returns to carry on without what was damaged, or throws. */
+export type Tell = (damage: Damage) => void;
+
+/** Throws HIVE_DAMAGED. */
+export function refuseDamage(damage: Damage): never {
+  const { offset, record, what } = damage;
+  throw new WbuildError("HIVE_DAMAGED", `the hive is damaged: ${what} (${record} at offset ${hex(offset)})`, {
+    facts: { offset, record, what },
+  });
+}
+
+/** A teller for views that look at the same place again and again: each damage once. */
+export function once(tell: Tell): Tell {
+  const told = new Set<string>();
+  return (damage) => {
+    const name = `${damage.offset} ${damage.what}`;
+    if (told.has(name)) return;
+    told.add(name);
+    tell(damage);
+  };
+}
+
+export function hex(offset: number): string {
+  return `0x${offset.toString(16)}`;
+}

@@ -9,6 +9,10 @@ const rebuild = "run `npm run setup` in the checkout";
 const host = "`wbuild doctor` says what this host lacks";
 
 export const contentCodes: CodeTable = {
+  HIVE_DAMAGED: row(1, "a registry hive is damaged", "`wbuild hive check FILE` lists all that is wrong with it"),
+  HIVE_FORMAT: row(1, "a file is no registry hive, or one of an unknown version"),
+  HIVE_LIMIT: row(1, "a registry has something that a hive cannot hold", "the message names the key or value"),
+
   IMG_AMBIGUOUS: row(2, "several images have an ID that starts so", "give more of its digits"),
   IMG_DEBOOTSTRAP: row(4, "mmdebstrap could not make the base image", "look at its last output, and at the mirror"),
   IMG_FORMAT: row(2, "a --format template is wrong", "for example '{{.ID}} {{json .Config}}'"),
@@ -115,6 +119,11 @@ export const contentCodes: CodeTable = {
   TREE_LOOP: row(1, "a path in the image is a circle of symbolic links"),
   TREE_NO_CONTENT: row(4, "a file's content is not at hand", "pull or build the image again"),
   TREE_PATTERN: row(2, "a wildcard pattern cannot be read", "the forms are *, ?, [a-z] and \\ before a character"),
+
+  WIN_NAME: row(1, "a file has a name that Windows cannot have", "rename it, or leave it out with .dockerignore"),
+  WIN_PATH: row(2, "a path is none of a Windows image", "write it as C:\\folder\\name or /folder/name"),
+  WIN_SDDL: row(1, "the text of a security descriptor cannot be read", "the form is O:BAG:SYD:(A;;FA;;;BA)"),
+  WIN_SECURITY: row(1, "a security descriptor is damaged", damaged),
 
   BOX_CAPABILITY: row(4, "a container's capabilities cannot be set", host),
   BOX_CGROUP: row(4, "a container's limits cannot be set", host),

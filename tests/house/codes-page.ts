@@ -11,6 +11,8 @@ const rooms: readonly (readonly [prefix: string, title: string])[] = [
   ["STORE", "Store"],
   ["LAYER", "Layers"],
   ["TREE", "File trees"],
+  ["HIVE", "Registry hives"],
+  ["WIN", "Windows layers"],
   ["BOX", "Containers"],
 ];
 

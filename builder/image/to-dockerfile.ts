@@ -23,6 +23,7 @@ import {
 import {
   commandLine,
   commentLine,
+  type Escape,
   escapeWord,
   execForm,
   healthcheckLine,
@@ -31,6 +32,7 @@ import {
   pairText,
   quoteWord,
 } from "./dockerfile-text.ts";
+import { normalizeFolder } from "./windows-path.ts";
 
 export interface BaseHint {
   /** For FROM. */
@@ -50,6 +52,8 @@ export function historyToDockerfile(image: Image, baseHint?: BaseHint): string {
   const start =
     baseHint === undefined ? baseConfig(os) : baseHint.config ? inheritConfig(baseHint.config, os).config : {};
   const writer = new Writer(os, wanted, start);
+  // Directives count at the very top only.
+  if (os === "windows") writer.line("# escape=`");
   writer.comment("Written back by wbuild from the image's history and configuration.");
   writer.comment("It tells how the image was made; the files that COPY and ADD took are not in it.");
   writer.line(`FROM ${baseHint?.name ?? "scratch"}`);
@@ -62,6 +66,7 @@ export function historyToDockerfile(image: Image, baseHint?: BaseHint): string {
 class Writer {
   readonly lines: string[] = [];
   readonly #os: string;
+  readonly #escape: Escape;
   readonly #wanted: ContainerConfig;
   #config: ContainerConfig;
   #cmdSet = false;
@@ -70,6 +75,7 @@ class Writer {
 
   constructor(os: string, wanted: ContainerConfig, start: ContainerConfig) {
     this.#os = os;
+    this.#escape = os === "windows" ? "`" : "\\";
     this.#wanted = wanted;
     this.#config = start;
   }
@@ -89,7 +95,7 @@ class Writer {
 
   /** Adds an instruction if it reads back; else its text becomes a comment. */
   #add(text: string | undefined, original: string): void {
-    const instruction = text === undefined ? undefined : readBack(text);
+    const instruction = text === undefined ? undefined : readBack(text, this.#escape);
     if (text === undefined || instruction === undefined) {
       this.comment(`not written as an instruction: ${original}`);
       return;
@@ -137,28 +143,31 @@ class Writer {
       case "CMD":
       case "ENTRYPOINT": {
         const argv = readArgv(rest);
-        this.#add(argv === undefined ? `${keyword} ${rest}` : commandLine(keyword, argv, this.#shell()), original);
+        this.#add(argv === undefined ? `${keyword} ${rest}` : this.#command(keyword, argv), original);
         break;
       }
       case "EXPOSE":
         this.#add(`EXPOSE ${readPorts(rest).join(" ")}`, original);
         break;
       case "VOLUME":
-        this.#add(`VOLUME ${jsonWords(readPaths(rest, Object.keys(this.#wanted.Volumes ?? {})))}`, original);
+        this.#add(
+          `VOLUME ${jsonWords(readPaths(rest, Object.keys(this.#wanted.Volumes ?? {})), this.#escape)}`,
+          original,
+        );
         break;
       case "SHELL":
         this.#add(`SHELL ${execForm(readShell(rest, this.#wanted.Shell))}`, original);
         break;
       case "HEALTHCHECK": {
         const health = readHealthcheck(rest);
-        this.#add(health === undefined ? undefined : healthcheckLine(health), original);
+        this.#add(health === undefined ? undefined : healthcheckLine(health, this.#escape), original);
         break;
       }
       case "WORKDIR":
       case "USER":
       case "STOPSIGNAL":
       case "MAINTAINER":
-        this.#add(`${keyword} ${quoteWord(rest)}`, original);
+        this.#add(`${keyword} ${quoteWord(rest, this.#escape)}`, original);
         break;
       // Triggers are not inherited: those that count are in the config, and settle() writes them.
       case "ONBUILD":
@@ -167,6 +176,20 @@ class Writer {
         this.comment(original);
         break;
     }
+  }
+
+  /**
+   * CMD or ENTRYPOINT. Windows: one string that begins with the shell is its shell form, if the image marks it as a command
+   * line; several strings are kept as such, which is how BuildKit writes shell forms.
+   */
+  #command(keyword: "CMD" | "ENTRYPOINT", argv: readonly string[]): string {
+    const shell = this.#shell();
+    if (this.#os !== "windows") return commandLine(keyword, argv, shell, this.#escape);
+    const [line = ""] = argv;
+    const prefix = `${shell.join(" ")} `;
+    const isLine = argv.length === 1 && this.#wanted.ArgsEscaped === true && line.startsWith(prefix);
+    if (!isLine) return `${keyword} ${execForm(argv)}`;
+    return commandLine(keyword, [...shell, line.slice(prefix.length)], shell, this.#escape);
   }
 
   #shell(): readonly string[] {
@@ -183,7 +206,10 @@ class Writer {
       else if (value !== "" && this.#declared.get(name) !== value) this.comment(`the next step was built with ${arg}`);
     }
     if (run.isGuessed) this.comment("an exec form: the history does not tell its arguments apart");
-    this.#add(run.argv.length === 0 ? undefined : commandLine("RUN", run.argv, this.#shell()), `RUN ${rest}`);
+    this.#add(
+      run.argv.length === 0 ? undefined : commandLine("RUN", run.argv, this.#shell(), this.#escape),
+      `RUN ${rest}`,
+    );
   }
 
   #arg(rest: string): void {
@@ -191,13 +217,13 @@ class Writer {
     const pairs = isPlain ? rest.split(" ").map((name) => [name] as const) : splitPairs(rest);
     const words = pairs.map(([name, value]) => {
       this.#declared.set(name, value);
-      return value === undefined ? name : pairText(name, value);
+      return value === undefined ? name : pairText(name, value, this.#escape);
     });
     this.#add(words.includes(undefined) ? undefined : `ARG ${words.join(" ")}`, `ARG ${rest}`);
   }
 
   #pairs(keyword: string, pairs: readonly (readonly [string, string])[], original: string): void {
-    const words = pairs.map(([name, value]) => pairText(name, value));
+    const words = pairs.map(([name, value]) => pairText(name, value, this.#escape));
     const isSayable = words.length > 0 && !words.includes(undefined);
     this.#add(isSayable ? `${keyword} ${words.join(" ")}` : undefined, original);
   }
@@ -210,7 +236,9 @@ class Writer {
       const target = (classic[3] ?? "").trim();
       const flags = classic[1] ?? "";
       const words = [classic[2] ?? "", target];
-      const paths = /\s/.test(target) ? jsonWords(words) : words.map(escapeWord).join(" ");
+      const paths = /\s/.test(target)
+        ? jsonWords(words, this.#escape)
+        : words.map((word) => this.#word(word)).join(" ");
       this.#add(`${keyword} ${flags}${paths}`, `${keyword} ${rest}`);
       return;
     }
@@ -218,40 +246,58 @@ class Writer {
     const words = rest.split(" ").filter((word) => word !== "");
     const flags = words.filter((word, index) => /^--(chown|chmod)=/.test(word) && words.slice(0, index).every(isFlag));
     const paths = words.slice(words.findIndex((word) => !isFlag(word)));
-    this.#add(`${[keyword, ...flags, ...paths.map(escapeWord)].join(" ")}`, `${keyword} ${rest}`);
+    // A flag's backslash counts only doubled, whatever the escape character.
+    const written = [...flags.map((flag) => flag.replaceAll("\\", "\\\\")), ...paths.map((word) => this.#word(word))];
+    this.#add([keyword, ...written].join(" "), `${keyword} ${rest}`);
+  }
+
+  #word(text: string): string {
+    return escapeWord(text, this.#escape);
   }
 
   /** What the config has beyond the history, each as one more instruction; what it lacks, as a comment. */
   settle(author: string | undefined): void {
     const wanted = this.#wanted;
+    const fold = (name: string) => (this.#os === "windows" ? name.toUpperCase() : name);
+    const known = new Map(
+      Object.entries(variables(this.#config.Env ?? [])).map(([name, value]) => [fold(name), value]),
+    );
     const missing = Object.entries(variables(wanted.Env ?? [])).filter(
-      ([name, value]) => variables(this.#config.Env ?? [])[name] !== value,
+      ([name, value]) => known.get(fold(name)) !== value,
     );
     for (const pair of missing) this.#pairs("ENV", [pair], `ENV ${pair.join("=")}`);
     for (const [name, value] of Object.entries(wanted.Labels ?? {})) {
       if (this.#config.Labels?.[name] !== value) this.#pairs("LABEL", [[name, value]], `LABEL ${name}=${value}`);
     }
     const ports = Object.keys(wanted.ExposedPorts ?? {}).filter((port) => !this.#config.ExposedPorts?.[port]);
-    if (ports.length > 0) this.#add(`EXPOSE ${ports.map(escapeWord).join(" ")}`, `EXPOSE ${ports.join(" ")}`);
+    if (ports.length > 0)
+      this.#add(`EXPOSE ${ports.map((port) => this.#word(port)).join(" ")}`, `EXPOSE ${ports.join(" ")}`);
     const volumes = Object.keys(wanted.Volumes ?? {}).filter((path) => !this.#config.Volumes?.[path]);
-    if (volumes.length > 0) this.#add(`VOLUME ${jsonWords(volumes)}`, `VOLUME ${volumes.join(" ")}`);
-    this.#word("WORKDIR", wanted.WorkingDir, this.#config.WorkingDir, "/");
-    this.#word("USER", wanted.User, this.#config.User, "");
-    this.#word("STOPSIGNAL", wanted.StopSignal, this.#config.StopSignal, "");
+    if (volumes.length > 0) this.#add(`VOLUME ${jsonWords(volumes, this.#escape)}`, `VOLUME ${volumes.join(" ")}`);
+    const isWindows = this.#os === "windows";
+    const folder = isWindows ? normalizeFolder(wanted.WorkingDir ?? "") : wanted.WorkingDir;
+    this.#field("WORKDIR", folder, this.#config.WorkingDir, isWindows ? "C:\\" : "/");
+    this.#field("USER", wanted.User, this.#config.User, "");
+    this.#field("STOPSIGNAL", wanted.StopSignal, this.#config.StopSignal, "");
     this.#settleCommands(wanted);
     for (const trigger of wanted.OnBuild ?? []) {
       this.#add(isOneLine(trigger) ? `ONBUILD ${trigger}` : undefined, `ONBUILD ${trigger}`);
     }
     if (author && author !== this.#author)
-      this.#add(isOneLine(author) ? `MAINTAINER ${quoteWord(author)}` : undefined, author);
+      this.#add(isOneLine(author) ? `MAINTAINER ${quoteWord(author, this.#escape)}` : undefined, author);
+    const has = new Set(Object.keys(variables(wanted.Env ?? [])).map(fold));
     for (const name of Object.keys(variables(this.#config.Env ?? []))) {
-      if (!Object.hasOwn(variables(wanted.Env ?? []), name)) this.comment(`the image has no variable ${name}`);
+      if (!has.has(fold(name))) this.comment(`the image has no variable ${name}`);
     }
   }
 
-  #word(keyword: string, wanted: string | undefined, found: string | undefined, nothing: string): void {
+  #field(keyword: string, wanted: string | undefined, found: string | undefined, nothing: string): void {
     if ((wanted || nothing) === (found || nothing)) return;
-    if (wanted) this.#add(isOneLine(wanted) ? `${keyword} ${quoteWord(wanted)}` : undefined, `${keyword} ${wanted}`);
+    if (wanted)
+      this.#add(
+        isOneLine(wanted) ? `${keyword} ${quoteWord(wanted, this.#escape)}` : undefined,
+        `${keyword} ${wanted}`,
+      );
     else this.comment(`the image has no ${keyword}`);
   }
 
@@ -261,7 +307,7 @@ class Writer {
     }
     const { Healthcheck: health } = wanted;
     if (health?.Test?.length && !equal(health, this.#config.Healthcheck)) {
-      this.#add(healthcheckLine(health), `HEALTHCHECK ${JSON.stringify(health)}`);
+      this.#add(healthcheckLine(health, this.#escape), `HEALTHCHECK ${JSON.stringify(health)}`);
     }
     for (const [keyword, field] of [
       ["ENTRYPOINT", "Entrypoint"],
@@ -269,7 +315,10 @@ class Writer {
     ] as const) {
       const argv = wanted[field] ?? [];
       if (!equal(argv, this.#config[field] ?? []))
-        this.#add(`${keyword} ${execForm(argv)}`, `${keyword} ${argv.join(" ")}`);
+        this.#add(
+          this.#os === "windows" ? this.#command(keyword, argv) : `${keyword} ${execForm(argv)}`,
+          `${keyword} ${argv.join(" ")}`,
+        );
     }
   }
 }
@@ -279,15 +328,15 @@ function isFlag(word: string): boolean {
 }
 
 /** The instruction that a line of ours is, its words expanded without any variable; undefined when it is none. */
-function readBack(text: string): Instruction | undefined {
-  // A backslash at the end would take the next line in.
-  if (!isOneLine(text) || /\\\s*$/.test(text)) return undefined;
+function readBack(text: string, escapeChar: Escape): Instruction | undefined {
+  // An escape character at the end would take the next line in.
+  if (!isOneLine(text) || text.trimEnd().endsWith(escapeChar)) return undefined;
   try {
-    const source = { name: "Dockerfile", text: `FROM scratch\n${text}\n` };
+    const source = { name: "Dockerfile", text: `# escape=${escapeChar}\nFROM scratch\n${text}\n` };
     const [stage] = parseDockerfile(source).stages;
     const [instruction, ...more] = stage?.instructions ?? [];
     if (instruction === undefined || more.length > 0) return undefined;
-    return expandInstruction<Instruction>(instruction, () => undefined, { escape: "\\", source });
+    return expandInstruction<Instruction>(instruction, () => undefined, { escape: escapeChar, source });
   } catch (error) {
     if (isWbuildError(error)) return undefined;
     throw error;

@@ -14,37 +14,46 @@ import type { ContainerConfig, History, Image } from "../../../registry/oci/imag
 
 const platform = { os: "linux", architecture: "amd64" };
 
-function imageOf(config: ContainerConfig, history: readonly History[], author?: string): Image {
+function imageOf(config: ContainerConfig, history: readonly History[], author?: string, os = "linux"): Image {
   const descriptor = { mediaType: "m", digest: `sha256:${"0".repeat(64)}` as const, size: 1 };
   return {
     descriptor,
     manifest: { schemaVersion: 2, mediaType: "m", config: descriptor, layers: [] },
-    config: { ...platform, config, history, rootfs: { type: "layers", diff_ids: [] }, ...(author ? { author } : {}) },
+    config: {
+      ...platform,
+      os,
+      config,
+      history,
+      rootfs: { type: "layers", diff_ids: [] },
+      ...(author ? { author } : {}),
+    },
   };
 }
 
 /** What wbuild itself would make of a Dockerfile's last stage: config and history. */
-function build(text: string): Image {
+function build(text: string, os = "linux"): Image {
   const source = { name: "Dockerfile", text };
   const dockerfile = parseDockerfile(source);
   const scope = new StageScope(
     new GlobalScope(dockerfile, { buildPlatform: platform, targetPlatform: platform }),
-    baseConfig("linux").Env ?? [],
+    baseConfig(os).Env ?? [],
+    undefined,
+    os,
   );
-  let config = baseConfig("linux");
+  let config = baseConfig(os);
   let cmdSet = false;
   const history: History[] = [];
   for (const instruction of dockerfile.stages.at(-1)!.instructions) {
     const declared = instruction.kind === "ARG" ? scope.declare(instruction) : [];
     const expanded: Instruction = expandInstruction(instruction, scope.lookup, { escape: dockerfile.escape, source });
     if (expanded.kind === "ENV") scope.setEnv(expanded.pairs);
-    config = applyInstruction(config, expanded, { os: "linux", cmdSet, source });
+    config = applyInstruction(config, expanded, { os, cmdSet, source });
     if (expanded.kind === "CMD") cmdSet = true;
-    const said = createdBy(expanded, { config, os: "linux", args: scope.historyArgs(), declared });
+    const said = createdBy(expanded, { config, os, args: scope.historyArgs(), declared });
     if (said !== undefined)
       history.push(historyEntry(said, "2024-01-01T00:00:00Z", /^(RUN|COPY|ADD|WORKDIR)/.test(said)));
   }
-  return imageOf(config, history);
+  return imageOf(config, history, undefined, os);
 }
 
 /** Equal but for what means the same: no list and an empty list, no folder and `/`. */
@@ -85,6 +94,47 @@ for (const [title, lines] of roundTrips) {
     t.false(text.includes("not written as an instruction"), text);
   });
 }
+
+const onWindows: [title: string, lines: string][] = [
+  ["folders", 'WORKDIR C:\\app\nWORKDIR bin\nWORKDIR "C:\\Program Files\\x y"\nWORKDIR C:\\'],
+  ["ENV with paths, quotes and backticks", 'ENV A=C:\\a\\ B="C:\\b c\\" C=``x D=`"q`" E=`$e\nENV path=x Path=y'],
+  ["commands in shell form", 'ENTRYPOINT app --x "a  b"\nCMD dir C:\\'],
+  ["commands in exec form", 'ENTRYPOINT ["C:\\\\app.exe", "a b"]\nCMD ["x\\\\", "\\"q\\""]'],
+  ["another shell", 'SHELL ["powershell", "-Command"]\nRUN Get-Item C:\\x\nCMD Write-Host "$env:Path"'],
+  ["COPY", 'COPY a b\\c C:\\x\\\nCOPY --chown=BUILTIN\\\\Users ["a b", "C:\\\\Program Files\\\\"]'],
+  ["VOLUME, USER, HEALTHCHECK", "VOLUME C:\\data\nUSER NT\\me\nHEALTHCHECK CMD app ping C:\\ || exit 1"],
+  ["RUN and ARG", "ARG A=C:\\x\nRUN if exist %A% del C:\\x\\"],
+  ["ONBUILD", "ONBUILD COPY . C:\\src"],
+];
+for (const [title, lines] of onWindows) {
+  test(`written back and built again, Windows: ${title}`, (t) => {
+    const image = build(`# escape=\`\nFROM scratch\n${lines}\n`, "windows");
+    const text = historyToDockerfile(image);
+    t.true(text.startsWith("# escape=`\n"), text);
+    const again = build(text, "windows");
+    t.deepEqual(again.config.config ?? {}, image.config.config ?? {}, text);
+    const steps = (one: Image) => one.config.history?.map((step) => step.created_by);
+    // What no history has is said by the configuration, and comes as an instruction of its own.
+    t.deepEqual(steps(again), steps(image), text);
+    t.false(text.includes("not written as an instruction"), text);
+  });
+}
+
+test("Windows, BuildKit: a shell form of several strings is kept as such", (t) => {
+  const config: ContainerConfig = { WorkingDir: "\\app", Cmd: ["cmd", "/S", "/C", "app"], ArgsEscaped: true };
+  const history = [
+    { created_by: "WORKDIR \\app" },
+    { created_by: 'CMD ["cmd" "/S" "/C" "app"]', empty_layer: true },
+    { created_by: "cmd /S /C echo hi" },
+  ];
+  const text = historyToDockerfile(imageOf(config, history, undefined, "windows"));
+  t.deepEqual(text.trimEnd().split("\n").slice(3), [
+    "FROM scratch",
+    "WORKDIR \\app",
+    'CMD ["cmd", "/S", "/C", "app"]',
+    "RUN echo hi",
+  ]);
+});
 
 const entries: [title: string, entry: History, lines: string[]][] = [
   ["BuildKit RUN", { created_by: "RUN /bin/sh -c make # buildkit" }, ["RUN make"]],

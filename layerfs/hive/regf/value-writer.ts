@@ -97,7 +97,9 @@ export class ValueWriter {
     const at = cells.allocate(8);
     const list = cells.allocate(4 * count);
     for (let index = 0; index < count; index++) {
-      const segment = cells.store(data.subarray(index * segmentLength, (index + 1) * segmentLength));
+      // The last one takes a whole segment's room too, as in Windows' hives: some readers look at the cell for its length.
+      const segment = cells.allocate(segmentLength);
+      cells.bytes.set(data.subarray(index * segmentLength, (index + 1) * segmentLength), segment);
       cells.view.setUint32(list + 4 * index, indexOf(segment), true);
     }
     cells.view.setUint16(at, db, true);

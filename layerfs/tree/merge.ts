@@ -4,7 +4,15 @@
  */
 import { WbuildError } from "../../native/error.ts";
 import type { Change, Entry } from "../layer/entry.ts";
-import { compareNames, partsOf } from "./names.ts";
+import { compareNames, joinPath, partsOf } from "./names.ts";
+
+/** How names are compared where it is not byte by byte. Of two spellings the one that was there first counts. */
+export interface NameRule {
+  /** Equal for names that are one; `depth` is 0 in the root. */
+  key(name: string, depth: number): string;
+  /** Paths that a layer may say and a tree does not show. */
+  hides(path: string): boolean;
+}
 
 /** What the layers are to whoever stacked them; nodes only point back at it. */
 export interface Node<L> {
@@ -30,20 +38,25 @@ export function emptyRoot<L>(): Node<L> {
   return { entry: madeUp(""), source: undefined, children: new Map() };
 }
 
-export function nodeAt<L>(root: Node<L>, path: string): Node<L> | undefined {
+export function nodeAt<L>(root: Node<L>, path: string, rule?: NameRule): Node<L> | undefined {
   let node: Node<L> | undefined = root;
-  for (const part of partsOf(path)) node = node?.children?.get(part);
+  if (rule === undefined) for (const part of partsOf(path)) node = node?.children?.get(part);
+  else for (const [depth, part] of partsOf(path).entries()) node = node?.children?.get(rule.key(part, depth));
   return node;
 }
 
 /** A node's children in byte order of their names. */
-export function sortedChildren<L>(node: Node<L>): Node<L>[] {
+export function sortedChildren<L>(node: Node<L>, rule?: NameRule): Node<L>[] {
   const names = [...(node.children ?? [])];
+  if (rule !== undefined) for (const pair of names) pair[0] = pair[1].entry.path;
   return names.sort(([a], [b]) => compareNames(a, b)).map(([, child]) => child);
 }
 
-/** One layer's changes on top of a root; the given root stays as it is. Throws TREE_HARDLINK for a link to nothing. */
-export function applyChanges<L>(root: Node<L>, layer: L, changes: readonly Change[]): Node<L> {
+/**
+ * One layer's changes on top of a root; the given root stays as it is. With a rule of names, entries appear in the
+ * spelling that was there first. Throws TREE_HARDLINK for a link to nothing.
+ */
+export function applyChanges<L>(root: Node<L>, layer: L, changes: readonly Change[], rule?: NameRule): Node<L> {
   const drafts = new Set<Node<L>>();
   const draftOf = (node: Node<L>): Draft<L> => {
     if (drafts.has(node)) return node as Draft<L>;
@@ -56,13 +69,17 @@ export function applyChanges<L>(root: Node<L>, layer: L, changes: readonly Chang
   /** The directory's draft, with all above it; undefined when it is not there and is not to be made. */
   const folder = (parts: readonly string[], make: boolean): Draft<L> | undefined => {
     let at = top;
-    for (const [i, part] of parts.entries()) {
-      const child = at.children?.get(part);
+    for (const [depth, part] of parts.entries()) {
+      const key = rule === undefined ? part : rule.key(part, depth);
+      const child = at.children?.get(key);
       let next: Draft<L>;
       if (child?.children !== undefined) next = draftOf(child);
       else if (!make) return undefined;
-      else next = draftOf({ entry: madeUp(parts.slice(0, i + 1).join("/")), source: undefined, children: new Map() });
-      at.children?.set(part, next);
+      else {
+        const path = child?.entry.path ?? joinPath(at.entry.path, part);
+        next = draftOf({ entry: madeUp(path), source: undefined, children: new Map() });
+      }
+      at.children?.set(key, next);
       at = next;
     }
     return at;
@@ -74,7 +91,9 @@ export function applyChanges<L>(root: Node<L>, layer: L, changes: readonly Chang
       const parts = partsOf(change.path);
       const name = parts.pop();
       // A whiteout has a folder to lie in: who unpacks the layer makes it, and so it is there.
-      if (name !== undefined) folder(parts, true)?.children?.delete(name);
+      if (name === undefined) continue;
+      const key = rule === undefined ? name : rule.key(name, parts.length);
+      folder(parts, true)?.children?.delete(key);
     } else if (change.kind === "clear") {
       folder(partsOf(change.path), false)?.children?.clear();
     }
@@ -88,11 +107,20 @@ export function applyChanges<L>(root: Node<L>, layer: L, changes: readonly Chang
       if (entry.type === "directory") top.entry = entry;
       continue;
     }
+    if (rule?.hides(entry.path)) continue;
     const parent = folder(parts, true);
-    const there = parent?.children?.get(name);
-    parent?.children?.set(name, nodeOf(top, layer, entry, there, draftOf));
+    const key = rule === undefined ? name : rule.key(name, parts.length);
+    const there = parent?.children?.get(key);
+    const spelled = rule === undefined ? entry : respelled(entry, there, parent, name);
+    parent?.children?.set(key, nodeOf(top, layer, spelled, there, draftOf, rule));
   }
   return top;
+}
+
+/** The entry at the path of what was there, or with its own name in the folder as that is spelled. */
+function respelled<L>(entry: Entry, there: Node<L> | undefined, parent: Node<L> | undefined, name: string): Entry {
+  const path = there?.entry.path ?? joinPath(parent?.entry.path ?? "", name);
+  return path === entry.path ? entry : { ...entry, path };
 }
 
 function nodeOf<L>(
@@ -101,6 +129,7 @@ function nodeOf<L>(
   entry: Entry,
   there: Node<L> | undefined,
   draftOf: (node: Node<L>) => Draft<L>,
+  rule: NameRule | undefined,
 ): Node<L> {
   const source = { layer, path: entry.path };
   if (entry.type === "directory") {
@@ -111,7 +140,7 @@ function nodeOf<L>(
     return draft;
   }
   if (entry.type !== "hardlink") return { entry, source, children: undefined };
-  const target = nodeAt(root, entry.target ?? "");
+  const target = nodeAt(root, entry.target ?? "", rule);
   if (target === undefined || target.children !== undefined) {
     throw new WbuildError("TREE_HARDLINK", `${JSON.stringify(entry.path)} is a hard link to nothing`, {
       facts: { path: entry.path, target: entry.target },

@@ -3,15 +3,19 @@ import type { Change, Content, Entry } from "../layer/entry.ts";
 import { type Digest, digestOf } from "../store/digest.ts";
 import { noContent, readContent, readInside } from "./content.ts";
 import { digestContents } from "./digest-contents.ts";
-import { applyChanges, emptyRoot, type Node, nodeAt, sortedChildren } from "./merge.ts";
+import { applyChanges, emptyRoot, type NameRule, type Node, nodeAt, sortedChildren } from "./merge.ts";
 import type { Tree } from "./tree.ts";
 import { resolveUnix } from "./unix-path.ts";
+import { resolveInWindowsLayer, windowsNames } from "./windows-path.ts";
 
 export interface TreeLayer {
   readonly diffId?: Digest;
   /** What it does to the layers below; asked for once, at the tree's first use. */
   changes(): Promise<readonly Change[]>;
-  /** Its unpacked form in overlayfs form, absolute. Asked for only when content is needed. */
+  /**
+   * Its unpacked form in overlayfs form, absolute. Asked for only when content is needed. Of a Windows layer normalised:
+   * names there are spelled as the tree spells them (layerfs/windows/unpacked.ts).
+   */
   folder(): Promise<string>;
 }
 
@@ -21,14 +25,15 @@ interface Merged {
   readonly above: WeakMap<TreeLayer, Merged>;
 }
 
-const bottom: Merged = { root: Promise.resolve(emptyRoot()), above: new WeakMap() };
+const newBottom = (): Merged => ({ root: Promise.resolve(emptyRoot()), above: new WeakMap() });
+const bottoms = { linux: newBottom(), windows: newBottom() };
 
-function merge(below: Merged, layer: TreeLayer): Merged {
+function merge(below: Merged, layer: TreeLayer, rule: NameRule | undefined): Merged {
   const known = below.above.get(layer);
   if (known !== undefined) return known;
   const load = async () => {
     const [root, changes] = await Promise.all([below.root, layer.changes()]);
-    return applyChanges(root, layer, changes);
+    return applyChanges(root, layer, changes, rule);
   };
   const root = load();
   const merged: Merged = { root, above: new WeakMap() };
@@ -38,25 +43,37 @@ function merge(below: Merged, layer: TreeLayer): Merged {
   return merged;
 }
 
+export interface StackOptions {
+  /**
+   * windows: the tree of Windows layers, as their tars have it (`Files/…`, `Hives/…`). Names are one without case and appear
+   * in their first spelling; `stat`, `list`, `walk` and `resolve` take any. Usual: linux.
+   */
+  readonly names?: "linux" | "windows";
+}
+
 /** Layers bottom first. Nothing is loaded before the tree is used; its methods throw what `changes` and `folder` throw. */
-export async function stackTree(layers: readonly TreeLayer[]): Promise<Tree> {
-  return new StackedTree([...layers]);
+export async function stackTree(layers: readonly TreeLayer[], { names = "linux" }: StackOptions = {}): Promise<Tree> {
+  return new StackedTree([...layers], names);
 }
 
 class StackedTree implements Tree {
   readonly #layers: readonly TreeLayer[];
   readonly #digests = new Map<string, Promise<Digest>>();
   readonly #folders = new Map<TreeLayer, string>();
+  readonly #names: "linux" | "windows";
+  readonly #rule: NameRule | undefined;
   #root: Promise<Node<TreeLayer>> | undefined;
 
-  constructor(layers: readonly TreeLayer[]) {
+  constructor(layers: readonly TreeLayer[], names: "linux" | "windows") {
     this.#layers = layers;
+    this.#names = names;
+    this.#rule = names === "windows" ? windowsNames : undefined;
   }
 
   #load(): Promise<Node<TreeLayer>> {
     if (this.#root === undefined) {
-      let merged = bottom;
-      for (const layer of this.#layers) merged = merge(merged, layer);
+      let merged = bottoms[this.#names];
+      for (const layer of this.#layers) merged = merge(merged, layer, this.#rule);
       this.#root = merged.root;
       this.#root.catch(() => {
         this.#root = undefined;
@@ -67,25 +84,27 @@ class StackedTree implements Tree {
 
   async resolve(path: string, follow = false): Promise<string | undefined> {
     const root = await this.#load();
-    return resolveUnix(async (at) => nodeAt(root, at)?.entry, path, follow);
+    if (this.#rule === undefined) return resolveUnix(async (at) => nodeAt(root, at)?.entry, path, follow);
+    return resolveInWindowsLayer(async (at) => nodeAt(root, at, this.#rule)?.entry, path, follow);
   }
 
   async stat(path: string): Promise<Entry | undefined> {
-    const node = nodeAt(await this.#load(), path);
+    const node = nodeAt(await this.#load(), path, this.#rule);
     return node && this.#show(node);
   }
 
   async list(path: string): Promise<readonly Entry[]> {
-    const node = nodeAt(await this.#load(), path);
-    return node === undefined ? [] : sortedChildren(node).map((child) => this.#show(child));
+    const node = nodeAt(await this.#load(), path, this.#rule);
+    return node === undefined ? [] : sortedChildren(node, this.#rule).map((child) => this.#show(child));
   }
 
   async walk(path: string): Promise<readonly Entry[]> {
-    const node = nodeAt(await this.#load(), path);
+    const node = nodeAt(await this.#load(), path, this.#rule);
     const found: Entry[] = [];
     const visit = (at: Node<TreeLayer>) => {
       found.push(this.#show(at));
-      if (at.children !== undefined && at.children.size > 0) for (const child of sortedChildren(at)) visit(child);
+      if (at.children !== undefined && at.children.size > 0)
+        for (const child of sortedChildren(at, this.#rule)) visit(child);
     };
     if (node !== undefined) visit(node);
     return found;

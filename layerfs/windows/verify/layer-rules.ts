@@ -77,14 +77,8 @@ export const layerRules = {
   ),
   "name-illegal": error(
     ["ntfs", ...all],
-    'no <>:"|?* or control characters, no dot or space at the end, at most 255 UTF-16 units (32,767 a path), UTF-8',
-    "Windows cannot make such a file, or nothing can open it",
-    "rename or leave out the file",
-  ),
-  "name-device": error(
-    ["ntfs", ...all],
-    "no names of devices (CON, PRN, AUX, NUL, COM1-9, LPT1-9, with any extension)",
-    "programs open the device instead of the file",
+    'names are UTF-8 without <>:"|?* and control characters, without a dot or space at the end, of at most 255 UTF-16 units (a path 32,767), and no devices (CON, NUL, COM1.txt)',
+    "Windows cannot make such a file, or programs open something else",
     "rename or leave out the file",
   ),
   stream: error(

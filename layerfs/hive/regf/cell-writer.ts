@@ -83,16 +83,16 @@ export class CellWriter {
   #grow(needed: number): void {
     if (needed >= 2 ** 31) throw new WbuildError("HIVE_LIMIT", "the hive would be larger than 2 GiB");
     if (needed <= this.bytes.length) return;
-    const grown = Buffer.alloc(Math.min(2 ** 31, Math.max(needed, this.bytes.length * 2)));
+    const grown = Buffer.alloc(Math.min(2 ** 31, Math.max(needed, this.bytes.length * 4)));
     this.bytes.copy(grown, 0, 0, this.end);
     this.bytes = grown;
     this.view = new DataView(grown.buffer, grown.byteOffset, grown.byteLength);
   }
 
-  /** Writes what is free as free cells. The file's bytes, in memory of their own. */
+  /** Writes what is free as free cells. The file's bytes. */
   finish(): Buffer {
     for (const rest of [this.#current, ...this.#rests]) this.#free(rest);
     this.#rests = [];
-    return Buffer.from(new Uint8Array(this.bytes.subarray(0, this.end)).buffer);
+    return this.bytes.subarray(0, this.end);
   }
 }

@@ -27,12 +27,16 @@ export class Cells {
   readonly tell: Tell;
   /** For each 8 bytes: 0, or, where a cell in use begins, the file offset of the reference that claimed it. */
   readonly #owners: Int32Array;
+  readonly #memory: ArrayBufferLike;
+  readonly #offset: number;
   readonly #shared = new Map<number, Uint8Array>();
 
   /** Looks at every bin and cell header once; `binsSize` as the base block has it. */
   constructor(bytes: Uint8Array, binsSize: number, minor: number, tell: Tell) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#memory = bytes.buffer;
+    this.#offset = bytes.byteOffset;
     this.head = minor === 1 ? 8 : 4;
     this.tell = tell;
     const wanted = binsStart + binsSize;
@@ -145,7 +149,7 @@ export class Cells {
 
   /** A view of `length` bytes; the caller knows that they are in a cell. */
   part(at: number, length: number): Uint8Array {
-    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + at, length);
+    return new Uint8Array(this.#memory, this.#offset + at, length);
   }
 
   /** What the shared cell at the index at file offset `from` is read as: once a cell, whoever points at it. */

@@ -11,6 +11,12 @@ export interface Damage {
   readonly what: string;
 }
 
+/** What the check of a whole hive found. */
+export interface Finding extends Damage {
+  /** Names from the root's subkeys down, where the finding belongs to a key. */
+  readonly key?: readonly string[];
+}
+
 /** Takes a damage and returns to carry on without what was damaged, or throws. */
 export type Tell = (damage: Damage) => void;
 

@@ -160,7 +160,7 @@ export class RegfKey implements HiveKey {
 }
 
 /** The key's name, undefined (and told) when the cell is no key or its name cannot be one. */
-function keyName(cells: Cells, at: number, isRoot: boolean): string | undefined {
+export function keyName(cells: Cells, at: number, isRoot: boolean): string | undefined {
   const { view } = cells;
   const bad = (what: string) => {
     cells.tell({ offset: at, record: "nk", what });
@@ -179,7 +179,8 @@ function keyName(cells: Cells, at: number, isRoot: boolean): string | undefined 
   return name;
 }
 
-function readSecurity(cells: Cells, at: number): Uint8Array | undefined {
+/** The descriptor in the `sk` at `at`; undefined (and told) when there is none. */
+export function readSecurity(cells: Cells, at: number): Uint8Array | undefined {
   const bad = (what: string) => {
     cells.tell({ offset: at, record: "sk", what });
     return undefined;

@@ -120,6 +120,10 @@ export const contentCodes: CodeTable = {
   TREE_NO_CONTENT: row(4, "a file's content is not at hand", "pull or build the image again"),
   TREE_PATTERN: row(2, "a wildcard pattern cannot be read", "the forms are *, ?, [a-z] and \\ before a character"),
 
+  HIVE_LAYERED: row(2, "a differencing hive stands where a whole registry is needed", "merge it over its base first"),
+  HIVE_NAME: row(2, "a registry key has a name that cannot be", "it needs a character, and has no backslash"),
+  HIVE_WINE_TEXT: row(1, "Wine's registry text cannot be understood", "let Wine write it anew"),
+
   WIN_NAME: row(1, "a file has a name that Windows cannot have", "rename it, or leave it out with .dockerignore"),
   WIN_PATH: row(2, "a path is none of a Windows image", "write it as C:\\folder\\name or /folder/name"),
   WIN_SDDL: row(1, "the text of a security descriptor cannot be read", "the form is O:BAG:SYD:(A;;FA;;;BA)"),

@@ -2,7 +2,7 @@
 
 import type { Hive, HiveKey, HiveValue } from "./key.ts";
 import { mergeHives } from "./merge.ts";
-import { facetsOf, type KeyFacet, subkeyPairs, valueChanges } from "./same.ts";
+import { type KeyFacet, ownChanges, subkeyPairs } from "./same.ts";
 
 export type HiveChange = KeyChange | ValueOfKeyChange;
 
@@ -42,19 +42,18 @@ function* within(
   path: readonly string[],
   guide: HiveKey | undefined,
 ): Generator<HiveChange> {
-  if (before === undefined) yield { kind: "added", path };
-  else {
-    const facets = facetsOf(before, after, path.length === 0);
-    if (facets.length > 0) yield { kind: "changed", path, facets };
-  }
-  if (before === undefined) for (const value of after.values()) yield { kind: "added", path, value };
-  else
-    for (const { before: was, after: value } of valueChanges(before, after)) {
-      if (value === undefined) {
-        if (was) yield { kind: "deleted", path, value: was };
-      } else if (was === undefined) yield { kind: "added", path, value };
-      else yield { kind: "changed", path, value, was };
+  if (before === undefined) {
+    yield { kind: "added", path };
+    for (const value of after.values()) yield { kind: "added", path, value };
+  } else {
+    const own = ownChanges(before, after, path.length === 0);
+    if (own && own.facets.length > 0) yield { kind: "changed", path, facets: own.facets };
+    for (const { before: was, after: value } of own?.values ?? []) {
+      if (value && was) yield { kind: "changed", path, value, was };
+      else if (value) yield { kind: "added", path, value };
+      else if (was) yield { kind: "deleted", path, value: was };
     }
+  }
   // Below a key that supersedes its tree everything may differ, whatever the nodes there say.
   const below = guide?.layer === "supersede-tree" ? undefined : guide;
   const pairs =

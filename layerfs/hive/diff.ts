@@ -3,11 +3,11 @@
  * What counts as a change is decided in same.ts; which layer semantics says it, here.
  */
 
-import { WbuildError } from "../../native/error.ts";
 import { inheritedSecurity } from "./inherited-security.ts";
 import type { Hive, HiveKey, LayerSemantics } from "./key.ts";
 import { symlinkFlag } from "./key.ts";
-import { facetsOf, isLink, subkeyPairs, valueChanges } from "./same.ts";
+import { refuseLayered } from "./merge.ts";
+import { type OwnChanges, ownChanges, subkeyPairs } from "./same.ts";
 import { hiveOf, KeyTree } from "./tree.ts";
 
 /**
@@ -23,13 +23,11 @@ import { hiveOf, KeyTree } from "./tree.ts";
 export function diffHives(before: Hive, after: Hive): Hive {
   refuseLayered(before);
   refuseLayered(after);
-  const root = nodeOver(before.root, after.root);
+  const own = ownChanges(before.root, after.root, true);
+  const root = nodeOver(before.root, after.root, own, changedBelow(before.root, after.root));
   root.name = "ROOT";
   root.className = after.root.className;
-  if (before.root !== after.root) {
-    addOwnChanges(root, before.root, after.root, true);
-    addSubkeys(root, before.root, after.root);
-  }
+  root.inheritClass = false;
   return hiveOf(root, { differencing: true });
 }
 
@@ -40,78 +38,57 @@ export function diffHives(before: Hive, after: Hive): Hive {
 export function isEmptyDelta(delta: Hive, before?: Hive): boolean {
   const { root } = delta;
   if (root.layer !== "merge" || root.values().length > 0 || root.subkeys().length > 0) return false;
-  return (
-    before === undefined || facetsOf(before.root, root, true).every((facet) => facet === "class" && root.inheritClass)
-  );
+  if (before === undefined) return true;
+  const facets = ownChanges(before.root, root, true)?.facets ?? [];
+  return facets.every((facet) => facet === "class" && root.inheritClass);
 }
 
-/** Throws HIVE_LAYERED: a differencing hive alone is no registry. */
-export function refuseLayered(hive: Hive): void {
-  if (hive.differencing)
-    throw new WbuildError("HIVE_LAYERED", "a differencing hive says only what differs from the hives below it", {
-      hint: "merge it over its base first",
-    });
-}
-
-/** A node that changes nothing but leads to what does. */
-function nodeOver(before: HiveKey, after: HiveKey): KeyTree {
+/** The node of a key that is there before and after. */
+function nodeOver(before: HiveKey, after: HiveKey, own: OwnChanges | undefined, below: readonly HiveKey[]): KeyTree {
   const node = new KeyTree(after.name);
-  node.lastWrite = before.lastWrite;
+  // Keys of Wine's text that have neither values nor class come without a time.
+  node.lastWrite = own !== undefined && after.lastWrite !== 0n ? after.lastWrite : before.lastWrite;
   node.flags = before.flags;
   node.userFlags = before.userFlags;
+  node.predefinedHandle = before.predefinedHandle;
   node.security = after.security ?? before.security;
+  node.inheritClass = own === undefined || !own.facets.includes("class");
+  if (!node.inheritClass) node.className = after.className;
+  for (const value of own?.values ?? [])
+    if (value.after) node.setValue(value.after);
+    else if (value.before) node.setValue({ name: value.before.name, type: 0, data: noBytes, tombstone: true });
+  for (const key of below) node.setSubkey(key);
   return node;
 }
 
-/** The node for a key that is there before and after; undefined when nothing in it or below it differs. */
-function changed(before: HiveKey, after: HiveKey, parent: HiveKey): KeyTree | undefined {
-  if (isLink(before) !== isLink(after)) {
-    const node = made(after, "supersede-tree", before, parent.security);
+const noBytes = new Uint8Array(0);
+
+/** The same; undefined when nothing in it or below it differs. Nodes are made only for what differs: most keys do not. */
+function changed(before: HiveKey, after: HiveKey): KeyTree | undefined {
+  const own = ownChanges(before, after, false);
+  if (own?.facets.includes("link")) {
+    const node = made(after, "supersede-tree", before, before.security);
     node.flags = (before.flags & ~symlinkFlag) | (after.flags & symlinkFlag);
     node.userFlags = before.userFlags;
     return node;
   }
-  const node = nodeOver(before, after);
-  node.inheritClass = true;
-  const isChanged = addOwnChanges(node, before, after, false);
-  return addSubkeys(node, before, after) || isChanged ? node : undefined;
+  const below = changedBelow(before, after);
+  return own === undefined && below.length === 0 ? undefined : nodeOver(before, after, own, below);
 }
 
-/** What differs in the key itself goes into its node; false when nothing does. */
-function addOwnChanges(node: KeyTree, before: HiveKey, after: HiveKey, isRoot: boolean): boolean {
-  const facets = facetsOf(before, after, isRoot);
-  const values = valueChanges(before, after);
-  if (facets.length === 0 && values.length === 0) return false;
-  // Keys of Wine's text that have neither values nor class come without a time.
-  if (after.lastWrite !== 0n) node.lastWrite = after.lastWrite;
-  if (facets.includes("class")) {
-    node.className = after.className;
-    node.inheritClass = false;
+/** Nodes for what differs below a key. */
+function changedBelow(before: HiveKey, after: HiveKey): readonly HiveKey[] {
+  let nodes: KeyTree[] | undefined;
+  for (const { before: old, after: now } of subkeyPairs(before, after)) {
+    let node: KeyTree | undefined;
+    if (old !== undefined && now !== undefined) node = changed(old, now);
+    else if (old !== undefined) node = deleted(old);
+    else if (now !== undefined) node = made(now, "merge", undefined, after.security ?? before.security);
+    if (node === undefined) continue;
+    nodes ??= [];
+    nodes.push(node);
   }
-  for (const value of values) {
-    if (value.after) node.setValue(value.after);
-    else if (value.before)
-      node.setValue({ name: value.before.name, type: 0, data: new Uint8Array(0), tombstone: true });
-  }
-  return true;
-}
-
-/** False when nothing below differs. */
-function addSubkeys(node: KeyTree, before: HiveKey, after: HiveKey): boolean {
-  let isChanged = false;
-  for (const pair of subkeyPairs(before, after)) {
-    const key =
-      pair.after === undefined
-        ? pair.before && deleted(pair.before)
-        : pair.before === undefined
-          ? made(pair.after, "merge", undefined, node.security)
-          : changed(pair.before, pair.after, node);
-    if (key) {
-      node.setSubkey(key);
-      isChanged = true;
-    }
-  }
-  return isChanged;
+  return nodes ?? [];
 }
 
 function deleted(before: HiveKey): KeyTree {
@@ -136,6 +113,7 @@ function made(
   node.lastWrite = after.lastWrite;
   node.flags = after.flags;
   node.userFlags = after.userFlags;
+  node.predefinedHandle = after.predefinedHandle;
   node.className = after.className;
   node.security = after.security ?? before?.security ?? inheritedSecurity(parent);
   for (const value of after.values()) node.setValue(value);

@@ -3,6 +3,7 @@
  * its nodes when it is asked, and where only the base has something to say it is the base's own key that comes out.
  */
 
+import { WbuildError } from "../../native/error.ts";
 import type { Hive, HiveKey, HiveValue } from "./key.ts";
 import { compareNames, upcase } from "./upcase.ts";
 
@@ -26,6 +27,14 @@ export function mergeHives(stack: readonly Hive[]): Hive {
   const minor = base === undefined || base.differencing ? 5 : base.minor;
   const lastWritten = stack.reduce((newest, hive) => later(newest, hive.lastWritten), 0n);
   return { root: new MergedKey(nodes), minor, differencing: false, lastWritten };
+}
+
+/** Throws HIVE_LAYERED: a differencing hive alone is no registry. */
+export function refuseLayered(hive: Hive): void {
+  if (hive.differencing)
+    throw new WbuildError("HIVE_LAYERED", "a differencing hive says only what differs from the hives below it", {
+      hint: "merge it over its base first",
+    });
 }
 
 /** The highest first, down to what a tombstone or a superseding tree hides: where subkeys are looked for. */
@@ -55,6 +64,7 @@ class MergedKey implements HiveKey {
   readonly name: string;
   readonly flags: number;
   readonly userFlags: number;
+  readonly predefinedHandle: number | undefined;
   readonly layer = "merge";
   readonly inheritClass = false;
   readonly #reaching: readonly Node[];
@@ -69,6 +79,7 @@ class MergedKey implements HiveKey {
     this.name = top?.name ?? "";
     this.flags = top?.flags ?? 0;
     this.userFlags = top?.userFlags ?? 0;
+    this.predefinedHandle = top?.predefinedHandle;
   }
 
   get lastWrite(): bigint {

@@ -19,23 +19,12 @@ export function sameValue(a: HiveValue, b: HiveValue): boolean {
   return a.name === b.name && a.type === b.type && sameBytes(a.data, b.data);
 }
 
-export function isLink(key: HiveKey): boolean {
+function isLink(key: HiveKey): boolean {
   return (key.flags & symlinkFlag) !== 0;
 }
 
 /** What may differ in a key itself: the case of its name, class, descriptor, and whether it is a symbolic link. */
 export type KeyFacet = "name" | "class" | "security" | "link";
-
-/** How `after` differs from `before`. A descriptor that `after` does not have (Wine's text) is no difference. */
-export function facetsOf(before: HiveKey, after: HiveKey, isRoot: boolean): readonly KeyFacet[] {
-  if (before === after) return [];
-  const facets: KeyFacet[] = [];
-  if (!isRoot && before.name !== after.name) facets.push("name");
-  if (!sameBytes(before.className, after.className)) facets.push("class");
-  if (after.security !== undefined && !sameBytes(before.security, after.security)) facets.push("security");
-  if (!isRoot && isLink(before) !== isLink(after)) facets.push("link");
-  return facets;
-}
 
 /** One value that differs: `after` is missing when it was deleted, `before` when it was added. */
 export interface ValueChange {
@@ -43,10 +32,41 @@ export interface ValueChange {
   readonly after: HiveValue | undefined;
 }
 
+export interface OwnChanges {
+  readonly facets: readonly KeyFacet[];
+  /** In the order of `after`, then what was deleted. */
+  readonly values: readonly ValueChange[];
+}
+
+/** A key that can tell without reading closely that another has the same values, class and flags. */
+export interface Comparable {
+  /** False when it would have to look. */
+  saysTheSame(other: HiveKey): boolean;
+}
+
 const none: readonly never[] = [];
 
-/** The values in which `after` differs from `before`, in the order of `after`, then what was deleted. */
-export function valueChanges(before: HiveKey, after: HiveKey): readonly ValueChange[] {
+/**
+ * How `after` differs from `before`, subkeys aside; undefined when it does not. Of a root neither name nor link count. A
+ * descriptor that `after` does not have (Wine's text) is no difference.
+ */
+export function ownChanges(
+  before: HiveKey & Partial<Comparable>,
+  after: HiveKey,
+  isRoot: boolean,
+): OwnChanges | undefined {
+  if (before === after) return undefined;
+  const facets: KeyFacet[] = [];
+  if (!isRoot && before.name !== after.name) facets.push("name");
+  if (after.security !== undefined && !sameBytes(before.security, after.security)) facets.push("security");
+  const isSame = before.saysTheSame?.(after) === true;
+  if (!isSame && !sameBytes(before.className, after.className)) facets.push("class");
+  if (!isSame && !isRoot && isLink(before) !== isLink(after)) facets.push("link");
+  const values = isSame ? none : valueChanges(before, after);
+  return facets.length === 0 && values.length === 0 ? undefined : { facets, values };
+}
+
+function valueChanges(before: HiveKey, after: HiveKey): readonly ValueChange[] {
   const olds = before.values();
   const news = after.values();
   if (olds === news || sameInOrder(olds, news)) return none;

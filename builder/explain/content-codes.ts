@@ -124,10 +124,14 @@ export const contentCodes: CodeTable = {
   HIVE_NAME: row(2, "a registry key has a name that cannot be", "it needs a character, and has no backslash"),
   HIVE_WINE_TEXT: row(1, "Wine's registry text cannot be understood", "let Wine write it anew"),
 
+  WIN_CASE: row(1, "two files differ only in what Windows ignores", "rename one of them, or leave it out"),
+  WIN_LINK: row(1, "a hard link of a Windows layer points at nothing"),
   WIN_NAME: row(1, "a file has a name that Windows cannot have", "rename it, or leave it out with .dockerignore"),
+  WIN_PARENT: row(1, "a file would lie below what is no folder"),
   WIN_PATH: row(2, "a path is none of a Windows image", "write it as C:\\folder\\name or /folder/name"),
   WIN_SDDL: row(1, "the text of a security descriptor cannot be read", "the form is O:BAG:SYD:(A;;FA;;;BA)"),
   WIN_SECURITY: row(1, "a security descriptor is damaged", damaged),
+  WIN_TYPE: row(1, "a Windows image cannot hold a file of this kind", "leave it out with .dockerignore"),
 
   BOX_CAPABILITY: row(4, "a container's capabilities cannot be set", host),
   BOX_CGROUP: row(4, "a container's limits cannot be set", host),

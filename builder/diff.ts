@@ -15,7 +15,7 @@ export async function diffOwnLayer(store: Store, image: Image, layer?: number): 
   const { layers } = openImage(store, image);
   const top = layers[(layer ?? layers.length) - 1];
   if (!top) return [];
-  let below = LayerStack.empty;
+  let below = LayerStack.of(image.config.os);
   for (const each of layers.slice(0, layers.indexOf(top))) below = below.with(each);
   return diffLayer(await below.tree(), await top.changes());
 }

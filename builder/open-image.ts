@@ -8,7 +8,7 @@ import { LayerStack, storedLayer } from "./steps/stack.ts";
 
 /** Nothing is unpacked or read before somebody asks the stack. Throws IMG_LAYERS, IMG_INCOMPLETE. */
 export function openImage(store: Store, image: Image): LayerStack {
-  let stack = LayerStack.empty;
+  let stack = LayerStack.of(image.config.os);
   for (const layer of layersOf(image.manifest, image.config))
     stack = stack.with(storedLayer(store, stack, layer, (wanted) => needStored(store, wanted)));
   return stack;

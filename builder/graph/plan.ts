@@ -4,7 +4,7 @@ import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
 import { GlobalScope } from "../dockerfile/scope.ts";
 import { findStage, neededStages, originOfFrom } from "../dockerfile/stages.ts";
 import type { BaseImage } from "../image/base-image.ts";
-import { parsePlatform } from "../image/platform.ts";
+import { parsePlatform, platformOf } from "../image/platform.ts";
 import type { BuildGraph, Node, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
 import type { PlannedStage, PlanOptions, PlanWorld } from "./plan-world.ts";
@@ -74,7 +74,9 @@ async function planStage(world: PlanWorld, stage: Stage): Promise<PlannedStage> 
 async function planSource(options: PlanOptions, image: string, platform: Platform) {
   if (image === "scratch") return { node: sourceNode([], undefined, platform, "FROM scratch"), base: undefined };
   const base = await options.findBase(image, platform);
-  return { node: sourceNode(base.layers, base.reference, platform, `FROM ${base.reference}`), base };
+  // What the image says of itself: a request without --platform may find one for Windows.
+  const own = platformOf(base.config);
+  return { node: sourceNode(base.layers, base.reference, own, `FROM ${base.reference}`), base };
 }
 
 function sourceNode(

@@ -10,6 +10,7 @@ import { StageScope } from "../dockerfile/scope.ts";
 import { type Origin, originOfCopy } from "../dockerfile/stages.ts";
 import { applyInstruction, argvOf, baseConfig, commandLineOf, inheritConfig } from "../image/config.ts";
 import { type CreatedByOptions, createdBy, historyComment } from "../image/created-by.ts";
+import { platformOf } from "../image/platform.ts";
 import { belowDrive } from "../image/windows-path.ts";
 import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
@@ -255,9 +256,7 @@ async function fromImage(world: PlanWorld, stage: Stage, image: string, platform
   if (!base) {
     return { node, config: baseConfig(platform.os), baseHistory: [], history: [], platform };
   }
-  const { config, author, created, history, os, architecture, variant } = base.config;
-  const version = base.config["os.version"];
-  const features = base.config["os.features"];
+  const { config, author, created, history } = base.config;
   return {
     node,
     config: config ?? {},
@@ -265,13 +264,7 @@ async function fromImage(world: PlanWorld, stage: Stage, image: string, platform
     baseHistory: history ?? [],
     ...(created === undefined ? {} : { baseCreated: created }),
     history: [],
-    platform: {
-      os,
-      architecture,
-      ...(variant === undefined ? {} : { variant }),
-      ...(version === undefined ? {} : { "os.version": version }),
-      ...(features === undefined ? {} : { "os.features": features }),
-    },
+    platform: platformOf(base.config),
   };
 }
 

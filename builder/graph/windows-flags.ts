@@ -1,8 +1,9 @@
 /** Which flags of COPY and ADD a Windows image can have: --chown for accounts that are known, --chmod never. */
+
+import { knownAccounts, windowsSid } from "../../layerfs/windows/accounts.ts";
 import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
 import type { Copy } from "../dockerfile/instruction.ts";
-import { knownAccounts, windowsSid } from "../image/windows-accounts.ts";
 
 /** Throws DF_UNSUPPORTED_FLAG for --chmod, DF_CHOWN for an account whose SID only the image's own Windows could tell. */
 export function checkWindowsFlags({ kind, chown, chmod }: Copy, source: SourceText): void {

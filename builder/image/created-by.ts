@@ -43,7 +43,9 @@ export function createdBy(instruction: Instruction, options: CreatedByOptions): 
         return word === undefined ? [] : [`--${name}=${word.text}`];
       });
       const paths = [...instruction.sources, instruction.target].map((word) => word.text);
-      return `${[instruction.kind, ...flags, ...paths].join(" ")} # buildkit`;
+      // BuildKit joins paths with blanks, too; nobody could take `C:\Program Files` apart again.
+      const list = paths.some((path) => /\s/.test(path)) ? [JSON.stringify(paths)] : paths;
+      return `${[instruction.kind, ...flags, ...list].join(" ")} # buildkit`;
     }
     case "ENV":
     case "LABEL":

@@ -105,6 +105,18 @@ export function formatPlatform(platform: Platform): string {
   return [os, platform.architecture, platform.variant].filter((piece) => piece).join("/");
 }
 
+/** The platform that an image's configuration tells. */
+export function platformOf(config: Platform): Platform {
+  const { os, architecture, variant, "os.version": version, "os.features": features } = config;
+  return {
+    os,
+    architecture,
+    ...(variant === undefined ? {} : { variant }),
+    ...(version === undefined ? {} : { "os.version": version }),
+    ...(features === undefined ? {} : { "os.features": features }),
+  };
+}
+
 /** Where this program runs, as an image for it would say: always linux, because that is what a step runs on here. */
 export function hostPlatform(architecture: string = process.arch): Platform {
   return normalizePlatform({ os: "linux", architecture: ofNode[architecture] ?? architecture });

@@ -245,10 +245,12 @@ class Writer {
     this.#note("sources are from a build context, a stage or an image that the history does not name");
     const words = rest.split(" ").filter((word) => word !== "");
     const flags = words.filter((word, index) => /^--(chown|chmod)=/.test(word) && words.slice(0, index).every(isFlag));
+    const listed = readArgv(words.slice(flags.length).join(" "));
     const paths = words.slice(words.findIndex((word) => !isFlag(word)));
     // A flag's backslash counts only doubled, whatever the escape character.
-    const written = [...flags.map((flag) => flag.replaceAll("\\", "\\\\")), ...paths.map((word) => this.#word(word))];
-    this.#add([keyword, ...written].join(" "), `${keyword} ${rest}`);
+    const said = flags.map((flag) => flag.replaceAll("\\", "\\\\"));
+    const list = listed ? [jsonWords(listed, this.#escape)] : paths.map((word) => this.#word(word));
+    this.#add([keyword, ...said, ...list].join(" "), `${keyword} ${rest}`);
   }
 
   #word(text: string): string {

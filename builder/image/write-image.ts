@@ -5,6 +5,7 @@ import type { Descriptor, Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { type ImageConfig, type Manifest, mediaTypes } from "../../registry/oci/image.ts";
+import { platformOf } from "./platform.ts";
 
 export interface NewImage {
   /** rootfs is filled in from the layers. */
@@ -37,20 +38,9 @@ export async function writeImage(blobs: BlobStore, image: NewImage): Promise<Wri
     ...(image.annotations ? { annotations: image.annotations } : {}),
   };
   const written = await putJson(blobs, manifest, mediaTypes.ociManifest);
-  const { os, architecture, variant } = config;
-  const platform = { os, architecture, ...(variant === undefined ? {} : { variant }), ...versionOf(config) };
-  const descriptor = { ...written, platform };
+  const descriptor = { ...written, platform: platformOf(config) };
   const keeps = [descriptor.digest, configBlob.digest, ...image.layers.map((layer) => layer.blob.digest)];
   return { descriptor, manifest, config, keeps };
-}
-
-function versionOf(config: ImageConfig) {
-  const version = config["os.version"];
-  const features = config["os.features"];
-  return {
-    ...(version === undefined ? {} : { "os.version": version }),
-    ...(features === undefined ? {} : { "os.features": features }),
-  };
 }
 
 /** A cached build writes what is there already: asking first saves the disk a sync. */

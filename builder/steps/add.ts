@@ -9,8 +9,8 @@ import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Selected } from "../context/select.ts";
 import type { CopyOp } from "../graph/graph.ts";
-import { commitPlacement, copyStep, dressOf, noteSources, placeAll, selectAll, sourceTree } from "./copy.ts";
-import { Placement } from "./place.ts";
+import { commitPlacement, copyStep, noteSources, placeAll, placementOn, selectAll, sourceTree } from "./copy.ts";
+import type { Placement } from "./place.ts";
 import type { LayerStack } from "./stack.ts";
 import type { Step, World } from "./step.ts";
 
@@ -24,8 +24,7 @@ export const addStep: Step<CopyOp> = {
     await noteSources(op, world);
     const selection = await selectAll(op, source, world);
     const below = inputs[0] as LayerStack;
-    const target = await below.tree();
-    const placement = new Placement(target, await dressOf(op, target));
+    const { placement } = await placementOn(below, op);
     const plain: Selected[] = [];
     for (const selected of selection) {
       if (await isArchive(source, selected.root)) await unpackInto(op, source, selected.root, placement, world);

@@ -19,9 +19,11 @@ export function commitLayer(
   options: { readonly fileDigests: boolean },
 ): Commit {
   const { style, store, report } = world;
+  // Of Windows' image stores not every one takes zstd; gzip all do.
+  const isWindows = node.op.kind !== "source" && node.op.os === "windows";
   let told = 0;
   const written: Promise<WrittenLayer> = writeLayer(changes, store.blobs, {
-    compression: style.compression,
+    compression: style.compression ?? (isWindows ? "gzip" : "zstd"),
     mediaTypes: "oci",
     fileDigests: options.fileDigests,
     ...(style.level === undefined ? {} : { level: style.level }),

@@ -5,13 +5,17 @@ import { decodeIndex, digestsOfIndex } from "../../layerfs/layer/layer-index.ts"
 import type { RecordBatch } from "../../layerfs/layer/write.ts";
 import { resolveOwner } from "../../layerfs/tree/accounts.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
+import { driveTree } from "../../layerfs/windows/drive.ts";
 import { WbuildError } from "../../native/error.ts";
 import { digestOfSelection, isPattern, membersOf, nameOf, type Selected, selectSource } from "../context/select.ts";
-import type { CopyOp } from "../graph/graph.ts";
+import type { CopyOp, MkdirOp, Node } from "../graph/graph.ts";
 import { commitLayer } from "./commit.ts";
+import { windowsRules } from "./name-rules.ts";
 import { type Dress, Placement } from "./place.ts";
 import { type LayerStack, storedLayer } from "./stack.ts";
 import type { Performed, Step, World } from "./step.ts";
+import { translator } from "./translate.ts";
+import { ownedSecurity, windowsChanges } from "./windows-layer.ts";
 
 export const copyStep: Step<CopyOp> = {
   async contentKey(op, inputs, world) {
@@ -19,7 +23,7 @@ export const copyStep: Step<CopyOp> = {
       const context = contextOf(world);
       return context.contentKey(op.sources);
     }
-    const tree = await (inputs[1] as LayerStack).tree();
+    const tree = await sourceTree(op, inputs, world);
     return digestOfSelection(tree, await selectAll(op, tree, world));
   },
 
@@ -29,9 +33,7 @@ export const copyStep: Step<CopyOp> = {
     await noteSources(op, world);
     const selection = await selectAll(op, source, world);
     const below = inputs[0] as LayerStack;
-    const target = await below.tree();
-    const dress = await dressOf(op, target);
-    const placement = new Placement(target, dress);
+    const { placement, dress } = await placementOn(below, op);
     const whole = await placeWhole(op, selection, placement, dress, world);
     if (whole) return commitPlacement(node, placement, below, world, whole);
     await placeAll(op, source, selection, placement);
@@ -46,7 +48,9 @@ export async function noteSources(op: CopyOp, world: World): Promise<void> {
 
 /** Where the bytes come from. */
 export async function sourceTree(op: CopyOp, inputs: readonly LayerStack[], world: World): Promise<Tree> {
-  return op.from === "context" ? contextOf(world).tree : (inputs[1] as LayerStack).tree();
+  if (op.from === "context") return contextOf(world).tree;
+  const tree = await (inputs[1] as LayerStack).tree();
+  return op.fromOs === "windows" ? driveTree(tree) : tree;
 }
 
 function contextOf(world: World) {
@@ -86,7 +90,18 @@ async function missing(op: CopyOp, source: string, tree: Tree, world: World): Pr
   });
 }
 
-export async function dressOf(op: CopyOp, target: Tree): Promise<Dress> {
+/** Where an op's files go: onto the stack below, by the rules of its system. Throws STEP_USER. */
+export async function placementOn(below: LayerStack, op: CopyOp): Promise<{ placement: Placement; dress: Dress }> {
+  const tree = await below.tree();
+  if (op.os === "windows") {
+    const dress = op.chown === undefined ? {} : { security: ownedSecurity(op.chown) };
+    return { placement: new Placement(driveTree(tree), dress, windowsRules), dress };
+  }
+  const dress = await dressOf(op, tree);
+  return { placement: new Placement(tree, dress), dress };
+}
+
+async function dressOf(op: CopyOp, target: Tree): Promise<Dress> {
   return {
     ...(op.chown === undefined ? {} : { owner: await resolveOwner(target, op.chown) }),
     ...(op.chmod === undefined ? {} : { chmod: op.chmod }),
@@ -98,17 +113,18 @@ export async function placeAll(op: CopyOp, source: Tree, selection: readonly Sel
   const target = await placement.locate(op.target);
   const many = op.sources.length > 1 || selection.length > 1;
   const isFolder = op.target.endsWith("/") || many || (await placement.at(target))?.type === "directory";
+  const translate = translator(op.fromOs ?? "linux", op.os ?? "linux");
   for (const selected of selection) {
     if (selected.root.type === "directory") {
       const inodes = new Map<object, object>();
       for (const { relative, entry } of await membersOf(source, selected)) {
         // The folder itself is not copied, only what it holds: the target is a new folder like any other.
         if (relative === "") await placement.folder(target);
-        else await placement.put(join(target, relative), linked(await onDisk(entry), inodes));
+        else await placement.put(join(target, relative), linked(translate(await onDisk(entry)), inodes));
       }
     } else {
       const path = isFolder ? join(target, nameOf(selected.path)) : target;
-      const { inode: _, ...root } = await onDisk(selected.root);
+      const { inode: _, ...root } = translate(await onDisk(selected.root));
       await placement.put(path, root);
     }
   }
@@ -141,6 +157,8 @@ async function placeWhole(
   world: World,
 ): Promise<Whole | undefined> {
   const [selected] = selection;
+  // Of Windows files each name is looked at, and each gets attributes of its own.
+  if (op.os === "windows") return undefined;
   if (op.from !== "context" || selection.length !== 1 || selected?.root.type !== "directory") return undefined;
   const target = await placement.locate(op.target);
   if (target === "" ? !(await placement.isEmpty()) : await placement.at(target)) return undefined;
@@ -157,14 +175,15 @@ async function onDisk(entry: Entry): Promise<Entry> {
 }
 
 /** Writes what was placed as a layer. The layer's folder, if somebody needs it, is unpacked from the blob. */
-export function commitPlacement(
-  node: Parameters<typeof commitLayer>[0],
+export async function commitPlacement(
+  node: Node & { readonly op: CopyOp | MkdirOp },
   placement: Placement,
   below: LayerStack,
   world: World,
   whole?: Whole,
-): Performed {
-  const changes = placement.changes();
+): Promise<Performed> {
+  const placed = placement.changes();
+  const changes = node.op.os === "windows" ? await windowsChanges(placed, below, world) : placed;
   const input = whole ? [...changes, whole.batch] : changes;
   const commit = commitLayer(node, input, world, { fileDigests: true });
   const stored = commit.layer.then((layer) => storedLayer(world.store, below, layer, async () => undefined));

@@ -4,9 +4,11 @@
  */
 
 import type { Change, Entry } from "../../layerfs/layer/entry.ts";
+import { joinPath, parentOf } from "../../layerfs/tree/names.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
-import { resolveUnix } from "../../layerfs/tree/unix-path.ts";
+import { paxKey } from "../../layerfs/windows/metadata.ts";
 import { WbuildError } from "../../native/error.ts";
+import { linuxRules, type NameRules } from "./name-rules.ts";
 
 export interface Owner {
   readonly uid: number;
@@ -17,6 +19,8 @@ export interface Owner {
 export interface Dress {
   readonly owner?: Owner;
   readonly chmod?: number;
+  /** Windows: a security descriptor of its own. */
+  readonly security?: Uint8Array;
 }
 
 /** Times of folders that a build makes: they must not differ from build to build. */
@@ -25,20 +29,24 @@ const madeTime = 0n;
 export class Placement {
   readonly #target: Tree;
   readonly #dress: Dress;
+  readonly #rules: NameRules;
+  /** By the rules' key. */
   readonly #made = new Map<string, Entry>();
+  /** Where each came from: key → path there. */
+  readonly #origins = new Map<string, string>();
 
-  constructor(target: Tree, dress: Dress = {}) {
+  constructor(target: Tree, dress: Dress = {}, rules: NameRules = linuxRules) {
     this.#target = target;
     this.#dress = dress;
+    this.#rules = rules;
   }
 
   /**
    * The clean path a name refers to: links inside the target are followed (the last part too, unless told otherwise), also
-   * those to nowhere; missing parts stay as written. Throws TREE_LOOP.
+   * those to nowhere; missing parts stay as written. Throws TREE_LOOP, WIN_PATH.
    */
-  async locate(path: string, { lastToo = true } = {}): Promise<string> {
-    const trimmed = path.replace(/[/]+$/, "");
-    return (await resolveUnix((at) => this.at(at), trimmed, lastToo, { missing: "keep" })) ?? "";
+  locate(path: string, { lastToo = true } = {}): Promise<string> {
+    return this.#rules.locate((at) => this.at(at), path.replace(/[/]+$/, ""), lastToo);
   }
 
   /** True when neither we nor the target have anything. */
@@ -49,51 +57,59 @@ export class Placement {
   /** What is at a clean path: placed by us, else in the target. */
   async at(path: string): Promise<Entry | undefined> {
     if (path === "") return rootEntry;
-    return this.#made.get(path) ?? (await this.#target.stat(path));
+    return this.#made.get(this.#rules.key(path)) ?? (await this.#target.stat(path));
   }
 
-  /** Makes sure that a folder is there, with all above it. Throws STEP_NOT_A_DIRECTORY. */
-  async folder(path: string): Promise<void> {
-    if (path === "") return;
-    const made = this.#made.get(path);
-    if (made?.type === "directory") return;
-    await this.folder(parentOf(path));
+  /** Makes sure that a folder is there, with all above it. Gives its path as it is spelled. Throws STEP_NOT_A_DIRECTORY. */
+  async folder(path: string): Promise<string> {
+    if (path === "") return "";
+    const key = this.#rules.key(path);
+    const made = this.#made.get(key);
+    if (made?.type === "directory") return made.path;
+    const above = await this.folder(parentOf(path));
     const there = made ?? (await this.#target.stat(path));
     if (there && there.type !== "directory") {
       throw new WbuildError("STEP_NOT_A_DIRECTORY", `/${path} is a ${there.type}, not a directory`, {
         facts: { path, type: there.type },
       });
     }
-    this.#made.set(path, there ?? this.#newFolder(path));
+    const entry = there ?? this.#newFolder(joinPath(above, nameOf(path)));
+    this.#made.set(key, entry);
+    return entry.path;
   }
 
   /**
-   * Puts an entry at a path (its own path is ignored). A folder onto an existing one gives it its attributes, as docker's
-   * copy does; with `replace` (an archive's entry) an entry of another type is replaced, too.
+   * Puts an entry at a path (its own path only tells where it came from). A folder onto an existing one gives it its
+   * attributes, as docker's copy does on Linux; with `replace` (an archive's entry) an entry of another type is replaced, too.
+   * Throws STEP_NOT_A_DIRECTORY, STEP_IS_A_DIRECTORY, WIN_NAME, WIN_CASE.
    */
   async put(path: string, entry: Entry, { replace = false } = {}): Promise<void> {
-    await this.folder(parentOf(path));
+    this.#checkOrigin(path, entry.path);
+    const above = await this.folder(parentOf(path));
     const there = await this.at(path);
-    if (replace) {
-      this.#made.set(path, this.#dressed({ ...entry, path }));
-      return;
-    }
-    if (entry.type === "directory") {
-      if (there && there.type !== "directory") {
-        throw new WbuildError(
-          "STEP_NOT_A_DIRECTORY",
-          `cannot copy a directory onto /${path}, which is a ${there.type}`,
-          {
-            facts: { path, type: there.type },
-          },
-        );
-      }
-    } else if (there?.type === "directory") {
-      throw new WbuildError("STEP_IS_A_DIRECTORY", `cannot copy a ${entry.type} onto /${path}, which is a directory`, {
-        facts: { path, type: entry.type },
-      });
-    }
-    this.#made.set(path, this.#dressed({ ...entry, path }));
+    // Something that is there keeps its spelling.
+    const at = there?.path ?? joinPath(above, nameOf(path));
+    const isFolder = there?.type === "directory";
+    if (!replace) refuseOtherType(path, entry, there);
+    const kept = isFolder && entry.type === "directory" && !this.#rules.dressesFolders ? there : { ...entry, path: at };
+    this.#made.set(this.#rules.key(path), this.#dressed(kept));
+  }
+
+  /** One name for two files of one source: the second would silently replace the first. Throws WIN_NAME, WIN_CASE. */
+  #checkOrigin(path: string, origin: string): void {
+    this.#rules.check(path, origin);
+    const key = this.#rules.key(path);
+    const other = this.#origins.get(key);
+    this.#origins.set(key, origin);
+    if (other === undefined || other === origin || this.#rules.key(other) !== this.#rules.key(origin)) return;
+    throw new WbuildError(
+      "WIN_NAME",
+      `Windows cannot have both ${JSON.stringify(other)} and ${JSON.stringify(origin)}`,
+      {
+        facts: { path: origin, other },
+        hint: "only letter case tells them apart: rename one, or leave it out with .dockerignore",
+      },
+    );
   }
 
   /**
@@ -101,11 +117,11 @@ export class Placement {
    * the file and the others are links to it.
    */
   changes(): Change[] {
-    const order = [...this.#made.keys()].map((path) => [path.replaceAll("/", "\0"), path] as const);
+    const order = [...this.#made.values()].map((entry) => [entry.path.replaceAll("/", "\0"), entry] as const);
     order.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     const first = new Map<string | object, string>();
-    return order.map(([, path]) => {
-      const entry = this.#made.get(path) as Entry;
+    return order.map(([, entry]) => {
+      const { path } = entry;
       if (entry.type === "file" && entry.inode !== undefined) {
         const { inode, ...file } = entry;
         const known = first.get(inode);
@@ -113,15 +129,16 @@ export class Placement {
         return { kind: "set", entry: known === undefined ? file : hardlink(file, known) };
       }
       if (entry.type !== "hardlink" || entry.target === undefined) {
-        const link = first.get(path);
+        const link = first.get(this.#rules.key(path));
         return { kind: "set", entry: link === undefined ? entry : hardlink(entry, link) };
       }
-      const file = this.#made.get(entry.target);
-      const known = first.get(entry.target);
+      const key = this.#rules.key(entry.target);
+      const file = this.#made.get(key);
+      const known = first.get(key);
       if (file?.type !== "file" || known === undefined) {
-        first.set(entry.target, path);
+        first.set(key, path);
         // A link must follow what it names: where it sorts first, it is the file and the file becomes the link.
-        if (file?.type === "file" && before(path, entry.target)) return { kind: "set", entry: { ...file, path } };
+        if (file?.type === "file" && before(path, file.path)) return { kind: "set", entry: { ...file, path } };
         return { kind: "set", entry };
       }
       return { kind: "set", entry: hardlink(entry, known) };
@@ -130,13 +147,21 @@ export class Placement {
 
   #newFolder(path: string): Entry {
     const owner = this.#dress.owner ?? { uid: 0, gid: 0 };
-    return { path, type: "directory", mode: 0o755, ...owner, size: 0, mtimeNs: madeTime };
+    this.#rules.check(path, path);
+    return this.#secured({ path, type: "directory", mode: 0o755, ...owner, size: 0, mtimeNs: madeTime });
+  }
+
+  #secured(entry: Entry): Entry {
+    const { security } = this.#dress;
+    if (security === undefined) return entry;
+    const record = [paxKey.rawSecurity, Buffer.from(Buffer.from(security).toString("base64"))] as const;
+    return { ...entry, pax: new Map([...(entry.pax ?? []), record]) };
   }
 
   #dressed(entry: Entry): Entry {
     const { owner, chmod } = this.#dress;
     return {
-      ...entry,
+      ...this.#secured(entry),
       ...(owner ?? {}),
       ...(chmod === undefined || entry.type === "symlink" ? {} : { mode: chmod }),
     };
@@ -145,6 +170,18 @@ export class Placement {
 
 const rootEntry: Entry = { path: "", type: "directory", mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: madeTime };
 
+function refuseOtherType(path: string, entry: Entry, there: Entry | undefined): void {
+  if (there === undefined || (there.type === "directory") === (entry.type === "directory")) return;
+  if (entry.type === "directory") {
+    throw new WbuildError("STEP_NOT_A_DIRECTORY", `cannot copy a directory onto /${path}, which is a ${there.type}`, {
+      facts: { path, type: there.type },
+    });
+  }
+  throw new WbuildError("STEP_IS_A_DIRECTORY", `cannot copy a ${entry.type} onto /${path}, which is a directory`, {
+    facts: { path, type: entry.type },
+  });
+}
+
 function hardlink(entry: Entry, target: string): Entry {
   const { content: _content, digest: _digest, ...rest } = entry;
   return { ...rest, type: "hardlink", size: 0, target };
@@ -152,6 +189,6 @@ function hardlink(entry: Entry, target: string): Entry {
 
 const before = (a: string, b: string) => a.replaceAll("/", "\0") < b.replaceAll("/", "\0");
 
-export function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -4,7 +4,7 @@ import { LayerStack, storedLayer } from "./stack.ts";
 import type { World } from "./step.ts";
 
 export function openSource(op: SourceOp, world: World): LayerStack {
-  let stack = LayerStack.empty;
+  let stack = LayerStack.of(op.platform.os);
   for (const layer of op.layers) {
     const fetch = () => world.fetchLayer(op.reference ?? "scratch", layer);
     stack = stack.with(storedLayer(world.store, stack, layer, fetch));

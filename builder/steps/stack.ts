@@ -21,18 +21,24 @@ export interface StackLayer {
 }
 
 export class LayerStack {
-  static readonly empty = new LayerStack([]);
-
+  /** The image's system: a Windows stack has layers of Windows' shape, and names without case. */
+  readonly os: string;
   /** Bottom first. */
   readonly layers: readonly StackLayer[];
   #tree: Promise<Tree> | undefined;
 
-  private constructor(layers: readonly StackLayer[]) {
+  private constructor(os: string, layers: readonly StackLayer[]) {
+    this.os = os;
     this.layers = layers;
   }
 
+  /** A stack without layers. */
+  static of(os: string): LayerStack {
+    return new LayerStack(os, []);
+  }
+
   with(layer: StackLayer): LayerStack {
-    return new LayerStack([...this.layers, layer]);
+    return new LayerStack(this.os, [...this.layers, layer]);
   }
 
   /** Chain ID (OCI image configuration, "Layer ChainID"); undefined for no layers. Waits until every layer is durable. */
@@ -50,9 +56,10 @@ export class LayerStack {
     return folders;
   }
 
-  /** The layers seen as one tree, without mounting them. */
+  /** The layers seen as one tree, without mounting them; of Windows layers as their tars have it, C: is below `Files`. */
   tree(): Promise<Tree> {
-    const tree = this.#tree ?? stackTree(this.layers);
+    const names = this.os === "windows" ? "windows" : "linux";
+    const tree = this.#tree ?? stackTree(this.layers, { names });
     this.#tree = tree;
     return tree;
   }

@@ -1,5 +1,5 @@
 /**
- * Accounts that every Windows has, by name: what --chown can mean without running anything in the image. Accounts that an
+ * Accounts that every Windows has, by name: what --chown and icacls can mean without asking the image. Accounts that an
  * image made itself (`net user /add`) have a SID of that image and are not known here.
  */
 
@@ -12,6 +12,10 @@ const accounts: Readonly<Record<string, readonly [domain: string, sid: string]>>
   CONTAINERUSER: ["USER MANAGER", "S-1-5-93-2-2"],
   ADMINISTRATORS: [local, "S-1-5-32-544"],
   USERS: [local, "S-1-5-32-545"],
+  GUESTS: [local, "S-1-5-32-546"],
+  IIS_IUSRS: [local, "S-1-5-32-568"],
+  INTERACTIVE: [authority, "S-1-5-4"],
+  "CREATOR OWNER": ["", "S-1-3-0"],
   SYSTEM: [authority, "S-1-5-18"],
   "LOCAL SERVICE": [authority, "S-1-5-19"],
   "NETWORK SERVICE": [authority, "S-1-5-20"],

@@ -10,7 +10,7 @@ import { compareNames, joinPath } from "../tree/names.ts";
 import type { Tree } from "../tree/tree.ts";
 import { driveFolder } from "../tree/windows-path.ts";
 import { type DeltaName, deltaNames, deltaPath, emptyDelta, hivesFolder } from "./deltas.ts";
-import { addChange, type DraftNode, isHere, newNode } from "./draft.ts";
+import { type DraftNode, draftOf, isHere, newNode, ownName } from "./draft.ts";
 import { dressEntry } from "./dress.ts";
 import { orderLinks } from "./hardlinks.ts";
 import { leftOut, type Origin, shown } from "./layer-content.ts";
@@ -51,7 +51,7 @@ export function changesNoFile(layer: readonly Change[]): boolean {
  * WIN_LINK for a hard link to nothing.
  */
 export async function shapeLayer(input: ShapeInput): Promise<Change[]> {
-  const drive = draftOf(input);
+  const drive = draftOf(kept(input), upcase);
   const out = input.origin === "base" ? [] : hives(input);
   const lower = await input.below.stat(driveFolder);
   out.push({ kind: "set", entry: lower ?? madeFolder(driveFolder, input) });
@@ -60,16 +60,17 @@ export async function shapeLayer(input: ShapeInput): Promise<Change[]> {
   return orderLinks(out, input.below);
 }
 
-function draftOf({ changes, origin, warn }: ShapeInput): DraftNode {
-  const root = newNode();
+/** Without what belongs into no layer. */
+function kept({ changes, origin, warn }: ShapeInput): Change[] {
+  const out: Change[] = [];
   for (const change of changes) {
     const path = change.kind === "set" ? change.entry.path : change.path;
-    if (path === "") continue;
-    const reason = leftOut(change, origin);
-    if (reason === undefined) addChange(root, change, upcase);
-    else if (change.kind === "set") warn?.(`${showName(showWindowsPath(path))} is left out: ${reason}`);
+    const reason = path === "" ? undefined : leftOut(change, origin);
+    if (reason !== undefined) {
+      if (change.kind === "set") warn?.(`${showName(showWindowsPath(path))} is left out: ${reason}`);
+    } else if (path !== "") out.push(change);
   }
-  return root;
+  return out;
 }
 
 function hives(input: ShapeInput): Change[] {
@@ -111,7 +112,7 @@ class Shape {
     const from = lower?.type === "directory" ? lower.path : undefined;
     const found: [name: string, child: DraftNode, lower: Entry | undefined][] = [];
     for (const child of node.children.values()) {
-      const [own = ""] = child.spellings;
+      const own = ownName(child);
       const there = from === undefined ? undefined : await this.#input.below.stat(`${from}/${own}`);
       found.push([there === undefined ? own : lastOf(there.path), child, there]);
     }
@@ -127,23 +128,21 @@ class Shape {
 
   async #one(node: DraftNode, path: string, lower: Entry | undefined, hidden: boolean, out: Change[]): Promise<void> {
     const { set } = node;
+    const renewed = hidden || node.deleted !== undefined;
     if (set === undefined && !isHere(node)) {
       // Nothing is here any more, or only deletions are below.
       if (lower === undefined) return;
-      if (hidden || node.deleted) out.push({ kind: "delete", path });
+      if (renewed) out.push({ kind: "delete", path });
       else if (lower.type === "directory") await this.#folder(node, path, lower, false, out);
-      return;
+    } else if (set === undefined || set.type === "directory") {
+      const isBlocked = lower !== undefined && lower.type !== "directory" && !renewed;
+      if (set === undefined && isBlocked) throw parentIsNone(path, lower);
+      await this.#folder(node, path, lower, renewed || node.cleared, out);
+    } else {
+      refuseTwo(node, path);
+      const entry = await this.#dressed(set, path, renewed ? undefined : lower);
+      if (entry !== undefined) out.push({ kind: "set", entry });
     }
-    if (set === undefined || set.type === "directory") {
-      if (set === undefined && !hidden && !node.deleted && lower !== undefined && lower.type !== "directory") {
-        throw parentIsNone(path, lower);
-      }
-      await this.#folder(node, path, lower, hidden || node.deleted || node.cleared, out);
-      return;
-    }
-    refuseTwo(node, path);
-    const entry = await this.#dressed(set, path, hidden || node.deleted ? undefined : lower);
-    if (entry !== undefined) out.push({ kind: "set", entry });
   }
 
   async #folder(node: DraftNode, path: string, lower: Entry | undefined, renewed: boolean, out: Change[]) {
@@ -166,7 +165,7 @@ class Shape {
   }
 }
 
-const gone: DraftNode = { ...newNode(), deleted: true };
+const gone: DraftNode = { ...newNode(), deleted: "" };
 
 /** What is at a path below C: once the layer lies on top. */
 async function lookAfter(drive: DraftNode, below: Tree, path: string): Promise<Entry | undefined> {
@@ -176,7 +175,7 @@ async function lookAfter(drive: DraftNode, below: Tree, path: string): Promise<E
     node = node?.children.get(upcase(name));
     if (node === undefined) break;
     if (node.set !== undefined && node.set.type !== "directory") hidden = true;
-    hidden ||= node.deleted || node.cleared;
+    hidden ||= node.deleted !== undefined || node.cleared;
   }
   if (node?.set !== undefined) return { ...node.set, path };
   return hidden ? undefined : below.stat(joinPath(driveFolder, path));

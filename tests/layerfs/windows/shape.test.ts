@@ -177,6 +177,16 @@ const rows: [name: string, changes: (Change | string)[], left: string[]][] = [
     ["hardlink b Files/Windows/System32/x"],
   ],
   [
+    "a file renamed to another case of its name keeps the base's",
+    ["delete Windows/a.txt", "set Windows/A.TXT file 1"],
+    ["directory Windows", "file Windows/a.txt"],
+  ],
+  [
+    "a deletion beside another spelling of its folder",
+    ["set WINDOWS/x file 1", "delete windows/SYSTEM32"],
+    ["directory Windows", "delete Windows/System32", "file Windows/x"],
+  ],
+  [
     "streams, odd files of other folders",
     ["set app/tombstones.txt file 1"],
     ["directory app", "file app/tombstones.txt"],

@@ -147,24 +147,56 @@ export function writeWineText(hive: Hive, options: WineTextOptions): Uint8Array 
     sink.spell(part, open, close);
   }
   sink.put(`\n${options.arch === undefined ? "" : `\n#arch=${options.arch}\n`}`);
-  writeKey(sink, new TextSink(), hive.root, true);
+  writeKey(sink, new PathBytes(), hive.root, true);
   return sink.bytes();
 }
 
-/** `path` holds the key's path, spelled; it is the same again afterwards. */
-function writeKey(sink: TextSink, path: TextSink, key: HiveKey, isRoot: boolean): void {
+/** A key's path as it is spelled between the brackets. */
+class PathBytes {
+  #bytes = Buffer.allocUnsafe(256);
+  length = 0;
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  push(name: string): void {
+    let spelled = this.length === 0 ? name : `\\\\${name}`;
+    if (needsEscape.test(name)) {
+      const sink = new TextSink(2 + name.length * 6);
+      if (this.length > 0) sink.put("\\\\");
+      sink.spell(name, open, close);
+      spelled = Buffer.from(sink.bytes()).toString("latin1");
+    }
+    if (this.length + spelled.length > this.#bytes.length)
+      this.#bytes = Buffer.concat([this.#bytes, Buffer.allocUnsafe(this.#bytes.length + spelled.length)]);
+    for (let at = 0; at < spelled.length; at++) this.#bytes[this.length + at] = spelled.charCodeAt(at);
+    this.length += spelled.length;
+  }
+}
+
+const needsEscape = /[^ -Z^-~]/;
+
+const time64 = new BigUint64Array(1);
+const time32 = new Uint32Array(time64.buffer);
+
+/** `path` is the key's; it is the same again afterwards. */
+function writeKey(sink: TextSink, path: PathBytes, key: HiveKey, isRoot: boolean): void {
   const values = key.values();
   const subkeys = key.subkeys();
+  const { className } = key;
   const isLink = (key.flags & symlinkFlag) !== 0;
-  const hasLines = values.length > 0 || key.className !== undefined || isLink;
-  if (hasLines || (subkeys.length === 0 && !isRoot)) {
-    const time = BigInt.asUintN(64, key.lastWrite);
+  if (values.length > 0 || className !== undefined || isLink || (subkeys.length === 0 && !isRoot)) {
+    time64[0] = key.lastWrite;
+    const [low = 0, high = 0] = time32;
     sink.put("\n[");
-    sink.append(path);
-    sink.put(`] ${unixSeconds(time)}\n#time=${time.toString(16)}\n`);
-    if (key.className !== undefined) {
+    sink.putBytes(path.bytes, path.length);
+    sink.put(`] ${unixSeconds(high * 0x1_0000_0000 + low)}\n#time=`);
+    sink.putHex(high, low);
+    sink.put("\n");
+    if (className !== undefined) {
       sink.put('#class="');
-      sink.spell(Buffer.from(key.className).toString("utf16le"), quote, quote);
+      sink.spell(Buffer.from(className).toString("utf16le"), quote, quote);
       sink.put('"\n');
     }
     if (isLink) sink.put("#link\n");
@@ -177,15 +209,15 @@ function writeKey(sink: TextSink, path: TextSink, key: HiveKey, isRoot: boolean)
       throw new WbuildError("HIVE_NAME", `a key cannot be called ${JSON.stringify(below.name.slice(0, 60))}`, {
         hint: "names of keys have at least one character, and no backslash",
       });
-    if (length > 0) path.put("\\\\");
-    path.spell(below.name, open, close);
+    path.push(below.name);
     writeKey(sink, path, below, false);
-    path.truncate(length);
+    path.length = length;
   }
 }
 
-function unixSeconds(time: bigint): number {
-  return Math.max(0, Math.floor((Number(time) - 116_444_736_000_000_000) / 10_000_000)) >>> 0;
+/** Of a time in 100 ns since 1601. */
+function unixSeconds(time: number): number {
+  return Math.max(0, Math.floor((time - 116_444_736_000_000_000) / 10_000_000)) >>> 0;
 }
 
 function byName(values: readonly HiveValue[]): readonly HiveValue[] {

@@ -87,36 +87,54 @@ export function readEscape(
   return { unit, next };
 }
 
-/** Bytes of text that grow. */
+const chunkSize = 1 << 20;
+
+/** Text that grows, as bytes. */
 export class TextSink {
-  #bytes = Buffer.allocUnsafe(4096);
+  /** What is full; growing one buffer would copy it again and again. */
+  readonly #full: Buffer[] = [];
+  #fullLength = 0;
+  #bytes: Buffer;
   #at = 0;
 
-  /** A view of what was written so far. */
+  constructor(size = chunkSize) {
+    this.#bytes = Buffer.allocUnsafeSlow(size);
+  }
+
+  /** What was written so far. */
   bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at);
+    return Buffer.concat([...this.#full, this.#bytes.subarray(0, this.#at)]);
+  }
+
+  get length(): number {
+    return this.#fullLength + this.#at;
   }
 
   /** ASCII only. */
   put(text: string): void {
-    this.#reserve(text.length);
+    const { length } = text;
+    this.#reserve(length);
     const bytes = this.#bytes;
-    for (let at = 0; at < text.length; at++) bytes[this.#at++] = text.charCodeAt(at);
+    const start = this.#at;
+    for (let at = 0; at < length; at++) bytes[start + at] = text.charCodeAt(at);
+    this.#at = start + length;
   }
 
-  append(other: TextSink): void {
-    this.#reserve(other.#at);
+  /** The first `length` of these bytes, which are ASCII. */
+  putBytes(from: Uint8Array, length: number): void {
+    this.#reserve(length);
     const bytes = this.#bytes;
-    for (let at = 0; at < other.#at; at++) bytes[this.#at++] = other.#bytes[at] as number;
+    const start = this.#at;
+    for (let at = 0; at < length; at++) bytes[start + at] = from[at] as number;
+    this.#at = start + length;
   }
 
-  /** Forgets what lies behind this offset. */
-  truncate(length: number): void {
-    this.#at = length;
-  }
-
-  get length(): number {
-    return this.#at;
+  /** A number below 2^64, given as its halves, in hexadecimal. */
+  putHex(high: number, low: number): void {
+    this.#reserve(16);
+    let shift = high === 0 ? 28 : 60;
+    while (shift > 0 && nibble(high, low, shift) === 0) shift -= 4;
+    for (; shift >= 0; shift -= 4) this.#bytes[this.#at++] = hexOf[nibble(high, low, shift)] as number;
   }
 
   /** A string, escaped for these two delimiters. */
@@ -128,14 +146,19 @@ export class TextSink {
   /** UTF-16LE bytes [0, end) as a string in double quotes. */
   spellData(data: Uint8Array, end: number): void {
     this.#reserve(end * 3);
+    const bytes = this.#bytes;
+    let to = this.#at;
     for (let at = 0; at < end; at += 2) {
       const unit = (data[at] as number) | ((data[at + 1] as number) << 8);
-      if (unit >= 0x20 && unit <= 0x7f && unit !== 0x22 && unit !== backslash) this.#bytes[this.#at++] = unit;
+      if (unit >= 0x20 && unit <= 0x7f && unit !== 0x22 && unit !== backslash) bytes[to++] = unit;
       else {
         const next = at + 2 < end ? (data[at + 2] as number) | ((data[at + 3] as number) << 8) : Number.NaN;
+        this.#at = to;
         this.#unit(unit, next, 0x22, 0x22);
+        to = this.#at;
       }
     }
+    this.#at = to;
   }
 
   /**
@@ -167,9 +190,10 @@ export class TextSink {
 
   #reserve(more: number): void {
     if (this.#at + more <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#at + more));
-    this.#bytes.copy(grown, 0, 0, this.#at);
-    this.#bytes = grown;
+    this.#full.push(this.#bytes.subarray(0, this.#at));
+    this.#fullLength += this.#at;
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(chunkSize, more));
+    this.#at = 0;
   }
 
   /** At most six bytes a unit; the room is there. */
@@ -200,3 +224,7 @@ export class TextSink {
 }
 
 const hexOf = Uint8Array.from([..."0123456789abcdef"].map(code));
+
+function nibble(high: number, low: number, shift: number): number {
+  return shift >= 32 ? (high >>> (shift - 32)) & 15 : (low >>> shift) & 15;
+}

@@ -67,18 +67,19 @@ class KeyWalk {
       if (byte !== 0) this.#bad(at, `its layer byte is ${byte} in a hive without layers`);
       return;
     }
-    if ((byte & ~(inheritClassBit | 3)) !== 0) this.#bad(at, `its layer byte has unknown bits: ${byte}`);
+    if ((byte & ~(inheritClassBit | 3)) !== 0)
+      this.#bad(at, `its layer byte has unknown bits: ${byte}`, "nk", "layer bits");
     const semantics = byte & 3;
     const has = (field: number) => view.getUint32(at + field, true) !== 0;
     if (
       semantics === tombstone &&
       (has(nkField.subkeys) || has(nkField.values) || view.getUint16(at + nkField.classLength, true) > 0)
     ) {
-      this.#bad(at, "it says that the key is deleted and has contents");
+      this.#bad(at, "it says that the key is deleted and has contents", "nk", "tombstone");
     }
     if (parent === undefined || (view.getUint8(parent + nkField.layer) & 3) !== supersedeTree) return;
     if (semantics !== supersedeTree && semantics !== tombstone)
-      this.#bad(at, "it merges below a key that replaces its tree");
+      this.#bad(at, "it merges below a key that replaces its tree", "nk", "supersede");
   }
 
   #checkClass(at: number): void {
@@ -125,7 +126,7 @@ class KeyWalk {
     if ((view.getUint16(at + vkField.flags, true) & vkFlag.tombstone) === 0) return;
     if (!this.#layered) this.#bad(at, "a value is marked as deleted in a hive without layers", "vk");
     else if (view.getUint32(at + vkField.size, true) !== 0 || view.getUint32(at + vkField.type, true) !== 0) {
-      this.#bad(at, "a value is marked as deleted and has data or a type", "vk");
+      this.#bad(at, "a value is marked as deleted and has data or a type", "vk", "tombstone");
     }
   }
 
@@ -194,7 +195,7 @@ class KeyWalk {
     this.#bad(at, `its longest ${of} is said to be shorter than the ${needed} bytes there are`);
   }
 
-  #bad(offset: number, what: string, record = "nk"): void {
-    this.#tell({ offset, record, what, key: [...this.#path] });
+  #bad(offset: number, what: string, record = "nk", about?: Finding["about"]): void {
+    this.#tell({ offset, record, what, key: [...this.#path], ...(about === undefined ? {} : { about }) });
   }
 }

@@ -15,6 +15,8 @@ export interface Damage {
 export interface Finding extends Damage {
   /** Names from the root's subkeys down, where the finding belongs to a key. */
   readonly key?: readonly string[];
+  /** What it breaks of the rules of differencing hives, where it breaks one. */
+  readonly about?: "layer bits" | "tombstone" | "supersede";
 }
 
 /** Takes a damage and returns to carry on without what was damaged, or throws. */

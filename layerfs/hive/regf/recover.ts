@@ -53,15 +53,16 @@ export function recover(hive: Uint8Array, logs: readonly Uint8Array[]): Recovery
 }
 
 /**
- * The new format, type 6: entries numbered one after the other, over two logs that are written in turns. A hive with a
- * good base block says which it lacks first; anything older is in it already, and would put stale pages over newer ones.
+ * The new format, type 6: entries numbered one after the other, over two logs that are written in turns. Anything below
+ * the number to which the hive is complete is in it already, and would put stale pages over newer ones. The first entry
+ * may be far above it: only what was not written to the hive since is kept in the logs.
  */
 function applyEntries(hive: Uint8Array, block: BaseBlock | undefined, logs: readonly Log[]): Uint8Array | undefined {
   const chains = logs.filter((log) => log.block.type === 6).map(readEntries);
   const bySequence = new Map<number, Entry>();
   for (const entry of chains.flat()) if (!bySequence.has(entry.sequence)) bySequence.set(entry.sequence, entry);
   const entries: Entry[] = [];
-  for (let at = block?.secondary ?? startOfLatest(bySequence); ; at++) {
+  for (let at = lowest(bySequence, block?.secondary ?? 0); ; at++) {
     const entry = bySequence.get(at);
     if (entry === undefined) break;
     entries.push(entry);
@@ -78,12 +79,11 @@ function applyEntries(hive: Uint8Array, block: BaseBlock | undefined, logs: read
   return bytes;
 }
 
-/** The first number of the unbroken run that ends with the newest entry: where a hive whose base block is lost begins. */
-function startOfLatest(entries: ReadonlyMap<number, unknown>): number {
-  let at = -1;
-  for (const sequence of entries.keys()) at = Math.max(at, sequence);
-  while (entries.has(at - 1)) at--;
-  return at;
+/** The lowest sequence number that is not below `least`; -1 for none. */
+function lowest(entries: ReadonlyMap<number, unknown>, least: number): number {
+  let found = -1;
+  for (const sequence of entries.keys()) if (sequence >= least && (found < 0 || sequence < found)) found = sequence;
+  return found;
 }
 
 /** The valid entries of a log that follow each other without a gap. */

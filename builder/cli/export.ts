@@ -24,13 +24,15 @@ export const exportCommand: Command = {
     const { openImage } = await import("../open-image.ts");
     await using session = openSession(cli);
     const store = await session.store();
-    const tree = await openImage(store, await findImage(store, parser.args[0] ?? "")).tree();
+    const image = await findImage(store, parser.args[0] ?? "");
+    const tree = await openImage(store, image).tree();
+    const style = { os: image.config.os };
     if (output !== undefined && output !== "-") {
-      await exportTar(tree, output, {});
+      await exportTar(tree, output, style);
       return 0;
     }
     await using place = await store.snapshots.reserve();
-    await streamTar(tree, cli.stdout, place.scratch, {});
+    await streamTar(tree, cli.stdout, place.scratch, style);
     return 0;
   },
 };

@@ -4,6 +4,7 @@ import type { Entry } from "../../layerfs/layer/entry.ts";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import { matchPaths } from "../../layerfs/tree/match.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
+import { foldPath } from "../../layerfs/windows/names.ts";
 import { WbuildError } from "../../native/error.ts";
 
 /** One thing a pattern matched. */
@@ -33,13 +34,16 @@ export function cleanSource(source: string): string {
 
 /**
  * Everything a source matches, in byte order; [] for nothing. Links given as a source are followed, as docker does.
+ * `os` windows: names have no letter case, and what is found is called as it is spelled there.
  * Throws CTX_NO_SOURCE for a link that leads nowhere.
  */
-export async function selectSource(tree: Tree, source: string): Promise<Selected[]> {
+export async function selectSource(tree: Tree, source: string, os = "linux"): Promise<Selected[]> {
   const clean = cleanSource(source);
-  const paths = isPattern(clean) ? await matchPaths(tree, clean) : [clean];
+  const isWindows = os === "windows";
+  const paths = isPattern(clean) ? await matchPaths(tree, clean, isWindows ? foldPath : undefined) : [clean];
   const selected: Selected[] = [];
-  for (const path of paths) {
+  for (const written of paths) {
+    const path = isWindows ? ((await tree.resolve(written, false)) ?? written) : written;
     const real = await tree.resolve(path, true);
     const root = real === undefined ? undefined : await tree.stat(real);
     if (root) selected.push({ pattern: source, path, root });

@@ -8,7 +8,7 @@ import { loadArchive } from "../../registry/archive/load.ts";
 import { saveImages } from "../../registry/archive/save.ts";
 import { layersOf, readConfig, readManifest } from "./base-image.ts";
 import { findImage, shortName, untaggedName } from "./local.ts";
-import { choosePlatform, hostPlatform } from "./platform.ts";
+import { chooseUsual } from "./platform.ts";
 import { transcodeLayer } from "./transcode.ts";
 
 export type SaveTo = { readonly format: "oci" | "docker" } & (
@@ -38,7 +38,7 @@ export async function saveLocal(store: Store, texts: readonly string[], to: Save
     store.blobs,
     { to: target, format: to.format, tar: !isFolder },
     {
-      choose: (manifests) => choosePlatform(manifests, hostPlatform()),
+      choose: chooseUsual,
       transcodeLayer: async (blob) => {
         const layer = diffIds.get(blob.digest);
         if (!layer) throw new Error(`a layer that belongs to no image: ${blob.digest}`);
@@ -65,7 +65,7 @@ export async function loadLocal(
   const source = typeof from === "string" ? { path: from } : { stream: until(from, signal) };
   const images = await loadArchive(source, store.blobs, {
     decompress: (bytes) => decompressStream(bytes),
-    choose: (manifests) => choosePlatform(manifests, hostPlatform()),
+    choose: chooseUsual,
   });
   const loaded: Loaded[] = [];
   for (const { descriptor, refs } of images) {

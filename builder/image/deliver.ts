@@ -50,7 +50,7 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
     switch (output.type) {
       case "tar":
       case "local":
-        await deliverTree(output, await finished.tree(), request, world);
+        await deliverTree(output, finished, request, world);
         break;
       case "oci":
       case "docker":
@@ -104,11 +104,13 @@ function nameImage(image: WrittenImage, names: readonly string[], store: Store):
 
 async function deliverTree(
   output: Extract<OutputSpec, { type: "tar" | "local" }>,
-  tree: Tree,
+  finished: Finished,
   request: BuildRequest,
   world: DeliveryWorld,
 ): Promise<void> {
-  const style = request.sourceDateEpoch === undefined ? {} : { epochSeconds: request.sourceDateEpoch };
+  const tree = await finished.tree();
+  const { os } = finished.image.config;
+  const style = { os, ...(request.sourceDateEpoch === undefined ? {} : { epochSeconds: request.sourceDateEpoch }) };
   await toldAsStep(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
     if (output.type === "tar" && output.dest !== "-") return exportTar(tree, output.dest, style);
     await using place = await world.store.snapshots.reserve();

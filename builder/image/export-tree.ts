@@ -10,10 +10,14 @@ import { unpackLayer } from "../../layerfs/layer/unpack.ts";
 import { writeLayer } from "../../layerfs/layer/write.ts";
 import type { BlobFiles } from "../../layerfs/store/blob-store.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
+import { driveTree } from "../../layerfs/windows/drive.ts";
+import { toLinux } from "../../layerfs/windows/to-linux.ts";
 
 export interface TreeStyle {
   /** Seconds since 1970 that no time may exceed. */
   readonly epochSeconds?: number;
+  /** The image's: of Windows the files of drive C: are written, as Linux has files. Usual: linux. */
+  readonly os?: string;
 }
 
 /** Writes a tree as an uncompressed tar to a path. The file appears whole or not at all; a device or pipe is written to. */
@@ -44,12 +48,16 @@ export async function exportFolder(tree: Tree, path: string, scratch: string, st
   await unpackLayer({ path: file.path }, target, { form: "plain" });
 }
 
-async function temporaryTar(tree: Tree, folder: string, style: TreeStyle) {
+async function filesOf(tree: Tree, os: string | undefined): Promise<readonly Entry[]> {
+  return os === "windows" ? (await driveTree(tree).walk("")).map(toLinux) : tree.walk("");
+}
+
+async function temporaryTar(tree: Tree, folder: string, { os, ...style }: TreeStyle) {
   const temporary = await mkdtemp(join(folder, ".wbuild-"));
   const path = join(temporary, "tree.tar");
   const remove = () => rm(temporary, { recursive: true, force: true });
   try {
-    await writeLayer(changesOf(await tree.walk("")), fileTarget(path), {
+    await writeLayer(changesOf(await filesOf(tree, os)), fileTarget(path), {
       compression: "none",
       mediaTypes: "oci",
       ...style,

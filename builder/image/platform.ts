@@ -198,3 +198,11 @@ export function choosePlatform(manifests: readonly Descriptor[], wanted: Platfor
   fitting.sort((a, b) => a.far - b.far || compareSystems(a.platform, b.platform, target));
   return fitting[0]?.descriptor;
 }
+
+/** For who names no platform: this host's, or else Windows of the same architecture, which runs here, too. */
+export function chooseUsual(manifests: readonly Descriptor[]): Descriptor | undefined {
+  const host = hostPlatform();
+  return (
+    choosePlatform(manifests, host) ?? choosePlatform(manifests, { os: "windows", architecture: host.architecture })
+  );
+}

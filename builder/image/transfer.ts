@@ -5,7 +5,7 @@ import type { RegistryClient } from "../../registry/client.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Report } from "../progress/events.ts";
 import { findImage, type LocalImage } from "./local.ts";
-import { choosePlatform, formatPlatform, hostPlatform } from "./platform.ts";
+import { choosePlatform, chooseUsual, formatPlatform, hostPlatform } from "./platform.ts";
 import { toldAsStep, warnLeftOut } from "./told-step.ts";
 
 export interface TransferOptions {
@@ -14,7 +14,7 @@ export interface TransferOptions {
 }
 
 /**
- * Fetches the image for a platform (else this host's) and points its name at it. Content is stored byte for byte.
+ * Fetches the image for a platform (else this host's, else Windows') and points its name at it. Content is stored byte for byte.
  * Throws REG_*.
  */
 export async function pullInto(
@@ -32,7 +32,7 @@ export async function pullInto(
     `pull ${formatReference(reference, { familiar: true })} (${formatPlatform(platform)})`,
     async (onProgress) => {
       const pulled = await pullImage(client, reference, store.blobs, {
-        choose: (manifests) => choosePlatform(manifests, platform),
+        choose: (manifests) => (options.platform ? choosePlatform(manifests, platform) : chooseUsual(manifests)),
         signal: options.signal,
         onProgress,
       });

@@ -6,6 +6,7 @@ import type { RecordBatch } from "../../layerfs/layer/write.ts";
 import { resolveOwner } from "../../layerfs/tree/accounts.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { driveTree } from "../../layerfs/windows/drive.ts";
+import { toLinux } from "../../layerfs/windows/to-linux.ts";
 import { WbuildError } from "../../native/error.ts";
 import { digestOfSelection, isPattern, membersOf, nameOf, type Selected, selectSource } from "../context/select.ts";
 import type { CopyOp, MkdirOp, Node } from "../graph/graph.ts";
@@ -14,7 +15,6 @@ import { windowsRules } from "./name-rules.ts";
 import { type Dress, Placement } from "./place.ts";
 import { type LayerStack, storedLayer } from "./stack.ts";
 import type { Performed, Step, World } from "./step.ts";
-import { translator } from "./translate.ts";
 import { ownedSecurity, windowsChanges } from "./windows-layer.ts";
 
 export const copyStep: Step<CopyOp> = {
@@ -68,7 +68,7 @@ export async function selectAll(op: CopyOp, tree: Tree, world: World): Promise<S
   const all: Selected[] = [];
   let empty: string | undefined;
   for (const source of op.sources) {
-    const selected = await selectSource(tree, source);
+    const selected = await selectSource(tree, source, op.fromOs);
     if (selected.length === 0) {
       if (!isPattern(source)) throw await missing(op, source, tree, world);
       empty ??= source;
@@ -113,18 +113,18 @@ export async function placeAll(op: CopyOp, source: Tree, selection: readonly Sel
   const target = await placement.locate(op.target);
   const many = op.sources.length > 1 || selection.length > 1;
   const isFolder = op.target.endsWith("/") || many || (await placement.at(target))?.type === "directory";
-  const translate = translator(op.fromOs ?? "linux", op.os ?? "linux");
+  const crossing = op.fromOs === "windows" && op.os !== "windows" ? toLinux : (entry: Entry) => entry;
   for (const selected of selection) {
     if (selected.root.type === "directory") {
       const inodes = new Map<object, object>();
       for (const { relative, entry } of await membersOf(source, selected)) {
         // The folder itself is not copied, only what it holds: the target is a new folder like any other.
         if (relative === "") await placement.folder(target);
-        else await placement.put(join(target, relative), linked(translate(await onDisk(entry)), inodes));
+        else await placement.put(join(target, relative), linked(crossing(await onDisk(entry)), inodes));
       }
     } else {
       const path = isFolder ? join(target, nameOf(selected.path)) : target;
-      const { inode: _, ...root } = translate(await onDisk(selected.root));
+      const { inode: _, ...root } = crossing(await onDisk(selected.root));
       await placement.put(path, root);
     }
   }

@@ -10,6 +10,7 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { stackTree } from "../../layerfs/tree/stacked.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
+import { normalizeUnpacked } from "../../layerfs/windows/unpacked.ts";
 
 export interface StackLayer {
   /** The layer once its blob is durable. */
@@ -91,6 +92,10 @@ export function storedLayer(
       form: "overlay",
       lower,
     });
+    if (below.os === "windows") {
+      // Before anybody sees the folder: the tree finds files by the spelling of the layers below.
+      await normalizeUnpacked(place.folder, decodeIndex(unpacked.index), await below.tree());
+    }
     store.layers.record(layer, { uncompressedSize: unpacked.uncompressedSize, index: unpacked.index });
     return { folder: place.commit(chain, layer.diffId, parent), index: unpacked.index };
   };

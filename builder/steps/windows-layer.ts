@@ -21,7 +21,7 @@ export async function windowsChanges(changes: Iterable<Change>, below: LayerStac
     // As on Linux: folders that a build makes have no time of their own, and so no other in the next build.
     madeNs: 0n,
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
-    warn: world.warn,
+    onDropped: ({ path, reason }) => world.warn(`${path} is left out: ${reason}`),
   });
 }
 

@@ -11,10 +11,15 @@ type Token =
 
 /**
  * Paths that a pattern matches, in byte order of their components. Components without a wildcard follow links; once a
- * wildcard was passed, only real folders are entered. Throws TREE_PATTERN for a pattern that Go would refuse.
+ * wildcard was passed, only real folders are entered. `fold` gives one name for all that the tree cannot tell apart.
+ * Throws TREE_PATTERN for a pattern that Go would refuse.
  */
-export async function matchPaths(tree: Tree, pattern: string): Promise<string[]> {
-  const parts = splitPattern(pattern).map((part) => compile(part, pattern));
+export async function matchPaths(
+  tree: Tree,
+  pattern: string,
+  fold: (name: string) => string = (name) => name,
+): Promise<string[]> {
+  const parts = splitPattern(pattern).map((part) => compile(fold(part), pattern));
   let found: string[] = [""];
   let passedWildcard = false;
   for (const tokens of parts) {
@@ -31,7 +36,7 @@ export async function matchPaths(tree: Tree, pattern: string): Promise<string[]>
       const prefix = real === "" ? 0 : real.length + 1;
       for (const entry of await tree.list(real)) {
         const name = entry.path.slice(prefix);
-        if (matches(tokens, name)) next.push(joinPath(folder, name));
+        if (matches(tokens, fold(name))) next.push(joinPath(folder, name));
       }
     }
     passedWildcard ||= literal === undefined;

@@ -1,21 +1,14 @@
 /**
- * A file of Windows as Linux has it: what COPY --from keeps of it. The other way shapeLayer gives every file what Windows needs,
- * and leaves out what only Linux knows.
+ * A file of Windows as Linux has it: what COPY --from into a Linux image and exports keep of it. The other way shapeLayer gives
+ * every file what Windows needs, and leaves out what only Linux knows.
  */
-import type { Entry } from "../../layerfs/layer/entry.ts";
-
-/** Gives an entry its form in the target's system; its path stays. */
-export type Translate = (entry: Entry) => Entry;
-
-export function translator(from: string, to: string): Translate {
-  return from === "windows" && to !== "windows" ? toLinux : (entry) => entry;
-}
+import type { Entry } from "../layer/entry.ts";
 
 /**
  * Windows has no bit for programs: all files get it, as Docker has it for contexts from Windows hosts. Everything belongs to
  * root unless --chown says otherwise; descriptors and attributes stay behind.
  */
-function toLinux(entry: Entry): Entry {
+export function toLinux(entry: Entry): Entry {
   const { pax: _, ...plain } = entry;
   const mode = entry.type === "symlink" ? 0o777 : 0o755;
   const target = entry.type === "symlink" ? { target: linuxTarget(entry.target ?? "") } : {};

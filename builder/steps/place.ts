@@ -103,7 +103,7 @@ export class Placement {
     this.#origins.set(key, origin);
     if (other === undefined || other === origin || this.#rules.key(other) !== this.#rules.key(origin)) return;
     throw new WbuildError(
-      "WIN_NAME",
+      "WIN_CASE",
       `Windows cannot have both ${JSON.stringify(other)} and ${JSON.stringify(origin)}`,
       {
         facts: { path: origin, other },

@@ -1,0 +1,39 @@
+/** How a container with a personality is started: what it sees of the host, its environment, its main process. */
+import { join } from "node:path";
+import type { Mount } from "../../../native/core/spec.ts";
+import { hostBind, type Wine, wineSurroundings } from "./find-wine.ts";
+
+export interface Container {
+  /** Host path of what the container sees as /wbuild. */
+  readonly programs: string;
+  /** Everything but the prefix (/wine) and /etc/passwd, in an order that launchers can take. */
+  readonly mounts: readonly Mount[];
+  /** Of the Linux side; nothing of the host's. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The container's main process, which reads the command from /wine. */
+  readonly argv: readonly string[];
+}
+
+/** `folder` is the personality's; `replaced` names files of Wine that are those in its programs/system32 instead. */
+export function containerOf(folder: string, wine: Wine, replaced: readonly string[]): Container {
+  const programs = join(folder, "programs");
+  return {
+    programs,
+    mounts: [
+      ...wineSurroundings(wine).mounts,
+      ...replaced.map((name) => hostBind(join(programs, "system32", name), join(wine.windows, name))),
+      hostBind(programs, "/wbuild"),
+      { kind: "tmpfs", target: "/tmp", readonly: false, mode: 0o1777 },
+    ],
+    env: {
+      WINEPREFIX: "/wine",
+      WINEDEBUG: "-all",
+      // No downloads of Mono and Gecko, no menus of a desktop.
+      WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=",
+      // Names of files are UTF-8; in the C locale, Wine would take them for ASCII.
+      LC_ALL: "C.UTF-8",
+      FONTCONFIG_FILE: "/wbuild/fonts.conf",
+    },
+    argv: ["/wbuild/session", wine.server, wine.loader, "/wbuild/run.exe"],
+  };
+}

@@ -125,12 +125,18 @@ export const contentCodes: CodeTable = {
   HIVE_WINE_TEXT: row(1, "Wine's registry text cannot be understood", "let Wine write it anew"),
 
   WIN_CASE: row(1, "two files differ only in what Windows ignores", "rename one of them, or leave it out"),
+  WIN_DLL: row(1, "a Windows program needs a DLL that is not there", "COPY it beside the program"),
+  WIN_HIVE_SIZE: row(1, "a registry hive of an image is larger than any registry"),
+  WIN_JOURNAL: row(1, "a step wrote nonsense into the notes of wbuild's Windows programs"),
   WIN_LINK: row(1, "a hard link of a Windows layer points at nothing"),
   WIN_NAME: row(1, "a file has a name that Windows cannot have", "rename it, or leave it out with .dockerignore"),
+  WIN_NO_WINE: row(4, "this host has no Wine for 64-bit Windows programs", "apt-get install wine64"),
   WIN_PARENT: row(1, "a file would lie below what is no folder"),
   WIN_PATH: row(2, "a path is none of a Windows image", "write it as C:\\folder\\name or /folder/name"),
+  WIN_PERSONALITY: row(4, "Wine cannot be set up for Windows steps", host),
   WIN_SDDL: row(1, "the text of a security descriptor cannot be read", "the form is O:BAG:SYD:(A;;FA;;;BA)"),
   WIN_SECURITY: row(1, "a security descriptor is damaged", damaged),
+  WIN_SESSION: row(4, "Wine ended without saying how the program did", "`wbuild doctor` says whether Wine works here"),
   WIN_TYPE: row(1, "a Windows image cannot hold a file of this kind", "leave it out with .dockerignore"),
 
   BOX_CAPABILITY: row(4, "a container's capabilities cannot be set", host),

@@ -1,5 +1,5 @@
 /** Times of an image: when its steps ran, not when it was put together, so that a cached build gives the same image. */
-import type { History, ImageConfig } from "../../registry/oci/image.ts";
+import type { ContainerConfig, History, ImageConfig } from "../../registry/oci/image.ts";
 import type { Target } from "../graph/graph.ts";
 import type { Solved } from "./solver.ts";
 
@@ -29,7 +29,30 @@ export function imageConfig(
     ...(last === undefined ? {} : { created: last }),
     ...(target.author === undefined ? {} : { author: target.author }),
     ...platform,
-    config: target.config,
+    config: inOrder(target.config),
     history: [...target.baseHistory, ...history],
   };
+}
+
+/** As Docker's own structure has them. */
+const fieldOrder: readonly (keyof ContainerConfig)[] = [
+  "User",
+  "ExposedPorts",
+  "Env",
+  "Cmd",
+  "Healthcheck",
+  "ArgsEscaped",
+  "Volumes",
+  "WorkingDir",
+  "Entrypoint",
+  "OnBuild",
+  "Labels",
+  "StopSignal",
+  "Shell",
+];
+
+/** The order of a Dockerfile's lines does not show: equal configurations are equal bytes. Foreign fields come last. */
+function inOrder(config: ContainerConfig): ContainerConfig {
+  const known = fieldOrder.flatMap((name) => (config[name] === undefined ? [] : [[name, config[name]] as const]));
+  return { ...Object.fromEntries(known), ...config };
 }

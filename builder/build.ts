@@ -8,7 +8,7 @@ import type { Node } from "./graph/graph.ts";
 import { layerFetcher } from "./image/base-image.ts";
 import { deliver } from "./image/deliver.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
-import type { RuntimeCore } from "./runtime/runtime.ts";
+import { runtimes } from "./runtime/choose.ts";
 import { imageConfig } from "./solve/created.ts";
 import { type Solved, Solver } from "./solve/solver.ts";
 import type { World } from "./steps/step.ts";
@@ -40,7 +40,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         fetchLayer,
         report: world.report,
         limits: request.limits,
-        runtime: once(linuxRuntime),
+        runtime: runtimes(store.home),
         warn: warnOnce(world),
         background: (promise) => work.add(promise),
         keep: (resource) => kept.push(resource),
@@ -130,7 +130,7 @@ function styleOf(request: BuildRequest): World["style"] {
   // An archive for `docker load` needs gzip anyway: written so at once, nothing is compressed twice.
   const onlyDocker = request.outputs.length > 0 && request.outputs.every((output) => output.type === "docker");
   return {
-    compression: request.compression ?? (onlyDocker ? "gzip" : "zstd"),
+    compression: request.compression ?? (onlyDocker ? "gzip" : undefined),
     ...(request.compressionLevel === undefined ? {} : { level: request.compressionLevel }),
     ...(request.sourceDateEpoch === undefined ? {} : { epochSeconds: request.sourceDateEpoch }),
   };
@@ -151,11 +151,6 @@ function pushTarget(request: BuildRequest): string | undefined {
   return output.names[0] ?? request.tags[0];
 }
 
-async function linuxRuntime(): Promise<RuntimeCore> {
-  const { createLinuxRuntime } = await import("./runtime/linux.ts");
-  return createLinuxRuntime();
-}
-
 async function openClient(request: BuildRequest, world: BuildWorld, signal: AbortSignal): Promise<RegistryClient> {
   const { openRegistry } = await import("../registry/client.ts");
   const plainHttp: string[] = [];
@@ -167,11 +162,6 @@ async function openClient(request: BuildRequest, world: BuildWorld, signal: Abor
     return client.repository(reference);
   };
   return { ...client, repository };
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
 }
 
 function warnOnce(world: BuildWorld): (text: string) => void {

@@ -6,6 +6,7 @@ import { WbuildError } from "../native/error.ts";
 import type { ContainerConfig, Image } from "../registry/oci/image.ts";
 import { formatPlatform, hostPlatform, platformMatches } from "./image/platform.ts";
 import { openImage } from "./open-image.ts";
+import { runtimes } from "./runtime/choose.ts";
 import type { Execution, NetworkMode, RuntimeCore } from "./runtime/runtime.ts";
 
 export interface RunRequest {
@@ -33,7 +34,7 @@ export interface RunWorld {
   readonly signal: AbortSignal;
   /** Hands signals on to the process as long as it runs; gives a function that ends that. */
   readonly onSignals: (handler: (name: NodeJS.Signals) => void) => () => void;
-  /** Else the linux one. */
+  /** Else that of the image's system. */
   readonly runtime?: RuntimeCore;
 }
 
@@ -45,22 +46,25 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
  */
 export async function runImage(image: Image, request: RunRequest, world: RunWorld): Promise<Exit> {
   const { store } = world;
-  if (!platformMatches(image.config, hostPlatform()))
+  const isWindows = image.config.os === "windows";
+  const host = hostPlatform();
+  if (!platformMatches(image.config, isWindows ? { ...host, os: "windows" } : host))
     throw new WbuildError(
       "IMG_PLATFORM",
       `the image is made for ${formatPlatform(image.config)}, which cannot run here`,
       {
-        facts: { found: formatPlatform(image.config), wanted: formatPlatform(hostPlatform()) },
+        facts: { found: formatPlatform(image.config), wanted: formatPlatform(host) },
       },
     );
   const config = image.config.config ?? {};
   const argv = argvOf(config, request);
-  const cwd = request.workdir ?? posix.resolve("/", config.WorkingDir ?? "");
-  if (!cwd.startsWith("/"))
-    throw new WbuildError("CLI_VALUE", `the working directory ${JSON.stringify(cwd)} is not absolute`);
+  const osVersion = image.config["os.version"];
+  const process = isWindows
+    ? await windowsProcess(argv, config, request)
+    : { argv, cwd: cwdOf(config, request), env: environmentOf(config, request) };
   const folders = await openImage(store, image).folders();
   await using place = await store.snapshots.reserve();
-  const runtime = world.runtime ?? (await linuxRuntime());
+  const runtime = world.runtime ?? (await runtimes(store.home)(image.config.os));
   world.signal.throwIfAborted();
   // The process may print before we know that it has begun: what reaches us meanwhile is for it, and waits.
   let running: Execution | undefined;
@@ -71,13 +75,11 @@ export async function runImage(image: Image, request: RunRequest, world: RunWorl
   });
   try {
     await using execution = await runtime.start(
-      { folders },
+      { folders, ...(osVersion === undefined ? {} : { osVersion }) },
       place.folder,
       place.scratch,
       {
-        argv,
-        env: environmentOf(config, request),
-        cwd,
+        ...process,
         user: request.user ?? config.User ?? "",
         tty: request.tty,
         stdin: request.interactive ? "inherit" : "null",
@@ -122,17 +124,31 @@ export function argvOf(
 }
 
 function environmentOf(config: ContainerConfig, request: RunRequest): Record<string, string> {
-  const env = new Map<string, string>([["PATH", defaultPath]]);
-  if (request.tty) env.set("TERM", "xterm");
-  for (const pair of config.Env ?? []) {
-    const at = pair.indexOf("=");
-    if (at > 0) env.set(pair.slice(0, at), pair.slice(at + 1));
-  }
-  for (const [name, value] of Object.entries(request.env)) env.set(name, value);
-  return Object.fromEntries(env);
+  const term = request.tty ? { TERM: "xterm" } : {};
+  return { PATH: defaultPath, ...term, ...variablesOf(config), ...request.env };
 }
 
-async function linuxRuntime(): Promise<RuntimeCore> {
-  const { createLinuxRuntime } = await import("./runtime/linux.ts");
-  return createLinuxRuntime();
+function variablesOf(config: ContainerConfig): Record<string, string> {
+  const pairs = (config.Env ?? []).filter((pair) => pair.indexOf("=") > 0);
+  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
+}
+
+function cwdOf(config: ContainerConfig, request: RunRequest): string {
+  const cwd = request.workdir ?? posix.resolve("/", config.WorkingDir ?? "");
+  if (cwd.startsWith("/")) return cwd;
+  throw new WbuildError("CLI_VALUE", `the working directory ${JSON.stringify(cwd)} is not absolute`);
+}
+
+/** ArgsEscaped says that the image's command line is one already; a command of the user's own never is. */
+async function windowsProcess(argv: readonly string[], config: ContainerConfig, request: RunRequest) {
+  const { commandLineOf } = await import("./runtime/wine/command-line.ts");
+  const { parseWorkdir, showWindowsPath } = await import("../layerfs/windows/path.ts");
+  const isImages = request.command.length === 0 && request.entrypoint === undefined;
+  const workdir = request.workdir ?? config.WorkingDir ?? "";
+  return {
+    argv,
+    commandLine: commandLineOf(argv, { escaped: isImages && config.ArgsEscaped === true }),
+    cwd: showWindowsPath(workdir === "" ? "" : parseWorkdir(workdir, "")),
+    env: { ...variablesOf(config), ...request.env },
+  };
 }

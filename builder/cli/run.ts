@@ -141,9 +141,12 @@ async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: Retu
   return image;
 }
 
-/** `HOST:CONTAINER[:ro|rw]`. HOST is a path, relative ones begin with a dot; it must be there. */
+/** `HOST:CONTAINER[:ro|rw]`; of Windows images CONTAINER begins with C:\. HOST is a path, relative ones begin with a dot; it must be there. */
 export function parseVolume(text: string, cwd: string): Mount {
-  const [host = "", target = "", options, ...rest] = text.split(":");
+  const windows = /^(.+?):[Cc]:[\\/]+([^:]*)(?::([^:]*))?$/.exec(text);
+  const [host = "", target = "", options, ...rest] = windows
+    ? [windows[1], `/Files/${(windows[2] ?? "").replaceAll("\\", "/")}`, windows[3]]
+    : text.split(":");
   const modes = (options ?? "").split(",").filter((mode) => mode !== "");
   const unknown = modes.find((mode) => !["ro", "rw", "z", "Z"].includes(mode));
   if (
@@ -153,7 +156,11 @@ export function parseVolume(text: string, cwd: string): Mount {
     unknown !== undefined ||
     rest.length > 0
   )
-    throw badValue("--volume", text, "of the form HOST:/CONTAINER or HOST:/CONTAINER:ro");
+    throw badValue(
+      "--volume",
+      text,
+      "of the form HOST:/CONTAINER or HOST:/CONTAINER:ro; on Windows HOST:C:\\CONTAINER",
+    );
   if (!host.startsWith("/") && !host.startsWith("."))
     throw new WbuildError(
       "CLI_VALUE",

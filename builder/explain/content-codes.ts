@@ -122,6 +122,7 @@ export const contentCodes: CodeTable = {
 
   HIVE_LAYERED: row(2, "a differencing hive stands where a whole registry is needed", "merge it over its base first"),
   HIVE_NAME: row(2, "a registry key has a name that cannot be", "it needs a character, and has no backslash"),
+  HIVE_REGEDIT_TEXT: row(2, "a registry file cannot be understood", "look at the line that is named"),
   HIVE_WINE_TEXT: row(1, "Wine's registry text cannot be understood", "let Wine write it anew"),
 
   WIN_CASE: row(1, "two files differ only in what Windows ignores", "rename one of them, or leave it out"),

@@ -81,6 +81,7 @@ export const inputCodes: CodeTable = {
   CTX_NO_SOURCE: row(2, "what is to be copied is not there"),
   CTX_UNSUPPORTED: row(2, "wbuild does not support such a context yet", "fetch it first, and give the folder"),
 
+  STEP_ACCOUNT: row(1, "an account is not known", "name one of Windows' own accounts, or a SID"),
   STEP_ARCHIVE: row(1, "ADD cannot unpack an archive", "use COPY to keep the archive as it is"),
   STEP_EXIT: row(1, "a RUN did not succeed"),
   STEP_IS_A_DIRECTORY: row(

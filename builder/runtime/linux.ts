@@ -1,8 +1,7 @@
 /** The Linux personality: unpacked layers become an overlay, the image's own accounts a user, the upper folder the changes. */
 import { chmodSync, chownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Change } from "../../layerfs/layer/entry.ts";
-import { readUpper, sweepUpper } from "../../layerfs/layer/overlay.ts";
+import { sweepUpper } from "../../layerfs/layer/overlay.ts";
 import { resolveUser } from "../../layerfs/tree/accounts.ts";
 import { startSandbox } from "../../native/core/sandbox.ts";
 import type { SandboxSpec } from "../../native/core/spec.ts";
@@ -25,7 +24,7 @@ function likeBelow(upper: string, below: string): void {
   chownSync(upper, uid, gid);
 }
 
-function networkOf(host: StepHost): SandboxSpec["network"] {
+export function sandboxNetwork(host: StepHost): SandboxSpec["network"] {
   return host.network === "default" ? "private" : host.network;
 }
 
@@ -61,7 +60,7 @@ async function specOf(
     // As Docker has it: HOME from the image's passwd where nobody has set it.
     process: { ...rest, env: { HOME: home, ...env }, makeCwd: host.readonlyRoot !== true, uid, gid, groups },
     hostname: host.hostname,
-    network: networkOf(host),
+    network: sandboxNetwork(host),
     extraHosts: host.extraHosts,
     limits: host.limits,
     security: host.security,
@@ -95,13 +94,10 @@ async function start(
     output: running.output,
     exited: running.exited,
     signal: (name) => running.signal(name),
-    async changes(): Promise<Iterable<Change>> {
+    async layer() {
       await running.exited;
-      return await readUpper(upper);
-    },
-    async sweep() {
-      await running.exited;
-      return await sweepUpper(upper);
+      const sweep = await sweepUpper(upper);
+      return { input: [sweep.batch], unpacked: () => sweep.changes() };
     },
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };

@@ -1,6 +1,7 @@
 /** RuntimeCore: runs one process on a stack of unpacked layers, and tells afterwards what it changed. Knows no Dockerfile. */
 import type { Change } from "../../layerfs/layer/entry.ts";
-import type { UpperSweep } from "../../layerfs/layer/overlay.ts";
+import type { LayerInput } from "../../layerfs/layer/write.ts";
+import type { Tree } from "../../layerfs/tree/tree.ts";
 import type { Exit, Mount, OutputChunk, SandboxLimits, SandboxProcess } from "../../native/core/spec.ts";
 
 export type NetworkMode = "default" | "none" | "host";
@@ -8,6 +9,8 @@ export type NetworkMode = "default" | "none" | "host";
 export interface StepProcess extends Omit<SandboxProcess, "uid" | "gid" | "groups"> {
   /** As in the image config: "", "name", "uid", "name:group" …; resolved from the image's own passwd and group files. */
   readonly user: string;
+  /** Windows: the command line exactly as CreateProcess gets it; without it `argv` is quoted by the C rules. */
+  readonly commandLine?: string;
 }
 
 export interface StepHost {
@@ -24,17 +27,34 @@ export interface StepHost {
 /** Unpacked layers, bottom first: absolute folders in overlayfs form (0/0 character devices are whiteouts). */
 export interface LayerFolders {
   readonly folders: readonly string[];
+  /** The same as a tree: for a runtime whose layers must repeat what lies below them (Windows). */
+  readonly tree?: () => Promise<Tree>;
+  /** Windows: the version that the image was made for, `10.0.20348.2700`. */
+  readonly osVersion?: string;
+}
+
+/** What a step leaves behind, for the layer writer. Content may point into the upper folder. */
+export interface StepLayer {
+  readonly input: readonly LayerInput[];
+  /**
+   * Where the upper folder is this layer's unpacked form: the layer as a list, made when it is asked for. Undefined: the
+   * folder holds more than the layer, which must be unpacked like any other.
+   */
+  readonly unpacked?: () => readonly Change[];
+}
+
+export interface LayerTimes {
+  /** SOURCE_DATE_EPOCH, for times that the layer writer does not know (creation times of Windows). */
+  readonly epochSeconds?: number;
 }
 
 export interface Execution extends AsyncDisposable {
   readonly output: AsyncIterable<OutputChunk>;
   readonly exited: Promise<Exit>;
   signal(name: NodeJS.Signals): void;
-  /** After `exited`: what the process changed, parents first, siblings in byte order; `content` points into `folder`. */
-  changes(): Promise<Iterable<Change>>;
-  /** The same, in one piece for the layer writer; `changes` of it is a list for others, made when it is asked for. */
-  sweep(): Promise<UpperSweep>;
-  /** The upper folder: an unpacked layer of its own once the process has ended. The caller gave it and keeps it. */
+  /** After `exited`: what the process changed. */
+  layer(how: LayerTimes): Promise<StepLayer>;
+  /** The upper folder. The caller gave it and keeps it. */
   readonly folder: string;
 }
 

@@ -6,8 +6,8 @@ import { WbuildError } from "../../native/error.ts";
 import type { RunOp } from "../graph/graph.ts";
 import type { Report } from "../progress/events.ts";
 import { commitLayer } from "./commit.ts";
-import type { LayerStack } from "./stack.ts";
-import type { Performed, Step } from "./step.ts";
+import { type LayerStack, storedLayer } from "./stack.ts";
+import type { Performed, Step, World } from "./step.ts";
 
 /** Lines of output that an error repeats. */
 const lastLines = 20;
@@ -18,24 +18,26 @@ export const runStep: Step<RunOp> = {
     const folders = await below.folders();
     const place = await world.store.snapshots.reserve();
     let layer: Promise<Layer> | undefined;
+    let keepsFolder = false;
     // The folder is kept as a snapshot only when the build ends: until then others hold its present path.
     world.keep({
       async [Symbol.asyncDispose]() {
         await using mine = place;
         const done = await layer?.catch(() => undefined);
-        if (!done) return;
+        if (!done || !keepsFolder) return;
         const parent = await below.chainId(world.store);
         mine.commit(world.store.snapshots.chainId(parent, done.diffId), done.diffId, parent);
       },
     });
     const { op } = node;
-    const runtime = await world.runtime();
+    const runtime = await world.runtime(op.os ?? "linux");
     const execution = await runtime.start(
-      { folders },
+      { folders, tree: () => below.tree(), ...(op.osVersion === undefined ? {} : { osVersion: op.osVersion }) },
       place.folder,
       place.scratch,
       {
         argv: op.argv,
+        ...(op.commandLine === undefined ? {} : { commandLine: op.commandLine }),
         env: environment([...op.proxyEnv, ...op.env]),
         cwd: op.cwd,
         user: op.user,
@@ -63,24 +65,41 @@ export const runStep: Step<RunOp> = {
         const output = await pump(running.output, node.id, world.report);
         const exit = await running.exited;
         world.signal.throwIfAborted();
-        if (exit.code !== 0) throw failure(op, exit, output);
-        return await running.sweep();
+        if (exit.code !== 0) throw await failure(op, exit, output);
+        return await running.layer(world.style);
       } finally {
         world.signal.removeEventListener("abort", stop);
       }
     })();
-    const commit = commitLayer(node, [upper.batch], world, { fileDigests: false });
+    const { unpacked } = upper;
+    keepsFolder = unpacked !== undefined;
+    const commit = commitLayer(node, upper.input, world, { fileDigests: false });
     layer = commit.layer;
+    if (unpacked === undefined) return storedStep(below, commit.layer, world);
     return {
       layer: {
         committed: commit.layer,
-        changes: async () => upper.changes(),
+        changes: async () => unpacked(),
         folder: async () => place.folder,
       },
       finished: Promise.resolve(),
     } satisfies Performed;
   },
 };
+
+/** The layer as it was written, unpacked from its blob where somebody needs its files. */
+function storedStep(below: LayerStack, committed: Promise<Layer>, world: World): Performed {
+  const stored = committed.then((layer) => storedLayer(world.store, below, layer, async () => undefined));
+  stored.catch(() => undefined);
+  return {
+    layer: {
+      committed,
+      changes: async () => (await stored).changes(),
+      folder: async () => (await stored).folder(),
+    },
+    finished: Promise.resolve(),
+  };
+}
 
 /** Later assignments win, as execve's callers expect of an ordered list. */
 function environment(pairs: readonly string[]): Record<string, string> {
@@ -105,11 +124,19 @@ async function pump(output: AsyncIterable<OutputChunk>, id: string, report: Repo
   return tail.trimEnd().split("\n").slice(-lastLines);
 }
 
-function failure(op: RunOp, exit: Exit, output: readonly string[]): WbuildError {
+async function failure(op: RunOp, exit: Exit, output: readonly string[]): Promise<WbuildError> {
   const how = exit.signal ? `was ended by ${exit.signal}` : `did not complete: exit code ${exit.code}`;
   const memory = exit.outOfMemory ? " (it ran out of memory)" : "";
-  return new WbuildError("STEP_EXIT", `process ${JSON.stringify(op.argv.join(" "))} ${how}${memory}`, {
+  const command = op.commandLine ?? op.argv.join(" ");
+  const hint = exit.outOfMemory ? "give the step more with --memory" : await windowsHint(op, exit);
+  return new WbuildError("STEP_EXIT", `process ${JSON.stringify(command)} ${how}${memory}`, {
     facts: { exitCode: exit.code, signal: exit.signal, outOfMemory: exit.outOfMemory ?? false, output },
-    ...(exit.outOfMemory ? { hint: "give the step more with --memory" } : {}),
+    ...(hint === undefined ? {} : { hint }),
   });
+}
+
+async function windowsHint(op: RunOp, exit: Exit): Promise<string | undefined> {
+  if (op.os !== "windows") return undefined;
+  const { exitHint } = await import("../runtime/wine/failure.ts");
+  return exitHint(exit.code, op.commandLine ?? op.argv.join(" "));
 }

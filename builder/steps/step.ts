@@ -11,7 +11,8 @@ import type { LayerStack, StackLayer } from "./stack.ts";
 
 /** How layers of this build are written. */
 export interface LayerStyle {
-  readonly compression: "zstd" | "gzip" | "none";
+  /** Undefined when nobody chose one: zstd for Linux, gzip for Windows. */
+  readonly compression: "zstd" | "gzip" | "none" | undefined;
   readonly level?: number;
   readonly epochSeconds?: number;
 }
@@ -21,7 +22,8 @@ export type LayerTail = (node: Node, tail: AsyncIterable<Uint8Array>, layer: Pro
 
 export interface World {
   readonly store: Store;
-  readonly runtime: () => Promise<RuntimeCore>;
+  /** The runtime core for steps of images of this OS. */
+  readonly runtime: (os: string) => Promise<RuntimeCore>;
   /** Undefined when no node reads the context. */
   readonly context: BuildContext | undefined;
   readonly style: LayerStyle;

@@ -40,6 +40,12 @@ export const hiveRules = {
     "the newest changes lie in logs that importers do not read",
     "let wbuild or Windows bring the hive up to date",
   ),
+  "hive-lint": warning(
+    all,
+    "hives are as Windows keeps them: lists in order with right hashes, counts and lengths, nothing left over",
+    "Windows finds some keys slowly or not at all, or takes too small a buffer",
+    ours,
+  ),
   "hive-size": warning(all, "hives are at most 1 GiB", "this one was not looked into", "look at what fills it"),
   "utilityvm-bcd": error(
     ["hcs"],

@@ -30,9 +30,15 @@ export const imageRules = {
   ),
   "history-count": error(
     ["dockerd"],
-    "history has one line for each layer, besides those marked as empty",
-    "the image is refused when there are more, and lines are shown beside wrong layers when there are less",
+    "history has no more lines than layers, besides those marked as empty",
+    "the image is refused: 'too many non-empty layers in History section'",
     "mark lines that made no layer with empty_layer",
+  ),
+  "history-short": warning(
+    ["dockerd"],
+    "history, if there is one, has a line for each layer",
+    "lines are shown beside wrong layers",
+    "write a line for each layer",
   ),
   "media-type": error(both, "layers have known media types", "the layer is refused", "give it the type of a layer"),
   "media-zstd": warning(

@@ -1,9 +1,6 @@
 /** The names in Windows layers that mean something to importers (folded: compare with foldPath). */
+import { type DeltaName, deltaNames, deltaPath, hivesFolder } from "../deltas.ts";
 import { foldPath } from "../names.ts";
-
-/** The five deltas of a layer above the base, in the order in which wbuild writes them. */
-export const deltas = ["System", "Software", "Sam", "Security", "DefaultUser"] as const;
-export type DeltaName = (typeof deltas)[number];
 
 export const baseHives = ["SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT"] as const;
 export type BaseHiveName = (typeof baseHives)[number];
@@ -20,7 +17,7 @@ export type HiveRole =
 export function hiveRole(parts: readonly string[], isBase: boolean): HiveRole | undefined {
   const folded = foldPath(parts.join("/"));
   if (!isBase) {
-    const hive = parts[0] === "Hives" ? deltas.find((name) => folded === `HIVES/${foldPath(name)}_DELTA`) : undefined;
+    const hive = parts[0] === hivesFolder ? deltaNames.find((name) => folded === foldPath(deltaPath(name))) : undefined;
     return hive === undefined ? undefined : { kind: "delta", hive };
   }
   if (folded === bcd) return { kind: "bcd" };
@@ -30,8 +27,24 @@ export function hiveRole(parts: readonly string[], isBase: boolean): HiveRole | 
 
 const hostNames = new Set(
   [
-    ...["tombstones.txt", "blank.vhdx", "blank-base.vhdx", "sandbox.vhdx", "SystemTemplate.vhdx", "SystemTemplateBase.vhdx"],
-    ...["layout", "bcd.bak", "bcd.log.bak", "bcd.log1.bak", "bcd.log2.bak", "layerchain.json", "layerId", "uvmbuildversion"],
+    ...[
+      "tombstones.txt",
+      "blank.vhdx",
+      "blank-base.vhdx",
+      "sandbox.vhdx",
+      "SystemTemplate.vhdx",
+      "SystemTemplateBase.vhdx",
+    ],
+    ...[
+      "layout",
+      "bcd.bak",
+      "bcd.log.bak",
+      "bcd.log1.bak",
+      "bcd.log2.bak",
+      "layerchain.json",
+      "layerId",
+      "uvmbuildversion",
+    ],
   ].map(foldPath),
 );
 
@@ -39,7 +52,7 @@ const hostNames = new Set(
 export function isHostFile(parts: readonly string[]): boolean {
   const last = foldPath(parts.at(-1) ?? "");
   if (last.endsWith(".$WCIDIRS$")) return true;
-  if (parts.length === 2 && parts[0] === "Hives") return last.endsWith("_BASE");
+  if (parts.length === 2 && parts[0] === hivesFolder) return last.endsWith("_BASE");
   return parts.length === 1 && (hostNames.has(last) || /^SYSTEMTEMPLATE.*\.VHDX$/.test(last));
 }
 

@@ -40,9 +40,9 @@ export const layerRules = {
   ),
   "first-entries": warning(
     all,
-    "a layer above the base begins with the directories Hives and Files",
-    "this is the order that all importers are known to take",
-    "write both entries first",
+    "a layer above the base begins with the directory Hives or Files, and has both",
+    "this is the form that all importers are known to take",
+    "write both entries, before all others of their trees",
   ),
   "ancestor-missing": error(
     all,

@@ -35,7 +35,10 @@ export function checkMetadata(entry: TarEntry, tell: Tell): void {
 
 /** Where a symbolic link or junction leads. */
 export function checkTarget({ link, pax }: TarEntry, tell: Tell): void {
-  if (link === "") return tell("link-target", "its target is empty");
+  if (link === "") {
+    tell("link-target", "its target is empty");
+    return;
+  }
   if (/^Files[\\/]/.test(link)) tell("link-prefix", `it leads to ${JSON.stringify(link.slice(0, 100))}`);
   if (pax.has(paxKey.mountpoint) && !/^(?:[A-Za-z]:[\\/]|[\\/][\\/?][?.\\/]?)/.test(link)) {
     tell("junction-target", `it leads to ${JSON.stringify(link.slice(0, 100))}`);
@@ -52,7 +55,10 @@ export function describedBy({ pax }: TarEntry, stock: Uint8Array): "none" | "sto
 function checkAttributes({ type }: TarEntry, text: string | undefined, tell: Tell): void {
   if (text === undefined) return;
   const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value <= 0xffffffff)) return tell("fileattr", `its MSWINDOWS.fileattr is ${JSON.stringify(text.slice(0, 40))}`);
+  if (!(value <= 0xffffffff)) {
+    tell("fileattr", `its MSWINDOWS.fileattr is ${JSON.stringify(text.slice(0, 40))}`);
+    return;
+  }
   const isDirectory = (value & fileAttribute.directory) !== 0;
   if (type === "5" && !isDirectory) tell("fileattr-type", `a directory has the attributes ${value}`);
   if (type === "0" && isDirectory) tell("fileattr-type", `a file has the attributes ${value}`);
@@ -75,7 +81,10 @@ function checkExtended({ pax }: TarEntry, tell: Tell): void {
 
 function checkTime(rule: "time" | "creationtime", which: string, text: string, tell: Tell): void {
   const parts = timeForm.exec(text);
-  if (parts === null) return tell(rule, `its ${which} is ${JSON.stringify(text.slice(0, 40))}`);
+  if (parts === null) {
+    tell(rule, `its ${which} is ${JSON.stringify(text.slice(0, 40))}`);
+    return;
+  }
   const seconds = BigInt(`${parts[1]}${parts[2]}`);
   if (seconds < firstSecond || seconds >= lastSecond || (parts[3]?.length ?? 0) > 9) {
     tell("time-range", `its ${which} is ${text.slice(0, 40)}`);

@@ -1,0 +1,106 @@
+/** What a step did to the registry: Wine's files before and after → the image's deltas and the account's profile hives. */
+import { diffHives, isEmptyDelta } from "../../../../layerfs/hive/diff.ts";
+import type { Hive, HiveKey } from "../../../../layerfs/hive/key.ts";
+import { mergeHives } from "../../../../layerfs/hive/merge.ts";
+import { writeHive } from "../../../../layerfs/hive/regf/write.ts";
+import { hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
+import { upcase } from "../../../../layerfs/hive/upcase.ts";
+import { readWineText } from "../../../../layerfs/hive/wine-text.ts";
+import type { DeltaName } from "../../../../layerfs/windows/deltas.ts";
+import { deltaOverImage } from "./image-delta.ts";
+import { classesPath, type ImageRegistry } from "./image-hives.ts";
+import { machineNoise, removeKeys, userNoise } from "./noise.ts";
+import { differingSections } from "./section-diff.ts";
+import { machineKeys } from "./session-trees.ts";
+
+/** The texts of Wine's three files. */
+export interface RegistryTexts {
+  readonly system: Buffer;
+  readonly user: Buffer;
+  readonly userdef: Buffer;
+}
+
+export interface RegistryChanges {
+  /** Differencing hives that change something, as regf. */
+  readonly deltas: ReadonlyMap<DeltaName, Uint8Array>;
+  /** Hives of the account's profile that changed, whole; paths below C:. */
+  readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
+}
+
+/** Changes below a top key that no hive holds are told through `warn`, once each: Windows would not keep them either. */
+export function registryChanges(
+  before: RegistryTexts,
+  after: RegistryTexts,
+  image: () => ImageRegistry,
+  warn: (text: string) => void,
+): RegistryChanges {
+  const deltas = new Map<DeltaName, Uint8Array>();
+  const keep = (name: DeltaName, change: HiveKey | undefined) => {
+    if (!change) return;
+    const delta = deltaOverImage(change, image().machine.get(name));
+    if (!isEmptyDelta(delta)) deltas.set(name, writeHive(delta, { fileName: `${name}_Delta` }));
+  };
+  const machine = changeOf(before.system, after.system, machineNoise);
+  if (machine) {
+    const hives = new Map(machineKeys.map(([key, hive]) => [upcase(key), hive]));
+    for (const top of machine.subkeys()) {
+      const hive = hives.get(upcase(top.name));
+      if (hive) keep(hive, top);
+      else warn(`HKLM\\${top.name} was changed, which no hive of an image holds: the change is lost`);
+    }
+  }
+  keep("DefaultUser", changeOf(before.userdef, after.userdef, userNoise));
+  return { deltas, files: profileFiles(changeOf(before.user, after.user, userNoise), image) };
+}
+
+/** The differencing tree between two texts; undefined when they say the same but for noise. */
+function changeOf(before: Buffer, after: Buffer, noise: readonly string[]): HiveKey | undefined {
+  const texts = differingSections(before, after);
+  if (!texts) return undefined;
+  const [old, now] = [readWineText(texts.before), readWineText(texts.after)];
+  for (const { root } of [old, now]) if (root instanceof KeyTree) removeKeys(root, noise);
+  const delta = diffHives(old, now);
+  return isEmptyDelta(delta) ? undefined : delta.root;
+}
+
+/** Of the account's own hives only whole files are kept: NTUSER.DAT, and UsrClass.dat for Software\Classes. */
+function profileFiles(change: HiveKey | undefined, image: () => ImageRegistry): RegistryChanges["files"] {
+  if (!change) return [];
+  const { folder, user, classes } = image().profile;
+  const files: { path: string; bytes: Uint8Array }[] = [];
+  const { own, ofClasses } = withoutClasses(change);
+  const add = (path: string, delta: Hive, below: Hive | undefined) => {
+    if (isEmptyDelta(delta)) return;
+    const whole = mergeHives([below ?? hiveOf(new KeyTree("ROOT")), delta]);
+    files.push({
+      path: `${folder}/${path}`,
+      bytes: writeHive(whole, { minor: 5, differencing: false, fileName: path }),
+    });
+  };
+  add("NTUSER.DAT", deltaOverImage(own, user), user);
+  if (ofClasses) add(classesPath, deltaOverImage(ofClasses, classes), classes);
+  return files;
+}
+
+function withoutClasses(change: HiveKey): { own: HiveKey; ofClasses: HiveKey | undefined } {
+  const software = change.subkey("Software");
+  const ofClasses = software?.subkey("Classes");
+  if (!software || !ofClasses) return { own: change, ofClasses: undefined };
+  const own = copied(change);
+  const rest = copied(software);
+  rest.deleteSubkey("Classes");
+  if (rest.values().length === 0 && rest.subkeys().length === 0) own.deleteSubkey("Software");
+  else own.setSubkey(rest);
+  return { own, ofClasses };
+}
+
+function copied(key: HiveKey): KeyTree {
+  const tree = new KeyTree(key.name);
+  Object.assign(tree, {
+    ...{ lastWrite: key.lastWrite, flags: key.flags, userFlags: key.userFlags, className: key.className },
+    ...{ security: key.security, layer: key.layer, inheritClass: key.inheritClass },
+  });
+  for (const value of key.values()) tree.setValue(value);
+  for (const subkey of key.subkeys()) tree.setSubkey(subkey);
+  return tree;
+}

@@ -1,0 +1,116 @@
+/** The folder that a step's Wine calls its prefix: registry, drives, and the files through which we and it speak. */
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import type { Hive } from "../../../layerfs/hive/key.ts";
+import { readWineText, type WineText, writeWineText } from "../../../layerfs/hive/wine-text.ts";
+import { isWbuildError, WbuildError } from "../../../native/error.ts";
+import { type Note, readJournal } from "./journal.ts";
+import type { RegistryTexts } from "./registry/changes.ts";
+import type { ImageRegistry } from "./registry/image-hives.ts";
+import { sessionTrees } from "./registry/session-trees.ts";
+
+/** Host paths of Wine's own registry texts. */
+export interface WineRegistry {
+  readonly system: string;
+  readonly user: string;
+  readonly userdef: string;
+}
+
+export interface SessionProcess {
+  /** As CreateProcess gets it. */
+  readonly commandLine: string;
+  /** `C:\app`. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** What the version functions of Windows say: `10.0.20348.2700`. */
+  readonly osVersion?: string;
+  /** Folders in front of PATH, as Windows spells them. */
+  readonly path: readonly string[];
+}
+
+const names = ["system", "user", "userdef"] as const;
+
+/** The registry that a step begins with, as Wine's texts; `programs` as sessionTrees takes them. */
+export function sessionTexts(wine: WineRegistry, image: ImageRegistry, programs: readonly string[]): RegistryTexts {
+  const [system, user, userdef] = names.map((name) => readWineText(readFileSync(wine[name])));
+  if (!system || !user || !userdef) throw new TypeError("three texts are read");
+  const trees = sessionTrees({ machine: system, user, userdef }, image, programs);
+  const text = (tree: Hive, like: WineText) =>
+    Buffer.from(writeWineText(tree, { arch: system.arch ?? "win64", relativeTo: like.relativeTo }));
+  return {
+    system: text(trees.machine, system),
+    user: text(trees.user, user),
+    userdef: text(trees.userdef, userdef),
+  };
+}
+
+/** Makes the prefix in an empty folder. */
+export function writeSession(prefix: string, texts: RegistryTexts, process: SessionProcess): void {
+  for (const name of names) writeFileSync(join(prefix, `${name}.reg`), texts[name]);
+  // Wine's own updates of a prefix stay off; and C: is the only drive: any other would be a way out of the image.
+  writeFileSync(join(prefix, ".update-timestamp"), "disable\n");
+  mkdirSync(join(prefix, "dosdevices"));
+  symlinkSync("/Files", join(prefix, "dosdevices/c:"));
+  const utf16 = (text: string) => Buffer.from(text, "utf16le");
+  writeFileSync(join(prefix, "command"), utf16(process.commandLine));
+  writeFileSync(join(prefix, "cwd"), utf16(process.cwd));
+  writeFileSync(
+    join(prefix, "env"),
+    utf16(
+      Object.entries(process.env)
+        .map(([name, value]) => `${name}=${value}\0`)
+        .join(""),
+    ),
+  );
+  writeFileSync(join(prefix, "journal"), "");
+}
+
+/** The registry as the server left it. What it did not change it did not write. */
+export function readTexts(prefix: string): RegistryTexts {
+  const read = (name: (typeof names)[number]) => readFileSync(join(prefix, `${name}.reg`));
+  return { system: read("system"), user: read("user"), userdef: read("userdef") };
+}
+
+/** Throws WIN_JOURNAL. */
+export function journalOf(prefix: string): Note[] {
+  return readJournal(readBounded(join(prefix, "journal"), 256 << 20));
+}
+
+const unsigned = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
+const text = v.pipe(v.string(), v.maxLength(32_767));
+const resultSchema = v.object({
+  exit: v.optional(unsigned),
+  error: v.optional(v.picklist(["not-found", "not-program", "denied", "failed"])),
+  code: v.optional(unsigned),
+  program: v.optional(text),
+  missing: v.optional(v.pipe(v.array(v.object({ dll: text, neededBy: text })), v.maxLength(1000))),
+});
+
+export type SessionResult = v.InferOutput<typeof resultSchema>;
+
+/**
+ * How the step's program ended, as our launcher noted it. Any program of the step could have written the file, which can
+ * fool its own step only. Throws WIN_SESSION when there is none, or none that can be read.
+ */
+export function resultOf(prefix: string): SessionResult {
+  let found: unknown;
+  try {
+    found = JSON.parse(readBounded(join(prefix, "result"), 1 << 20));
+  } catch (cause) {
+    if (isWbuildError(cause)) throw cause;
+    throw new WbuildError("WIN_SESSION", "Wine ended without saying how the program did", {
+      cause,
+      hint: "`wbuild doctor` says whether Wine works on this host",
+    });
+  }
+  const parsed = v.safeParse(resultSchema, found);
+  if (parsed.success && (parsed.output.exit !== undefined || parsed.output.error !== undefined)) return parsed.output;
+  throw new WbuildError("WIN_SESSION", "what Wine says of the program's end cannot be understood");
+}
+
+function readBounded(path: string, most: number): string {
+  if (statSync(path).size > most)
+    throw new WbuildError("WIN_SESSION", `a step wrote more than ${most} bytes into wbuild's own channel`);
+  return readFileSync(path, "utf8");
+}

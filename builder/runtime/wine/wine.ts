@@ -1,0 +1,171 @@
+/**
+ * The Windows personality: C: is the image's Files over Wine's own tree, the registry the image's hives over Wine's keys,
+ * in the same sandbox as Linux steps. What a step changed in both becomes a Windows layer.
+ */
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startSandbox } from "../../../native/core/sandbox.ts";
+import type { Exit, Mount, SandboxSpec } from "../../../native/core/spec.ts";
+import { canMakeContainers } from "../../../native/core/userns.ts";
+import { WbuildError } from "../../../native/error.ts";
+import { sandboxNetwork } from "../linux.ts";
+import type { Execution, LayerFolders, RuntimeCore, StepHost, StepProcess } from "../runtime.ts";
+import { type Account, accountOf } from "./account.ts";
+import { commandLineOf } from "./command-line.ts";
+import { programFailure } from "./failure.ts";
+import { ensurePersonality, type Personality, profileFolder } from "./personality.ts";
+import { type RegistryTexts, registryChanges } from "./registry/changes.ts";
+import { type ImageRegistry, openRegistry, registryFiles, registryStamp } from "./registry/image-hives.ts";
+import { keptTexts } from "./registry/kept-texts.ts";
+import { journalOf, readTexts, resultOf, sessionTexts, writeSession } from "./session.ts";
+import { stepLayer } from "./step-layer.ts";
+import { toolMounts } from "./tools.ts";
+
+/** overlayfs takes 500: the launcher needs one, the personality and the profile one each. */
+const mostLayers = 497;
+
+interface Step {
+  readonly account: Account;
+  readonly personality: Personality;
+  /** Opened when it is first needed: a step that changes no registry does not read it. */
+  readonly image: () => ImageRegistry;
+  readonly before: RegistryTexts;
+  readonly prefix: string;
+  /** Lower folders that are none of the image's, top first. */
+  readonly own: readonly string[];
+  readonly commandLine: string;
+}
+
+/** `home` is where the personality is kept. `start` throws WIN_*, BOX_*, HIVE_*, STEP_USER. */
+export function createWineRuntime(home: string): RuntimeCore {
+  return {
+    kind: "wine",
+    start: (on, upper, scratch, process, host, warn) => start(home, on, upper, scratch, process, host, warn),
+  };
+}
+
+async function start(
+  home: string,
+  on: LayerFolders,
+  upper: string,
+  scratch: string,
+  process: StepProcess,
+  host: StepHost,
+  warn: (text: string) => void,
+): Promise<Execution> {
+  if (!canMakeContainers()) {
+    throw new WbuildError("BOX_NO_PRIVILEGE", "running a step needs root, or a user namespace in which we are root", {
+      hint: "`wbuild doctor` says what this user needs on this host",
+    });
+  }
+  const told = new Set<string>();
+  const warnOnce = (text: string) => {
+    if (told.has(text)) return;
+    told.add(text);
+    warn(text);
+  };
+  const { step, spec } = await prepare(home, on, upper, scratch, process, host, warnOnce);
+  const running = await startSandbox(spec, warnOnce);
+  const exited = running.exited.then((exit) => exitOf(exit, step));
+  exited.catch(() => undefined);
+  return {
+    folder: upper,
+    output: running.output,
+    exited,
+    signal: (name) => running.signal(name),
+    async layer({ epochSeconds }) {
+      await exited;
+      const registry = registryChanges(step.before, readTexts(step.prefix), step.image, warnOnce);
+      const tree = await on.tree?.();
+      if (!tree) throw new TypeError("a Windows layer needs to know what lies below it");
+      return await stepLayer({
+        ...{ upper, tree, registry, account: step.account, warn: warnOnce },
+        ...(epochSeconds === undefined ? {} : { epochSeconds }),
+        notes: journalOf(step.prefix),
+        own: step.own,
+      });
+    },
+    [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
+  };
+}
+
+async function prepare(
+  home: string,
+  on: LayerFolders,
+  upper: string,
+  scratch: string,
+  process: StepProcess,
+  host: StepHost,
+  warn: (text: string) => void,
+): Promise<{ step: Step; spec: SandboxSpec }> {
+  const folders = [...new Set(on.folders.toReversed())];
+  if (folders.length > mostLayers) {
+    throw new WbuildError("BOX_LAYERS", `the image has ${folders.length} layers, a container can have ${mostLayers}`, {
+      facts: { layers: folders.length, most: mostLayers },
+    });
+  }
+  const account = accountOf(process.user);
+  const [personality, tools] = await Promise.all([ensurePersonality(home, { warn }), toolMounts(home)]);
+  const files = registryFiles(on.folders, account);
+  const stamp = `${personality.root} ${registryStamp(files)}`;
+  let opened: ImageRegistry | undefined;
+  const image = () => (opened ??= openRegistry(files, warn));
+  const made = (name: string) => {
+    const folder = join(scratch, name);
+    mkdirSync(folder);
+    return folder;
+  };
+  const [work, prefix, profile] = [made("work"), made("prefix"), made("profile")];
+  const own = [profileFolder(profile, account.name), personality.root];
+  const commandLine = process.commandLine ?? commandLineOf(process.argv);
+  const before = keptTexts(join(home, "wine/sessions"), stamp, () =>
+    sessionTexts(personality.registry, image(), builtinPrograms(personality.root)),
+  );
+  writeSession(prefix, before, {
+    commandLine,
+    cwd: process.cwd,
+    env: process.env,
+    ...(on.osVersion === undefined ? {} : { osVersion: on.osVersion }),
+    path: tools.path,
+  });
+  const passwd = join(scratch, "passwd");
+  writeFileSync(passwd, `${account.name}:x:0:0::/Files/Users/${account.name}:/\n`);
+  const mounts: Mount[] = [
+    ...personality.mounts,
+    { kind: "bind", source: prefix, target: "/wine", readonly: false },
+    { kind: "bind", source: passwd, target: "/etc/passwd", readonly: true },
+    ...tools.mounts,
+    ...host.mounts,
+  ];
+  const { user: _, commandLine: __, env: ___, argv: ____, ...rest } = process;
+  const spec: SandboxSpec = {
+    root: { lower: [...folders, ...own], upper, work, ...(host.readonlyRoot === true ? { readonly: true } : {}) },
+    mounts,
+    process: { ...rest, argv: personality.argv, env: personality.env, cwd: "/", uid: 0, gid: 0, groups: [] },
+    hostname: host.hostname,
+    network: sandboxNetwork(host),
+    extraHosts: host.extraHosts,
+    limits: host.limits,
+    security: host.security,
+  };
+  return { step: { account, personality, image, before, prefix, own, commandLine }, spec };
+}
+
+/** Programs that an image may bring instead: Wine has none, only words that say so. */
+const imagesOwn = /^(?:powershell|pwsh)\.exe$/i;
+
+function builtinPrograms(root: string): string[] {
+  return readdirSync(join(root, "Files/Windows/System32")).filter(
+    (name) => /\.exe$/i.test(name) && !imagesOwn.test(name),
+  );
+}
+
+/** The program's own 32-bit code; the container's only tells of ends that the program did not choose. */
+function exitOf(exit: Exit, step: Step): Exit {
+  const memory = exit.outOfMemory === true ? { outOfMemory: true } : {};
+  if (exit.signal !== undefined || (exit.code !== 0 && !existsSync(join(step.prefix, "result")))) return exit;
+  const result = resultOf(step.prefix);
+  const failure = programFailure(result, step.commandLine);
+  if (failure) throw failure;
+  return { code: result.exit ?? 1, ...memory };
+}

@@ -1,35 +1,43 @@
-/** `wbuild inspect`: everything about an image. */
+/** `wbuild inspect`: everything about an image, and whether its importers will take it. */
 import { WbuildError } from "../../native/error.ts";
-import { forReader } from "../progress/harmless.ts";
-import { type Command, flagsOf } from "./command.ts";
+import type { VerifyReport } from "../image/verify.ts";
+import { forReader, harmless } from "../progress/harmless.ts";
+import { type Cli, type Command, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";
-import { json } from "./table.ts";
+import { json, table } from "./table.ts";
 
 interface InspectFlags {
   readonly format?: string;
   readonly raw?: boolean;
+  readonly verify?: boolean;
 }
 
 export const inspectCommand: Command = {
   operands: "IMAGE [IMAGE...]",
   about: `
     Prints images as a JSON array with the fields that \`docker image inspect\` has. --format takes a Go template for each
-    image instead; --raw prints the manifest byte for byte as it is stored.`,
+    image instead; --raw prints the manifest byte for byte as it is stored.
+
+    --verify reads every layer and proves the image against the rules of those who import it: digests, configuration and
+    manifest, and of images for Windows all that Windows' importers demand of a layer and its registry hives. It prints
+    what it found and why it matters, and exits with 1 when there was an error; warnings alone exit with 0.`,
   examples: [
     ["wbuild inspect app", "everything"],
     ["wbuild inspect --format '{{json .Config.Env}}' app", "one thing"],
+    ["wbuild inspect --verify app", "will it run on Windows hosts?"],
     ["wbuild inspect --raw app | sha256sum", "the manifest's digest"],
   ],
   define(parser) {
     parser
       .argument("<images...>")
       .option("-f, --format <template>", "json, or a Go template: {{.Id}} {{json .Config}} …")
-      .option("--raw", "print the manifest as it is stored");
+      .option("--raw", "print the manifest as it is stored")
+      .option("--verify", "check the image against the rules of its importers, with --format json for programs");
   },
   async run(parser, cli) {
     const flags = flagsOf<InspectFlags>(parser);
-    if (flags.raw && flags.format !== undefined)
-      throw new WbuildError("CLI_USAGE", "--raw and --format exclude each other");
+    if (flags.raw && (flags.format !== undefined || flags.verify))
+      throw new WbuildError("CLI_USAGE", `--raw and --${flags.verify ? "verify" : "format"} exclude each other`);
     const { findImage } = await import("../image/local.ts");
     const { inspectImage } = await import("../image/inspect.ts");
     await using session = openSession(cli);
@@ -40,13 +48,51 @@ export const inspectCommand: Command = {
       for (const { descriptor } of found) for await (const part of store.blobs.open(descriptor)) cli.stdout.write(part);
       return 0;
     }
+    if (flags.verify) {
+      const { verifyImage } = await import("../image/verify.ts");
+      const reports = [];
+      for (const image of found) reports.push(await verifyImage(store, image, cli.signal));
+      if (flags.format === undefined) for (const report of reports) cli.stdout.write(told(report));
+      else await print(reports, flags.format, cli);
+      return reports.some((report) => report.errors > 0) ? 1 : 0;
+    }
     const all = [];
     for (const image of found) all.push(await inspectImage(store, image));
-    if (flags.format !== undefined && flags.format !== "json") {
-      const { compileTemplate } = await import("../image/format.ts");
-      const template = compileTemplate(flags.format, { isStrict: false });
-      for (const one of all) cli.stdout.write(forReader(cli.stdout, `${template.render(one)}\n`));
-    } else cli.stdout.write(json(all));
+    await print(all, flags.format ?? "json", cli);
     return 0;
   },
 };
+
+async function print(all: readonly object[], format: string, cli: Cli): Promise<void> {
+  if (format === "json") {
+    cli.stdout.write(json(all));
+    return;
+  }
+  const { compileTemplate } = await import("../image/format.ts");
+  const template = compileTemplate(format, { isStrict: false });
+  for (const one of all) cli.stdout.write(forReader(cli.stdout, `${template.render(one)}\n`));
+}
+
+/** What was found, one line each; then, once a rule, why it matters and what to do. */
+function told(report: VerifyReport): string {
+  const { errors, warnings, findings, omitted } = report;
+  const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+  let text = `${harmless(report.image)}, ${harmless(report.platform)}, ${plural(report.layers, "layer")}\n`;
+  if (!report.isWindows)
+    text += "not for Windows: digests, configuration and manifest are checked, no entries of layers\n";
+  if (findings.length > 0) {
+    const rows = findings.map(({ severity, rule, layer, path, what }) => [
+      severity,
+      rule,
+      layer === undefined ? "" : String(layer),
+      path ?? "",
+      what,
+    ]);
+    const more = omitted.map(({ rule, layer, count }) => ["", rule, String(layer ?? ""), "", `and ${count} more`]);
+    text += `\n${table(["SEVERITY", "RULE", "LAYER", "PATH", "WHAT"], [...rows, ...more])}\n`;
+    for (const finding of new Map(findings.map((each) => [each.rule, each])).values())
+      text += `${finding.rule} (${finding.importers.join(", ")}): ${finding.why}; ${finding.remedy}\n`;
+    text += "\n";
+  }
+  return `${text}${plural(errors, "error")}, ${plural(warnings, "warning")}\n`;
+}

@@ -25,9 +25,14 @@ const foreignTypes = [
   "application/vnd.oci.image.layer.nondistributable.",
 ];
 
+/** The media type of a layer that its maker alone may serve. */
+export function isForeignType(mediaType: string): boolean {
+  return foreignTypes.some((start) => mediaType.startsWith(start));
+}
+
 /** A layer that its maker alone may serve: pulled from its `urls` at need, and not pushed unless that is asked for. */
 export function isForeign({ mediaType, urls }: Descriptor): boolean {
-  return (urls?.length ?? 0) > 0 && foreignTypes.some((start) => mediaType.startsWith(start));
+  return (urls?.length ?? 0) > 0 && isForeignType(mediaType);
 }
 
 export interface Manifest {

@@ -128,7 +128,7 @@ export class LayerCheck {
     if (top === "UtilityVM" && !this.#isBase && parts.length === 1) {
       tell("utilityvm-cim", "it changes the utility VM");
       const below = this.#around.tree.find(["UtilityVM"]);
-      if (this.#around.isComplete && below === undefined) tell("utilityvm-parent", "no layer below has one");
+      if (this.#around.isComplete && below?.kind === undefined) tell("utilityvm-parent", "no layer below has one");
     }
     if (role === undefined) return;
     if (type === "2" || type === "5") {

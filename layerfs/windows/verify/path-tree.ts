@@ -76,10 +76,10 @@ export class PathTree {
   endLayer(layer: number): void {
     for (const { parent, key } of this.#gone) {
       const node = parent.children?.get(key);
-      if (node !== undefined && this.#prune(node, layer)) parent.children?.delete(key);
+      if (node !== undefined && this.#prune(node, layer)) this.#remove(parent, key, node);
     }
     for (const node of this.#replaced)
-      for (const [key, child] of node.children ?? []) if (this.#prune(child, layer)) node.children?.delete(key);
+      for (const [key, child] of node.children ?? []) if (this.#prune(child, layer)) this.#remove(node, key, child);
     this.#gone = [];
     this.#replaced = [];
   }
@@ -98,14 +98,16 @@ export class PathTree {
     const isEmpty = (node: PathNode) => node.layer !== layer && (node.children?.size ?? 0) === 0;
     for (let at = walked.length - 1; at >= 0; at--) {
       const { node, parent, key } = walked[at] as (typeof walked)[number];
-      if (isEmpty(node)) {
-        parent.children?.delete(key);
-        this.#budget += nodeCost + 2 * node.name.length;
-      } else if (node.layer !== layer) forget(node);
+      if (isEmpty(node)) this.#remove(parent, key, node);
+      else if (node.layer !== layer) forget(node);
     }
     if (isEmpty(top)) return true;
     if (top.layer !== layer) forget(top);
     return false;
+  }
+
+  #remove(parent: PathNode, key: string, { name }: PathNode): void {
+    if (parent.children?.delete(key)) this.#budget += nodeCost + 2 * name.length;
   }
 
   #make(parts: readonly string[]): PathNode | undefined {

@@ -1,5 +1,5 @@
 /** Compiles the native parts and bundles the CLI into dist/. What has not changed since the last time is left alone. */
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   copyFileSync,
@@ -165,6 +165,70 @@ export async function buildSandbox({ sanitize = false } = {}) {
   });
 }
 
+/**
+ * What runs inside containers of Windows images, as name → its C files in native/wine. Those that take the place of a
+ * program or DLL of Wine's carry Wine's mark of its own files, or its loader would not take them from there.
+ */
+const winePrograms = [
+  {
+    name: "run.exe",
+    files: ["run", "channel", "environment", "imports", "json", "missing", "processor"],
+    libraries: ["-lntdll"],
+  },
+  { name: "wineboot.exe", files: ["wineboot", "processor", "volatile-keys"], libraries: ["-lntdll"], marked: true },
+];
+
+const mingw = "x86_64-w64-mingw32-gcc";
+
+/** Wine's mark: 32 bytes behind the DOS header, where a program for DOS would begin. */
+function markBuiltin(path) {
+  const bytes = readFileSync(path);
+  bytes.fill(0, 0x40, 0x60).write("Wine builtin DLL", 0x40, "latin1");
+  writeFileSync(path, bytes);
+}
+
+/** dist/wine: our programs of the Windows personality. Without the cross compiler wbuild does without Windows steps. */
+export async function buildWine({ sanitize = false } = {}) {
+  const inputs = sources("native/wine", ".c", ".h", ".def");
+  const folder = join(dist, sanitize ? "wine-asan" : "wine");
+  const finish = (output, marked) => {
+    if (marked) markBuiltin(`${output}.new`);
+    renameSync(`${output}.new`, output);
+  };
+  await unlessFresh(basename(folder), [...inputs, join(top, "native/setup/build.mjs")], async () => {
+    mkdirSync(folder, { recursive: true });
+    const session = join(folder, "session");
+    const own = sanitize
+      ? ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+      : ["-static", "-s"];
+    const source = join(top, "native/wine/session.c");
+    await compile("gcc", ["-std=c11", "-D_GNU_SOURCE", ...strict, ...own, source, "-o", `${session}.new`]);
+    finish(session, false);
+    if (sanitize) return;
+    await Promise.all(
+      winePrograms.map(async ({ name, files, libraries = [], flags = ["-municode"], marked = false }) => {
+        const output = join(folder, name);
+        await compile(mingw, [
+          "-std=gnu11",
+          ...["-Wall", "-Wextra", "-Werror", "-O2", "-s", "-D__USE_MINGW_ANSI_STDIO=0", "-Wl,--no-insert-timestamp"],
+          ...flags,
+          ...files.map((file) => join(top, "native/wine", file.includes(".") ? file : `${file}.c`)),
+          ...["-o", `${output}.new`],
+          ...libraries,
+        ]);
+        finish(output, marked);
+      }),
+    );
+  });
+}
+
+/** True when the cross compiler is there; says once what is missing without it. */
+function hasMingw() {
+  if (spawnSync(mingw, ["--version"], { stdio: "ignore" }).status === 0) return true;
+  console.log(`no ${mingw} (package gcc-mingw-w64-x86-64-win32): this wbuild cannot run steps of Windows images`);
+  return false;
+}
+
 /** Written under another name and renamed: the old file may be in use by a running process. */
 function replaceFile(path, content, mode = 0o644) {
   writeFileSync(`${path}.${process.pid}`, content, { mode });
@@ -277,7 +341,7 @@ export async function buildAll() {
   const lock = join(dist, ".building");
   while (!takeLock(lock)) await new Promise((later) => setTimeout(later, 100));
   try {
-    await Promise.all([buildAddon(), buildSandbox()]);
+    await Promise.all([buildAddon(), buildSandbox(), hasMingw() ? buildWine() : undefined]);
     await bundle();
   } finally {
     rmSync(lock, { force: true });

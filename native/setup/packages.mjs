@@ -14,6 +14,12 @@ const table = [
   { need: "build", name: "libzstd-dev", why: "layer compression" },
   { need: "build", name: "libdeflate-dev", why: "layer compression for docker archives" },
   { need: "build", name: "libseccomp-dev", why: "the filter on a step's system calls" },
+  {
+    need: "build",
+    name: "gcc-mingw-w64-x86-64-win32",
+    why: "compiles our programs for Windows images",
+    optional: true,
+  },
   { need: "run", name: "ca-certificates", why: "https to registries" },
   { need: "run", name: "busybox-static", why: "the offline base image" },
   { need: "run", name: "xz-utils", why: "ADD of .tar.xz" },
@@ -23,6 +29,7 @@ const table = [
   { need: "run", name: "passt", why: "a step's own network, without root", optional: true },
   { need: "run", name: "uidmap", why: "more than one user id in a build without root" },
   { need: "run", name: "mmdebstrap", why: "`wbuild base debian`" },
+  { need: "run", name: "wine64", why: "steps of Windows images", optional: true },
   { need: "test", name: "skopeo", why: "a second opinion on images and registries" },
   { need: "test", name: "umoci", why: "a second opinion on layers" },
   { need: "test", name: "docker-registry", why: "the registry that tests push to" },
@@ -39,6 +46,12 @@ const table = [
   { need: "test", name: "procps", why: "seeing that no process is left" },
   { need: "test", name: "bsdutils", why: "script, for tests on a terminal" },
   { need: "test", name: "strace", why: "counting what a cached build touches" },
+  { need: "test", name: "wixl", why: "makes the installer that a Windows step installs" },
+  { need: "test", name: "msitools", why: "msiinfo, a second opinion on installers" },
+  { need: "test", name: "libhivex-bin", why: "hivexml, a second opinion on registry hives" },
+  { need: "test", name: "libregf-utils", why: "regfinfo and regfexport, a third" },
+  { need: "test", name: "reglookup", why: "a fourth, which checks security records" },
+  { need: "test", name: "chntpw", why: "reged, which writes hives" },
 ];
 
 /** The packages of these needs that dpkg does not list as installed. On a system without dpkg: undefined. */

@@ -21,6 +21,10 @@ const inheritance = 0x1f;
 /** KEY_READ, KEY_WRITE, KEY_EXECUTE, KEY_ALL_ACCESS behind the generic bits, from 31 down. */
 const genericRights = [0x20019, 0x20006, 0x20019, 0xf003f] as const;
 
+const aclRevisions = [2, 4];
+/** Allow, deny, audit, alarm, their callbacks, labels: a SID behind the mask. Others are handed on as they are. */
+const plainTypes = new Set([0, 1, 2, 3, 9, 10, 13, 14, 0x11, 0x12, 0x13, 0x14]);
+
 /** S-1-3-0 and S-1-3-1 */
 const creatorOwner = Buffer.from("010100000000000300000000", "hex");
 const creatorGroup = Buffer.from("010100000000000301000000", "hex");
@@ -76,20 +80,20 @@ function part(bytes: Buffer, from: number, size: number): Buffer | undefined {
 }
 
 function sidAt(bytes: Buffer, at: number): Buffer | undefined {
-  const count = at >= headerSize ? bytes[at + 1] : undefined;
+  const count = at >= headerSize && bytes[at] === 1 ? bytes[at + 1] : undefined;
   return count === undefined || count > 15 ? undefined : part(bytes, at, 8 + 4 * count);
 }
 
 function inheritAcl(bytes: Buffer, at: number, owner: Buffer, group: Buffer): Buffer | undefined {
   const header = at < headerSize ? undefined : part(bytes, at, aclHeaderSize);
   const acl = header && part(bytes, at, header.readUInt16LE(2));
-  if (header === undefined || acl === undefined) return undefined;
+  if (header === undefined || acl === undefined || !aclRevisions.includes(header[0] ?? 0)) return undefined;
   const aces: Buffer[] = [];
   let from = aclHeaderSize;
   for (let left = header.readUInt16LE(4); left > 0; left--) {
     const size = from + smallestAce <= acl.length ? acl.readUInt16LE(from + 2) : 0;
     const ace = size < smallestAce ? undefined : part(acl, from, size);
-    if (ace === undefined) return undefined;
+    if (ace === undefined || (plainTypes.has(ace[0] ?? 0) && !holdsSid(ace))) return undefined;
     aces.push(...inheritAce(ace, owner, group));
     from += size;
   }
@@ -100,6 +104,11 @@ function inheritAcl(bytes: Buffer, at: number, owner: Buffer, group: Buffer): Bu
   made.writeUInt16LE(size, 2);
   made.writeUInt16LE(aces.length, 4);
   return Buffer.concat([made, ...aces]);
+}
+
+function holdsSid(ace: Buffer): boolean {
+  const count = ace[9] ?? 16;
+  return ace[8] === 1 && count <= 15 && ace.length >= smallestAce + 4 * count;
 }
 
 /** What an ACE becomes in a container below: nothing, itself, or one part that counts there and one that is only handed on. */

@@ -68,7 +68,7 @@ export function hiveBytes(keys: Keys): Uint8Array {
 
 const hives: Readonly<Record<string, Keys>> = {
   SYSTEM: {
-    "ControlSet001\\Control\\Session Manager\\Environment": { Path: "%SystemRoot%\\system32;%SystemRoot%" },
+    "ControlSet001\\Control\\Session Manager\\Environment": { Path: "C:\\Windows\\system32;C:\\Windows" },
     Select: { Current: "1" },
   },
   SOFTWARE: { "Microsoft\\Windows NT\\CurrentVersion": { ProductName: "Windows Server 2022", CurrentBuild: "20348" } },
@@ -86,7 +86,7 @@ const usualFiles: readonly BaseFile[] = [
   { path: "Users/ContainerAdministrator/" },
   { path: "Windows/" },
   { path: "Windows/System32/" },
-  { path: "Windows/System32/cmd.exe", content: "MZ cmd" },
+  { path: "Windows/System32/tool.exe", content: "MZ tool" },
   { path: "Windows/System32/config/" },
   ...Object.entries(hives).map(([name, keys]) => ({
     path: `Windows/System32/config/${name}`,

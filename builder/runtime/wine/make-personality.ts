@@ -38,8 +38,8 @@ export async function makePersonality(
   const { replaced, added } = placePrograms(programs, wine, join(folder, "programs"));
   const version = await wineVersion(wine);
 
-  // Any first program makes Wine's own wineboot set up what is missing. hostname is one that does nothing else.
-  await runWine(folder, { lower: [root] }, wine, [], "hostname.exe");
+  // Any first program makes Wine's own wineboot set up what is missing. secedit does nothing, whatever it is told.
+  await runWine(folder, { lower: [root] }, wine, [], "secedit.exe");
   if (!existsSync(join(prefix, "system.reg")) || !existsSync(join(root, "Files/Windows/System32/kernel32.dll"))) {
     throw failed("Wine has not set up its files", "");
   }

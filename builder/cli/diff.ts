@@ -1,5 +1,6 @@
-/** `wbuild diff`: which files differ. */
+/** `wbuild diff`: which files differ, and of Windows images which keys and values of the registry. */
 import { WbuildError } from "../../native/error.ts";
+import type { ImageDifference } from "../diff.ts";
 import { harmless } from "../progress/harmless.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";
@@ -11,37 +12,55 @@ export const diffCommand: Command = {
   about: `
     With one image: what its last layer changed in what lies below it; --layer takes another layer. With two: how the files
     of the second differ from those of the first. One line a path: A added, C changed, D deleted. Times alone are no
-    difference, and what was in a deleted folder is not listed.`,
+    difference, and what was in a deleted folder is not listed. Of Windows images the keys and values of the registry follow,
+    HKLM and the profiles below HKU. --each-layer tells it of every layer above the lowest.`,
   examples: [
     ["wbuild diff app", "what the last layer changed"],
     ["wbuild diff app:1.1 app:1.2", "what a new version changed"],
     ["wbuild diff --layer 1 --json app", "all that the lowest layer brings, for programs"],
+    ["wbuild diff --each-layer app", "layer by layer"],
   ],
   define(parser) {
     parser
       .argument("<image>")
       .argument("[other]")
       .option("--layer <number>", "of one image: this layer, 1 is the lowest")
+      .option("--each-layer", "of one image: each layer by itself, without the lowest")
       .option("--json", "print the differences as JSON, with what changed and sizes");
   },
   async run(parser, cli) {
-    const flags = flagsOf<{ layer?: string; json?: boolean }>(parser);
+    const flags = flagsOf<{ layer?: string; eachLayer?: boolean; json?: boolean }>(parser);
     const [first = "", second] = parser.args;
-    if (second !== undefined && flags.layer !== undefined)
-      throw new WbuildError("CLI_USAGE", "--layer goes with one image only");
+    if (second !== undefined && (flags.layer !== undefined || flags.eachLayer))
+      throw new WbuildError("CLI_USAGE", "--layer and --each-layer go with one image only");
+    if (flags.layer !== undefined && flags.eachLayer)
+      throw new WbuildError("CLI_USAGE", "--layer and --each-layer exclude each other");
     const { findImage } = await import("../image/local.ts");
-    const { diffLine } = await import("../image/diff.ts");
     const { diffImages, diffOwnLayer } = await import("../diff.ts");
     await using session = openSession(cli);
     const store = await session.store();
     const image = await findImage(store, first);
-    const layer =
-      flags.layer === undefined ? undefined : parseCount("--layer", flags.layer, 1, image.manifest.layers.length);
+    const count = image.manifest.layers.length;
+    if (flags.eachLayer) {
+      const layers: (ImageDifference & { readonly layer: number })[] = [];
+      for (let layer = 2; layer <= count; layer++) layers.push({ layer, ...(await diffOwnLayer(store, image, layer)) });
+      const text = async () =>
+        (await Promise.all(layers.map(async (one) => `layer ${one.layer} of ${count}\n${await lines(one)}`))).join("");
+      cli.stdout.write(flags.json ? json(layers) : await text());
+      return 0;
+    }
+    const layer = flags.layer === undefined ? undefined : parseCount("--layer", flags.layer, 1, count);
     const found =
       second === undefined
         ? await diffOwnLayer(store, image, layer)
         : await diffImages(store, image, await findImage(store, second));
-    cli.stdout.write(flags.json ? json(found) : found.map((each) => `${harmless(diffLine(each))}\n`).join(""));
+    cli.stdout.write(flags.json ? json([...found.files, ...found.registry]) : await lines(found));
     return 0;
   },
 };
+
+async function lines({ files, registry }: ImageDifference): Promise<string> {
+  const { diffLine } = await import("../image/diff.ts");
+  const { registryLine } = await import("../image/registry-text.ts");
+  return [...files.map(diffLine), ...registry.map(registryLine)].map((line) => `${harmless(line)}\n`).join("");
+}

@@ -17,7 +17,7 @@ export const historyCommand: Command = {
   operands: "IMAGE",
   about: `
     Shows one line for each step that made the image, the newest first, in the form that \`docker history\` has: when, by
-    what, and how much it added. With --dockerfile, a Dockerfile that would make such an image, written back from its history
+    what, and how much it added; of Windows images also how many keys and values of the registry it changed. With --dockerfile, a Dockerfile that would make such an image, written back from its history
     and configuration; what the history does not tell is marked by a comment.`,
   examples: [
     ["wbuild history app", "a table"],
@@ -41,6 +41,7 @@ export const historyCommand: Command = {
       throw new WbuildError("CLI_USAGE", "--json and --format exclude each other");
     const { findImage } = await import("../image/local.ts");
     const { layerSizes } = await import("../image/layer-sizes.ts");
+    const { registryCounts } = await import("../image/registry-counts.ts");
     await using session = openSession(cli);
     const store = await session.store();
     const image = await findImage(store, parser.args[0] ?? "");
@@ -53,7 +54,7 @@ export const historyCommand: Command = {
     const { historyRows, renderHistory } = await import("../image/history.ts");
     const format = flags.json ? "json" : flags.format;
     cli.stdout.write(
-      renderHistory(historyRows(image, await layerSizes(store, image)), {
+      renderHistory(historyRows(image, await layerSizes(store, image), await registryCounts(store, image)), {
         noTrunc: !flags.trunc,
         human: flags.human,
         quiet: flags.quiet === true,

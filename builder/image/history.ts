@@ -12,6 +12,8 @@ export interface HistoryRow {
   readonly createdBy: string;
   /** Uncompressed bytes of the step's layer; 0 for a step without one. */
   readonly size: number;
+  /** Keys and values of the registry that the step's layer changes; undefined without such a layer, and of a base. */
+  readonly registryChanges: number | undefined;
   readonly comment: string;
 }
 
@@ -33,20 +35,30 @@ const shownCreatedBy = 45;
 
 /**
  * One row for each history entry, newest first. `layerSizes` are uncompressed bytes, bottom layer first. Entries and
- * layers that do not fit together are still all shown: layers beyond the history get rows of their own.
+ * layers that do not fit together are still all shown: layers beyond the history get rows of their own. `registryCounts` as
+ * registryCounts() gives them.
  */
-export function historyRows(image: Image, layerSizes: readonly number[]): HistoryRow[] {
+export function historyRows(
+  image: Image,
+  layerSizes: readonly number[],
+  registryCounts: readonly (number | undefined)[] = [],
+): HistoryRow[] {
   const entries: readonly History[] = image.config.history ?? [];
   let layer = 0;
-  const rows: HistoryRow[] = entries.map((entry) => ({
-    id: undefined,
-    created: entry.created,
-    createdBy: entry.created_by ?? "",
-    size: entry.empty_layer ? 0 : (layerSizes[layer++] ?? 0),
-    comment: entry.comment ?? "",
-  }));
-  for (const size of layerSizes.slice(layer)) {
-    rows.push({ id: undefined, created: image.config.created, createdBy: "", size, comment: "" });
+  const rows: HistoryRow[] = entries.map((entry) => {
+    const own = entry.empty_layer ? undefined : layer++;
+    return {
+      id: undefined,
+      created: entry.created,
+      createdBy: entry.created_by ?? "",
+      size: own === undefined ? 0 : (layerSizes[own] ?? 0),
+      registryChanges: own === undefined ? undefined : registryCounts[own],
+      comment: entry.comment ?? "",
+    };
+  });
+  for (; layer < layerSizes.length; layer++) {
+    const [size = 0, registryChanges] = [layerSizes[layer], registryCounts[layer]];
+    rows.push({ id: undefined, created: image.config.created, createdBy: "", size, registryChanges, comment: "" });
   }
   rows.reverse();
   const [newest, ...older] = rows;
@@ -59,6 +71,7 @@ const headers = {
   CreatedSince: "CREATED",
   CreatedBy: "CREATED BY",
   Size: "SIZE",
+  RegistryChanges: "REGISTRY",
   Comment: "COMMENT",
 } as const;
 
@@ -68,11 +81,23 @@ export function renderHistory(rows: readonly HistoryRow[], options: HistoryOptio
   const isFull = options.noTrunc === true || format === "json";
   const shown = rows.map((row) => fieldsOf(row, { ...options, human, noTrunc: isFull }));
   if (options.quiet) return shown.map((row) => `${row.ID}\n`).join("");
+  const isWindows = rows.some((row) => row.registryChanges !== undefined);
+  // Programs that know docker's objects get no other.
+  if (format === "json" && !isWindows)
+    return formatRows(
+      shown.map(({ RegistryChanges: _, ...row }) => row),
+      format,
+      headers,
+    );
   if (format !== undefined && format !== "table") return formatRows(shown, format, headers);
-  return alignColumns([
-    ["IMAGE", human ? "CREATED" : "CREATED AT", "CREATED BY", "SIZE", "COMMENT"],
-    ...shown.map((row) => [row.ID, human ? row.CreatedSince : row.CreatedAt, row.CreatedBy, row.Size, row.Comment]),
-  ]);
+  // Docker's table, and of Windows images one column more.
+  const columns = (row: ReturnType<typeof fieldsOf>) => [
+    ...[row.ID, human ? row.CreatedSince : row.CreatedAt, row.CreatedBy, row.Size],
+    ...(isWindows ? [row.RegistryChanges] : []),
+    row.Comment,
+  ];
+  const head = { ...headers, CreatedSince: "CREATED", CreatedAt: "CREATED AT" };
+  return alignColumns([columns(head), ...shown.map(columns)]);
 }
 
 /** Docker's field names, for templates and JSON. */
@@ -90,6 +115,7 @@ function fieldsOf(row: HistoryRow, options: HistoryOptions): Record<keyof typeof
     CreatedBy: options.noTrunc ? oneLine : ellipsis(oneLine, shownCreatedBy),
     CreatedSince: isKnown ? humanAge(time, options.now) : "N/A",
     ID: options.noTrunc ? id : id.replace(/^sha256:/, "").slice(0, 12),
+    RegistryChanges: row.registryChanges === undefined ? "" : String(row.registryChanges),
     Size: options.human === false ? String(row.size) : formatBytes(row.size),
   };
 }

@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { pack } from "tar-stream";
+import { writeHive } from "../../layerfs/hive/regf/write.ts";
+import { hiveOf, KeyTree } from "../../layerfs/hive/tree.ts";
+import { digestOf } from "../../layerfs/store/digest.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { type NaiveEntry, naiveTar } from "../doubles/naive-tar.ts";
 import { systemCreated, systemSecurity, type WindowsBaseOptions, windowsBaseLayout } from "../doubles/windows-base.ts";
@@ -426,4 +429,98 @@ test("from an index: the newest version, or the one that was asked for", async (
     t.is(outcome.code, 0, outcome.stderr);
     t.is((await saved(s)).config["os.version"], version, flags.join(" "));
   }
+});
+
+/** The image with another layer on top: a delta of Windows' own making, as a foreign builder would write it. */
+async function withRegistryLayer(t: ExecutionContext, s: Scene): Promise<void> {
+  const delta = new KeyTree("ROOT");
+  const vendor = delta.setSubkey(new KeyTree("Vendor"));
+  vendor.setValue({ name: "Version", type: 1, data: Buffer.from("1.2\0", "utf16le") });
+  vendor.setValue({ name: "", type: 4, data: Buffer.from([7, 0, 0, 0]) });
+  const microsoft = delta.setSubkey(new KeyTree("Microsoft"));
+  microsoft.inheritClass = true;
+  const nt = microsoft.setSubkey(new KeyTree("Windows NT"));
+  nt.inheritClass = true;
+  const current = nt.setSubkey(new KeyTree("CurrentVersion"));
+  current.inheritClass = true;
+  current.setValue({ name: "ProductName", type: 1, data: Buffer.from("Other\0", "utf16le") });
+  current.setValue({ name: "CurrentBuild", type: 0, data: Buffer.of(), tombstone: true });
+  const tar = pack();
+  tar.entry({ name: "Hives/", type: "directory" });
+  tar.entry({ name: "Hives/Software_Delta" }, Buffer.from(writeHive(hiveOf(delta, { differencing: true }))));
+  tar.entry({ name: "Files/", type: "directory" });
+  tar.entry({ name: "Files/WINDOWS/", type: "directory" });
+  tar.entry({ name: "Files/WINDOWS/vendor.ini" }, "x");
+  tar.entry({ name: "Files/.wh.license.TXT" }, "");
+  tar.finalize();
+  const parts: Buffer[] = [];
+  for await (const part of tar) parts.push(part as Buffer);
+  const layer = Buffer.concat(parts);
+  // The base's layout gets one layer more.
+  const folder = join(s.folder, "layout");
+  const at = (digest: string) => join(folder, "blobs", digest.replace(":", "/"));
+  const put = async (bytes: Buffer) => {
+    const digest = digestOf(bytes);
+    await writeFile(at(digest), bytes);
+    return { digest, size: bytes.length };
+  };
+  const index = JSON.parse(await readFile(join(folder, "index.json"), "utf8"));
+  const manifest = JSON.parse(await readFile(at(index.manifests[0].digest), "utf8"));
+  const config = JSON.parse(await readFile(at(manifest.config.digest), "utf8"));
+  config.rootfs.diff_ids.push(digestOf(layer));
+  config.history.push({ created_by: "RUN setup.exe # buildkit" });
+  manifest.layers.push({ mediaType: "application/vnd.oci.image.layer.v1.tar", ...(await put(layer)) });
+  Object.assign(manifest.config, await put(Buffer.from(JSON.stringify(config))));
+  Object.assign(index.manifests[0], await put(Buffer.from(JSON.stringify(manifest))));
+  const name = "test.example/vendor:1";
+  index.manifests[0].annotations = { "org.opencontainers.image.ref.name": name, "io.containerd.image.name": name };
+  await writeFile(join(folder, "index.json"), JSON.stringify(index));
+  const loaded = await s.wbuild("load", "-i", "layout");
+  t.is(loaded.code, 0, loaded.stderr);
+}
+
+test("diff and history tell keys and values of the registry beside files", async (t) => {
+  const s = await windowsScene(t);
+  await withRegistryLayer(t, s);
+  const expected = [
+    "D C:\\License.txt",
+    // That builder described the folder on its way anew.
+    "C C:\\Windows",
+    "A C:\\Windows\\vendor.ini",
+    'C HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion [ProductName] = REG_SZ "Other" (was REG_SZ "Windows Server 2022")',
+    "D HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion [CurrentBuild]",
+    "A HKLM\\SOFTWARE\\Vendor",
+    "A HKLM\\SOFTWARE\\Vendor [(Default)] = REG_DWORD 7",
+    'A HKLM\\SOFTWARE\\Vendor [Version] = REG_SZ "1.2"',
+  ];
+  const own = await s.wbuild("diff", "test.example/vendor:1");
+  t.is(own.code, 0, own.stderr);
+  t.deepEqual(own.stdout.trim().split("\n").sort(), [...expected].sort());
+  const two = await s.wbuild("diff", "test.example/windows:1", "test.example/vendor:1");
+  t.deepEqual(two.stdout.trim().split("\n").sort(), [...expected].sort());
+  const back = await s.wbuild("diff", "test.example/vendor:1", "test.example/windows:1");
+  t.true(back.stdout.includes("D HKLM\\SOFTWARE\\Vendor\n"), "a key that is gone says all");
+  t.false(back.stdout.includes("[Version]"), back.stdout);
+
+  const json = JSON.parse((await s.wbuild("diff", "--json", "test.example/vendor:1")).stdout);
+  t.deepEqual(json.at(-1), {
+    kind: "added",
+    key: "HKLM\\SOFTWARE\\Vendor",
+    value: "Version",
+    what: [],
+    after: { type: "REG_SZ", data: "1.2" },
+  });
+
+  // A COPY above it changes nothing in the registry; the changes below it stay with their layer.
+  await built(t, s, "FROM test.example/vendor:1\nCOPY a /a\n", { a: "a" });
+  t.is((await s.wbuild("diff", "app")).stdout, "A C:\\a\n");
+  const each = await s.wbuild("diff", "--each-layer", "app");
+  t.regex(each.stdout, /^layer 2 of 3\n[^]*\[Version\][^]*layer 3 of 3\nA C:\\a\n$/);
+  const counts = await s.wbuild("history", "--format", "{{.CreatedBy}}|{{.RegistryChanges}}", "app");
+  t.deepEqual(counts.stdout.trim().split("\n"), [
+    "COPY a /a # buildkit|0",
+    "RUN setup.exe # buildkit|5",
+    "Apply image 10.0.20348.2700|",
+  ]);
+  t.regex((await s.wbuild("history", "app")).stdout, /SIZE +REGISTRY +COMMENT/);
 });

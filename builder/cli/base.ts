@@ -1,7 +1,7 @@
 /** `wbuild base`: base images that need no registry. */
 import { type Command, collect, flagsOf } from "./command.ts";
 import { defineProgressFlags, type ProgressFlags } from "./flags.ts";
-import { openSession } from "./session.ts";
+import { homeOf, openSession } from "./session.ts";
 import { parseChoice, parseCount } from "./values.ts";
 
 interface BaseFlags extends ProgressFlags {
@@ -9,18 +9,23 @@ interface BaseFlags extends ProgressFlags {
   readonly suite?: string;
   readonly mirror?: string;
   readonly include?: readonly string[];
+  readonly osVersion?: string;
+  readonly full?: boolean;
 }
 
 export const baseCommand: Command = {
-  operands: "linux|debian",
+  operands: "linux|debian|windows",
   about: `
     Makes a base image and keeps it under wbuild.local. linux is made from this host's static busybox, without any network:
     a shell, the usual tools, passwd, group, and this host's certificates. debian is made by mmdebstrap from the
-    distribution's packages; dates in it are bounded by SOURCE_DATE_EPOCH when that is set.
+    distribution's packages; dates in it are bounded by SOURCE_DATE_EPOCH when that is set. windows is made from this
+    host's Wine, without any network: the folders, settings and registry of a Windows image. Wine's own programs are there
+    for every step and not part of the image.
 
     Prints the image's name.`,
   examples: [
     ["wbuild base linux", "make wbuild.local/linux, for FROM wbuild.local/linux"],
+    ["wbuild base windows", "make wbuild.local/windows, for Windows images without a registry"],
     ["wbuild base debian --suite bookworm --include build-essential", "make wbuild.local/debian with a compiler"],
   ],
   define(parser) {
@@ -29,12 +34,14 @@ export const baseCommand: Command = {
       .option("--name <name>", "keep it under this name instead")
       .option("--suite <release>", "debian: the release, such as bookworm (default: this host's)")
       .option("--mirror <url>", "debian: where packages come from (default: as this host has it)")
-      .option("--include <package>", "debian: one more package; may be repeated", collect);
+      .option("--include <package>", "debian: one more package; may be repeated", collect)
+      .option("--os-version <version>", "windows: what it says it is (default: 10.0.20348.0)")
+      .option("--full", "windows: put Wine's programs into the image, too: 690 MB that no build needs");
     defineProgressFlags(parser, "print the name alone");
   },
   async run(parser, cli) {
     const flags = flagsOf<BaseFlags>(parser);
-    const kind = parseChoice("base", parser.args[0] ?? "", ["linux", "debian"]);
+    const kind = parseChoice("base", parser.args[0] ?? "", ["linux", "debian", "windows"]);
     const { nameFor } = await import("../image/local.ts");
     const { SOURCE_DATE_EPOCH: epoch } = cli.env;
     const options = {
@@ -53,6 +60,15 @@ export const baseCommand: Command = {
       const { linuxBaseName, makeLinuxBase } = await import("../base/linux.ts");
       await makeLinuxBase(store, options);
       name = options.name ?? linuxBaseName;
+    } else if (kind === "windows") {
+      const { makeWindowsBase, windowsBaseName } = await import("../base/windows.ts");
+      const { osVersion, full } = flags;
+      await makeWindowsBase(store, {
+        ...{ ...options, home: homeOf(cli), onLine },
+        ...(osVersion === undefined ? {} : { osVersion }),
+        ...(full === undefined ? {} : { full }),
+      });
+      name = options.name ?? windowsBaseName;
     } else {
       const { debianBaseName, makeDebianBase } = await import("../base/debian.ts");
       const { suite, mirror, include } = flags;

@@ -23,6 +23,8 @@ export interface Personality extends Container {
   readonly registry: { readonly system: string; readonly user: string; readonly userdef: string };
   /** Wine's files that are ours instead. */
   readonly replaced: readonly string[];
+  /** Files of ours in system32 that Wine does not have. */
+  readonly added: readonly string[];
 }
 
 export interface PersonalityOptions {
@@ -33,7 +35,7 @@ export interface PersonalityOptions {
 }
 
 /** Changes with what make-personality.ts makes of the same Wine. */
-const format = 1;
+const format = 2;
 
 const factsSchema = v.object({ version: v.string(), replaced: v.array(v.string()), added: v.array(v.string()) });
 
@@ -117,6 +119,7 @@ function describe(folder: string, wine: Wine): Personality {
     ...containerOf(folder, wine, facts.replaced),
     registry: { system: text("system"), user: text("user"), userdef: text("userdef") },
     replaced: facts.replaced,
+    added: facts.added,
   };
 }
 

@@ -1,24 +1,33 @@
-/** What a fresh prefix's registry says of paths, put as Windows has it. */
+/** What a fresh prefix's registry says of paths and of Windows' version, put as the Windows of an image has it. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { defaultOsVersion, parseOsVersion } from "./version.ts";
 
-/** Text for text: spelling of folders, and the place of temporary files. */
+const [major, minor, build] = parseOsVersion(defaultOsVersion) ?? [10, 0, 0];
+
+/** Text for text. In these files a backslash of a value is two. */
 const rewrites: readonly (readonly [RegExp, string])[] = [
   [/\b([Cc]):\\\\windows\b/g, "C:\\\\Windows"],
   [/\b([Cc]):\\\\users\b/g, "C:\\\\Users"],
   [/(C:\\\\Windows)\\\\system32\b/g, "$1\\\\System32"],
+  // A prefix begins as Windows 7 with its service pack: a version's own values alone would be a mixture.
+  [/^"CSDVersion"=(".*"|dword:.*)\n/gm, ""],
+  [/^"CurrentVersion"="6\.1"$/gm, `"CurrentVersion"="${major}.${minor}"`],
+  [/^"(CurrentBuild|CurrentBuildNumber)"="7601"$/gm, `"$1"="${build}"`],
+  [/^"ProductName"="Microsoft Windows 7"$/gm, '"ProductName"="Microsoft Windows"'],
 ];
 
 /** In the three files of a prefix. */
 export function tidyTexts(prefix: string, account: string): void {
+  const temp = `C:\\\\Users\\\\${account}\\\\Temp`;
   for (const name of ["system.reg", "user.reg", "userdef.reg"]) {
     const path = join(prefix, name);
     let text = readFileSync(path, "latin1");
     for (const [what, instead] of rewrites) text = text.replace(what, instead);
-    text = text.replaceAll(
-      new RegExp(`^"(TE?MP)"="C:\\\\\\\\Users\\\\\\\\${account}\\\\\\\\Temp"$`, "gm"),
-      '"$1"=str(2):"%USERPROFILE%\\\\AppData\\\\Local\\\\Temp"',
-    );
+    for (const variable of ["TEMP", "TMP"]) {
+      const windows = `"${variable}"=str(2):"%USERPROFILE%\\\\AppData\\\\Local\\\\Temp"`;
+      text = text.replaceAll(`"${variable}"="${temp}"\n`, `${windows}\n`);
+    }
     writeFileSync(path, text, "latin1");
   }
 }

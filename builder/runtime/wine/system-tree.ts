@@ -43,7 +43,7 @@ export const systemFolders: readonly string[] = [
     "Tasks",
     "Temp",
   ),
-  ...below("Windows", "twain_64", "WinSxS", "WinSxS/Manifests"),
+  ...below("Windows", "WinSxS", "WinSxS/Manifests"),
   ...below(
     "Windows/System32",
     "CatRoot",

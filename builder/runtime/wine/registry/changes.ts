@@ -3,13 +3,13 @@ import { diffHives, isEmptyDelta } from "../../../../layerfs/hive/diff.ts";
 import type { Hive, HiveKey } from "../../../../layerfs/hive/key.ts";
 import { mergeHives } from "../../../../layerfs/hive/merge.ts";
 import { writeHive } from "../../../../layerfs/hive/regf/write.ts";
-import { hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
+import { copyKey, hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
 import { upcase } from "../../../../layerfs/hive/upcase.ts";
 import { readWineText } from "../../../../layerfs/hive/wine-text.ts";
 import type { DeltaName } from "../../../../layerfs/windows/deltas.ts";
 import { deltaOverImage } from "./image-delta.ts";
 import { classesPath, type ImageRegistry } from "./image-hives.ts";
-import { machineNoise, removeKeys, userNoise } from "./noise.ts";
+import { machineNoise, userNoise, withoutKeys } from "./noise.ts";
 import { differingSections } from "./section-diff.ts";
 import { machineKeys } from "./session-trees.ts";
 
@@ -57,10 +57,9 @@ export function registryChanges(
 function changeOf(before: Buffer, after: Buffer, noise: readonly string[]): HiveKey | undefined {
   const texts = differingSections(before, after);
   if (!texts) return undefined;
-  const [old, now] = [readWineText(texts.before), readWineText(texts.after)];
-  for (const { root } of [old, now]) if (root instanceof KeyTree) removeKeys(root, noise);
-  const delta = diffHives(old, now);
-  return isEmptyDelta(delta) ? undefined : delta.root;
+  const delta = diffHives(readWineText(texts.before), readWineText(texts.after));
+  const change = withoutKeys(delta.root, noise);
+  return isEmptyDelta({ ...delta, root: change }) ? undefined : change;
 }
 
 /** Of the account's own hives only whole files are kept: NTUSER.DAT, and UsrClass.dat for Software\Classes. */
@@ -86,21 +85,10 @@ function withoutClasses(change: HiveKey): { own: HiveKey; ofClasses: HiveKey | u
   const software = change.subkey("Software");
   const ofClasses = software?.subkey("Classes");
   if (!software || !ofClasses) return { own: change, ofClasses: undefined };
-  const own = copied(change);
-  const rest = copied(software);
+  const own = copyKey(change);
+  const rest = copyKey(software);
   rest.deleteSubkey("Classes");
   if (rest.values().length === 0 && rest.subkeys().length === 0) own.deleteSubkey("Software");
   else own.setSubkey(rest);
   return { own, ofClasses };
-}
-
-function copied(key: HiveKey): KeyTree {
-  const tree = new KeyTree(key.name);
-  Object.assign(tree, {
-    ...{ lastWrite: key.lastWrite, flags: key.flags, userFlags: key.userFlags, className: key.className },
-    ...{ security: key.security, layer: key.layer, inheritClass: key.inheritClass },
-  });
-  for (const value of key.values()) tree.setValue(value);
-  for (const subkey of key.subkeys()) tree.setSubkey(subkey);
-  return tree;
 }

@@ -1,9 +1,9 @@
 /**
  * Keys that Wine itself writes while any program runs: device trees, its own settings, what only lives as long as the
- * machine. They are taken out of both sides of a step's comparison. Measured with idle steps; see the test.
+ * machine. They are taken out of what a step changed. Measured with idle steps; see the test.
  */
 import type { HiveKey } from "../../../../layerfs/hive/key.ts";
-import { KeyTree } from "../../../../layerfs/hive/tree.ts";
+import { copyKey, type KeyTree } from "../../../../layerfs/hive/tree.ts";
 
 export const machineNoise: readonly string[] = [
   "Software\\Wine",
@@ -22,12 +22,23 @@ export const machineNoise: readonly string[] = [
 
 export const userNoise: readonly string[] = ["Software\\Wine", "Volatile Environment", "Environment\\Volatile"];
 
-/** Takes these keys, with all below them, out of a tree in memory. */
-export function removeKeys(root: KeyTree, paths: readonly string[]): void {
-  for (const path of paths) {
-    const parts = path.split("\\");
-    const last = parts.pop() ?? "";
-    const above = parts.reduce<HiveKey | undefined>((key, part) => key?.subkey(part), root);
-    if (above instanceof KeyTree) above.deleteSubkey(last);
+/** The tree without these keys and all below them; what is on no way to one of them is shared. */
+export function withoutKeys(root: HiveKey, paths: readonly string[]): HiveKey {
+  return prune(
+    root,
+    paths.map((path) => path.split("\\")),
+  );
+}
+
+function prune(key: HiveKey, paths: readonly (readonly string[])[]): HiveKey {
+  let copy: KeyTree | undefined;
+  for (const name of new Set(paths.map(([first = ""]) => first))) {
+    const child = key.subkey(name);
+    if (!child) continue;
+    const below = paths.filter(([first]) => first === name).map((path) => path.slice(1));
+    copy ??= copyKey(key);
+    if (below.some((path) => path.length === 0)) copy.deleteSubkey(name);
+    else copy.setSubkey(prune(child, below));
   }
+  return copy ?? key;
 }

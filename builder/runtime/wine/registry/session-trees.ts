@@ -4,7 +4,7 @@
  */
 import { type Hive, type HiveKey, type HiveValue, symlinkFlag } from "../../../../layerfs/hive/key.ts";
 import { mergeHives } from "../../../../layerfs/hive/merge.ts";
-import { hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
+import { copyKey, hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
 import type { DeltaName } from "../../../../layerfs/windows/deltas.ts";
 import type { ImageRegistry } from "./image-hives.ts";
 
@@ -36,7 +36,7 @@ export function sessionTrees(wine: SessionTrees, image: ImageRegistry, programs:
   for (const [name, hive] of machineKeys) {
     if (name === "System") continue;
     const key = laid(wine.machine.root.subkey(name), image.machine.get(hive)?.root);
-    if (key) machine.setSubkey(named(key, name));
+    if (key) machine.setSubkey(copyKey(key, name));
   }
   machine.setSubkey(systemKey(wine.machine.root.subkey("System"), image.machine.get("System")?.root));
   return {
@@ -56,10 +56,10 @@ export function currentControlSet(system: HiveKey | undefined): string {
 /** Wine keeps CurrentControlSet as a key; Windows has a link there, and the image its ControlSet001. */
 function systemKey(wine: HiveKey | undefined, image: HiveKey | undefined): KeyTree {
   const current = currentControlSet(image);
-  const system = named(laid(wine, image) ?? new KeyTree("System"), "System");
+  const system = copyKey(laid(wine, image) ?? new KeyTree("System"), "System");
   const own = wine?.subkey("CurrentControlSet");
   const theirs = image?.subkey(current);
-  const set = named(laid(own, theirs) ?? new KeyTree(current), current);
+  const set = copyKey(laid(own, theirs) ?? new KeyTree(current), current);
   const services = servicesKey(own?.subkey("Services"), theirs?.subkey("Services"));
   if (services) set.setSubkey(services);
   system.setSubkey(set);
@@ -88,7 +88,7 @@ function parked(service: HiveKey): HiveKey {
   const start = service.value("Start");
   if (start?.type !== 4 || start.data.length !== 4 || (start.data[0] ?? 0) > 2) return service;
   const demand: HiveValue = { ...start, data: Uint8Array.of(3, 0, 0, 0) };
-  return named(service, service.name).setValue(demand);
+  return copyKey(service, service.name).setValue(demand);
 }
 
 /** HKCU: the profile's hive, with UsrClass.dat as Software\Classes. */
@@ -96,10 +96,10 @@ function userKey(wine: HiveKey, image: ImageRegistry): HiveKey {
   const { user, classes } = image.profile;
   const merged = laid(wine, user?.root) ?? new KeyTree("");
   if (!classes) return merged;
-  const root = named(merged, "");
-  const software = named(root.subkey("Software") ?? new KeyTree("Software"), "Software");
+  const root = copyKey(merged, "");
+  const software = copyKey(root.subkey("Software") ?? new KeyTree("Software"), "Software");
   const own = laid(software.subkey("Classes"), classes.root);
-  if (own) software.setSubkey(named(own, "Classes"));
+  if (own) software.setSubkey(copyKey(own, "Classes"));
   root.setSubkey(software);
   return root;
 }
@@ -107,10 +107,10 @@ function userKey(wine: HiveKey, image: ImageRegistry): HiveKey {
 /** HKCU\Software\Wine\DllOverrides: a plain name counts for the system folder only, an application's own file stays its own. */
 function withOverrides(user: HiveKey, programs: readonly string[]): HiveKey {
   if (programs.length === 0) return user;
-  const root = named(user, "");
-  const software = named(root.subkey("Software") ?? new KeyTree("Software"), "Software");
-  const wine = named(software.subkey("Wine") ?? new KeyTree("Wine"), "Wine");
-  const overrides = named(wine.subkey("DllOverrides") ?? new KeyTree("DllOverrides"), "DllOverrides");
+  const root = copyKey(user, "");
+  const software = copyKey(root.subkey("Software") ?? new KeyTree("Software"), "Software");
+  const wine = copyKey(software.subkey("Wine") ?? new KeyTree("Wine"), "Wine");
+  const overrides = copyKey(wine.subkey("DllOverrides") ?? new KeyTree("DllOverrides"), "DllOverrides");
   const data = Buffer.from("builtin\0", "utf16le");
   for (const name of programs) overrides.setValue({ name, type: 1, data });
   wine.setSubkey(overrides);
@@ -123,17 +123,4 @@ function withOverrides(user: HiveKey, programs: readonly string[]): HiveKey {
 function laid(lower: HiveKey | undefined, upper: HiveKey | undefined): HiveKey | undefined {
   if (!lower || !upper) return upper ?? lower;
   return mergeHives([hiveOf(lower), hiveOf(upper)]).root;
-}
-
-/** The same key under another name, as a tree of its own whose children are shared. */
-function named(key: HiveKey, name: string): KeyTree {
-  const tree = new KeyTree(name);
-  tree.lastWrite = key.lastWrite;
-  tree.flags = key.flags;
-  tree.userFlags = key.userFlags;
-  tree.className = key.className;
-  tree.security = key.security;
-  for (const value of key.values()) tree.setValue(value);
-  for (const subkey of key.subkeys()) tree.setSubkey(subkey);
-  return tree;
 }

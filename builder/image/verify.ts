@@ -47,7 +47,7 @@ export interface VerifyFinding {
 export async function verifyImage(store: Store, image: LocalImage, signal: AbortSignal): Promise<VerifyReport> {
   const { config, manifest, ref, id, name } = image;
   const findings = new Findings();
-  const isWindows = config.os === "windows";
+  const isWindows = config.os === "windows" || ref.descriptor.platform?.os === "windows";
   checkCounts(config, manifest.layers.length, findings);
   if (isWindows) checkConfig(config, findings);
   checkPlatform(config, ref.descriptor.platform, findings);
@@ -97,6 +97,7 @@ function checkCounts({ rootfs, history }: ImageConfig, layers: number, findings:
 }
 
 function checkConfig(config: ImageConfig, findings: Findings): void {
+  if (config.os !== "windows") findings.add("config-os", `it says ${JSON.stringify(config.os.slice(0, 60))}`);
   const version = config["os.version"];
   if (version === undefined || version === "") findings.add("config-os-version", "it has none");
   else if (!/^\d{1,10}(?:\.\d{1,10}){3}$/.test(version))

@@ -1,7 +1,12 @@
 /** The verifier of Windows layers: each rule broken alone, and a second checker that must agree on anything. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import test from "ava";
 import fc from "fast-check";
+import { checkLayerHive } from "../../../layerfs/windows/verify/hive-check.ts";
 import { hiveRules } from "../../../layerfs/windows/verify/hive-rules.ts";
+import type { HiveRole } from "../../../layerfs/windows/verify/known-names.ts";
 import { layerRules } from "../../../layerfs/windows/verify/layer-rules.ts";
 import { type Member, member, tarOf } from "../layer/workbench.ts";
 import { naiveCheck } from "./naive-checker.ts";
@@ -257,6 +262,30 @@ test("many breaches of one rule are counted, the first ones told", async (t) => 
 test("a hive's untidiness is a warning, and damage hides it", async (t) => {
   const spare = withBody(baseLayer(), `${configFolder}/SAM`, hives.leftover);
   t.deepEqual(rulesOf(await verify(tarsOf(spare))), ["hive-lint@1"]);
+});
+
+const samples = fileURLToPath(new URL("../../../../shared/testdata/hives/", import.meta.url));
+const overSamples = existsSync(join(samples, "System_Delta")) ? test : test.skip;
+
+overSamples("hives that Windows wrote have no findings, damaged ones do (skipped where the samples are not)", (t) => {
+  const found = (name: string, role: HiveRole) => {
+    const seen = new Set<string>();
+    checkLayerHive(readFileSync(join(samples, name)), role, (rule) => seen.add(rule));
+    return [...seen];
+  };
+  t.deepEqual(found("System_Delta", { kind: "delta", hive: "System" }), []);
+  const base = { kind: "base", hive: "SOFTWARE" } as const;
+  for (const name of [
+    "BigDataHive",
+    "EmptyHive",
+    "ExtendedASCIIHive",
+    "ManySubkeysHive",
+    "OldDirtyHive/RecoveredHive_Windows7",
+  ])
+    t.deepEqual(found(name, base), [], name);
+  t.deepEqual(found("System_Delta", { kind: "base", hive: "SYSTEM" }), ["base-hive-layered"]);
+  t.deepEqual(found("OldDirtyHive/OldDirtyHive", base), ["hive-dirty"]);
+  for (const name of ["BadListHive", "TruncatedHive"]) t.deepEqual(found(name, base), ["base-hive-broken"], name);
 });
 
 test("every rule about layers and hives has a row", (t) => {

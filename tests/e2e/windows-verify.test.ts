@@ -1,0 +1,126 @@
+/** `inspect --verify` by the real program: what we build is without fault, and what others spoilt is told. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import test, { type ExecutionContext } from "ava";
+import { digestOf } from "../../layerfs/store/digest.ts";
+import { windowsBaseLayout } from "../doubles/windows-base.ts";
+import { member, tarOf } from "../layerfs/layer/workbench.ts";
+import { naiveCheck } from "../layerfs/windows/naive-checker.ts";
+import { stockFolder } from "../layerfs/windows/verify-workbench.ts";
+import { type Scene, scene } from "./scene.ts";
+
+const name = "test.example/windows:1";
+
+async function windowsScene(t: ExecutionContext): Promise<Scene> {
+  const s = await scene(t, { base: false });
+  await windowsBaseLayout(join(s.folder, "layout"));
+  const loaded = await s.wbuild("load", "-i", "layout");
+  t.is(loaded.code, 0, loaded.stderr);
+  return s;
+}
+
+interface Report {
+  readonly errors: number;
+  readonly warnings: number;
+  readonly findings: readonly { readonly rule: string; readonly layer?: number; readonly path?: string }[];
+}
+
+async function verified(s: Scene, image: string): Promise<{ readonly code: number; readonly report: Report }> {
+  const { code, stdout, stderr } = await s.wbuild("inspect", "--verify", "--format", "json", image);
+  if (stdout === "") throw new Error(stderr);
+  return { code, report: (JSON.parse(stdout) as Report[])[0] as Report };
+}
+
+/** The uncompressed tars of an image, as a layout has them. */
+async function tarsOf(s: Scene, image: string): Promise<Buffer[]> {
+  await mkdir(join(s.folder, "saved"), { recursive: true });
+  const saved = await s.wbuild("save", "-o", "saved/", image);
+  if (saved.code !== 0) throw new Error(saved.stderr);
+  const blob = (digest: string) => readFile(join(s.folder, "saved/blobs", digest.replace(":", "/")));
+  const index = JSON.parse(await readFile(join(s.folder, "saved/index.json"), "utf8"));
+  const entry = index.manifests.at(-1);
+  const manifest = JSON.parse((await blob(entry.digest)).toString());
+  return Promise.all(manifest.layers.map(async ({ digest }: { digest: string }) => gunzipSync(await blob(digest))));
+}
+
+test("a base, and images built on it, are without fault for both checkers", async (t) => {
+  const s = await windowsScene(t);
+  t.deepEqual((await verified(s, name)).report.findings, []);
+  const context = await s.files("context", {
+    Dockerfile: [
+      "# escape=`",
+      `FROM ${name}`,
+      "WORKDIR C:\\app",
+      "COPY a.txt b.txt C:\\Windows\\system32\\",
+      "COPY a.txt C:\\License.txt",
+      'COPY ["folder", "C:/program files/Acme/"]',
+      'CMD app.exe "a b"',
+    ].join("\n"),
+    "a.txt": "a",
+    "b.txt": "b",
+    "folder/sub/deep/x.txt": "x",
+  });
+  const outcome = await s.build(context, "-t", "app");
+  t.is(outcome.code, 0, outcome.stderr);
+  const { code, report } = await verified(s, "app");
+  t.deepEqual([code, report.errors, report.warnings, report.findings], [0, 0, 0, []]);
+  t.deepEqual(naiveCheck(await tarsOf(s, "app"), stockFolder), []);
+  const told = await s.wbuild("inspect", "--verify", "app");
+  t.regex(told.stdout, /app:latest, windows.*, 5 layers\n0 errors, 0 warnings\n$/);
+});
+
+test("what is wrong with an image is told, and its exit code says so", async (t) => {
+  const s = await windowsScene(t);
+  // A layer on top, as builders without Windows' rules make it.
+  const layer = tarOf(
+    member({ name: "Files/", type: "5" }),
+    member({ name: "Files/windows/new.txt", body: "x" }),
+    member({ name: "Files/License.txt", body: "x" }),
+    member({ name: "Files/.wh.License.txt" }),
+    member({ name: "Files/\u001b[31mred", body: "x" }),
+  );
+  const path = (digest: string) => join(s.folder, "layout/blobs", digest.replace(":", "/"));
+  const json = async (digest: string) => JSON.parse(await readFile(path(digest), "utf8"));
+  const put = async (bytes: Uint8Array, mediaType: string) => {
+    const digest = digestOf(bytes);
+    await writeFile(path(digest), bytes);
+    return { mediaType, digest, size: bytes.length };
+  };
+  const index = JSON.parse(await readFile(join(s.folder, "layout/index.json"), "utf8"));
+  const manifest = await json(index.manifests[0].digest);
+  const config = await json(manifest.config.digest);
+  config.rootfs.diff_ids.push(digestOf(layer));
+  config.history.push({ created_by: "COPY" });
+  manifest.config = await put(Buffer.from(JSON.stringify(config)), manifest.config.mediaType);
+  manifest.layers.push(await put(gzipSync(layer), manifest.layers[0].mediaType));
+  const spoilt = await put(Buffer.from(JSON.stringify(manifest)), index.manifests[0].mediaType);
+  const annotations = { "io.containerd.image.name": "test.example/spoilt:1" };
+  index.manifests = [{ ...spoilt, platform: index.manifests[0].platform, annotations }];
+  await writeFile(join(s.folder, "layout/index.json"), JSON.stringify(index));
+  t.is((await s.wbuild("load", "-i", "layout")).code, 0);
+
+  const { code, report } = await verified(s, "test.example/spoilt:1");
+  t.is(code, 1);
+  const rules = [...new Set(report.findings.map(({ rule, layer: number }) => `${rule}@${number}`))].sort();
+  t.deepEqual(rules, naiveCheck(await tarsOf(s, "test.example/spoilt:1"), stockFolder));
+  t.deepEqual(rules, [
+    "ancestor-missing@2",
+    "delta-missing@2",
+    "directory-redescribed@2",
+    "directory-spelling@2",
+    "first-entries@2",
+    "name-illegal@2",
+    "whiteout-beside-entry@2",
+  ]);
+  const told = await s.wbuild("inspect", "--verify", "test.example/spoilt:1");
+  t.is(told.code, 1);
+  t.regex(told.stdout, /error +ancestor-missing +2 +Files\/windows\/new\.txt +"Files\/windows" has no entry before it/);
+  t.regex(told.stdout, /\nancestor-missing \(hcs, cimfs\): directories are made one level at a time/);
+  t.regex(told.stdout, /\n\d+ errors, \d+ warnings\n$/);
+  t.false(told.stdout.includes("\u001b"), "names cannot drive a terminal");
+  const several = await s.wbuild("inspect", "--verify", "-f", "{{.image}} {{.errors}}", name, "test.example/spoilt:1");
+  t.is(several.code, 1);
+  t.regex(several.stdout, /^test\.example\/windows:1 0\ntest\.example\/spoilt:1 \d+\n$/);
+  t.is((await s.wbuild("inspect", "--verify", "--raw", name)).code, 2);
+});

@@ -2,6 +2,7 @@
 import test from "ava";
 import {
   choosePlatform,
+  chooseUsual,
   formatPlatform,
   hostPlatform,
   parsePlatform,
@@ -143,6 +144,15 @@ for (const [wanted, size] of choices) {
     t.is(choosePlatform(index, wanted)?.size, size);
   });
 }
+
+test("who asks for nothing gets this host's, or else Windows", (t) => {
+  const { architecture } = hostPlatform();
+  const host = of(hostPlatform(), 1);
+  const windows = of({ os: "windows", architecture }, 2);
+  t.is(chooseUsual([windows, host])?.size, 1);
+  t.is(chooseUsual([windows])?.size, 2);
+  t.is(chooseUsual([of({ os: "darwin", architecture }, 3)]), undefined);
+});
 
 const nodes: [node: string, expected: string][] = [
   ["x64", "linux/amd64"],

@@ -96,3 +96,11 @@ for (const [pattern, found] of searches) {
     t.deepEqual(await matchPaths(await stackTree([layerOf(parseChanges(files))]), pattern), found);
   });
 }
+
+test("matchPaths: with folded names a pattern matches every spelling, and gives them as they are", async (t) => {
+  const tree = await stackTree([layerOf(parseChanges(files))]);
+  const upper = (name: string) => name.toUpperCase();
+  t.deepEqual(await matchPaths(tree, "[AB].TXT", upper), ["a.txt", "b.txt"]);
+  t.deepEqual(await matchPaths(tree, "s?C", upper), ["src"]);
+  t.deepEqual(await matchPaths(tree, "*.TXT"), []);
+});

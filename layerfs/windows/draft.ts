@@ -10,21 +10,23 @@ export interface DraftNode {
   deleted?: string;
   /** Of lower layers nothing shows below. */
   cleared: boolean;
+  /** The layer has a folder here and something else as well; the later of them counts. */
+  clash: boolean;
   readonly children: Map<string, DraftNode>;
 }
 
 export function newNode(): DraftNode {
-  return { spellings: [], cleared: false, children: new Map() };
+  return { spellings: [], cleared: false, clash: false, children: new Map() };
 }
 
 /**
- * The changes, with one key for all spellings of a name. Deletions come first, wherever they stand, as a tree has it: what
- * they take away they take from the layers below.
+ * The changes, with one key for all spellings of a name. What takes away comes first, wherever it stands, as a tree has it:
+ * it takes from the layers below.
  */
 export function draftOf(changes: readonly Change[], key: (name: string, depth: number) => string): DraftNode {
   const root = newNode();
-  for (const change of changes) if (change.kind === "delete") add(root, change, key);
-  for (const change of changes) if (change.kind !== "delete") add(root, change, key);
+  for (const change of changes) if (change.kind !== "set") add(root, change, key);
+  for (const change of changes) if (change.kind === "set") add(root, change, key);
   return root;
 }
 
@@ -40,11 +42,34 @@ function add(root: DraftNode, change: Change, key: (name: string, depth: number)
       node.children.set(at, child);
     }
     if (change.kind === "delete" && depth === parts.length - 1) child.deleted = name;
-    else if (!child.spellings.includes(name)) child.spellings.push(name);
+    else if (change.kind !== "clear" && !child.spellings.includes(name)) child.spellings.push(name);
     node = child;
+    const isOnTheWay = depth < parts.length - 1;
+    if (change.kind === "set" && (isOnTheWay || change.entry.type === "directory")) becomeFolder(node);
   }
-  if (change.kind === "set") node.set = change.entry;
-  else if (change.kind === "clear") node.cleared = true;
+  if (change.kind === "clear") {
+    node.cleared = true;
+    node.children.clear();
+  } else if (change.kind === "set") {
+    if (change.entry.type !== "directory") becomeOther(node);
+    node.set = change.entry;
+  }
+}
+
+/** A folder takes the place of a file, and starts empty. */
+function becomeFolder(node: DraftNode): void {
+  if (node.set === undefined || node.set.type === "directory") return;
+  delete node.set;
+  node.clash = true;
+  node.cleared = true;
+}
+
+/** A file takes the place of a folder. */
+function becomeOther(node: DraftNode): void {
+  const own = node.set;
+  delete node.set;
+  node.clash ||= own?.type === "directory" || isHere(node);
+  node.children.clear();
 }
 
 /** The name under which a layer means this, whatever the layers below call it. */

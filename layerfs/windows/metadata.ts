@@ -85,6 +85,13 @@ export function readMetadata(entry: Pick<Entry, "pax">): WindowsMetadata {
   };
 }
 
+/** Its attributes alone; 0 where it has none. */
+export function attributesOf({ pax }: Pick<Entry, "pax">): number {
+  const value = pax?.get(paxKey.attributes);
+  const text = value === undefined ? "" : Buffer.from(value).toString("latin1");
+  return /^[0-9]{1,10}$/.test(text) && Number(text) <= 0xffffffff ? Number(text) : 0;
+}
+
 /** The PAX records that say so. Extended attributes are not written: no two importers agree on what they restore. */
 export function metadataPax(metadata: WindowsMetadata): Map<string, Uint8Array> {
   const { attributes, creationTimeNs, security, mountpoint } = metadata;

@@ -2,7 +2,6 @@
  * shapeLayer: changes of C: → a Windows layer's changes, for writeLayer: `Hives` with five deltas, `Files`, every folder above
  * a change once, all as the base spells it (docs/formats/windows-layer.md). It knows no hives, only their bytes.
  */
-import { showName } from "../../native/addon/raw-bytes.ts";
 import { WbuildError } from "../../native/error.ts";
 import { upcase } from "../hive/upcase.ts";
 import type { Change, Entry } from "../layer/entry.ts";
@@ -15,7 +14,6 @@ import { dressEntry } from "./dress.ts";
 import { orderLinks } from "./hardlinks.ts";
 import { leftOut, type Origin, shown } from "./layer-content.ts";
 import { freshMetadata } from "./metadata.ts";
-import { showWindowsPath } from "./path.ts";
 
 export interface ShapeInput {
   /**
@@ -32,8 +30,8 @@ export interface ShapeInput {
   readonly madeNs: bigint;
   /** SOURCE_DATE_EPOCH: creation times of new files after it become it, as the writer does with modification times. */
   readonly epochSeconds?: number;
-  /** Told, by name, of each file that is not in the layer. */
-  readonly warn?: (text: string) => void;
+  /** Told of each file that is not in the layer: its path below C:, and why ("…is left out: REASON"). */
+  readonly onDropped?: (dropped: { readonly path: string; readonly reason: string }) => void;
 }
 
 /** A layer that changes no file: only its hives count. */
@@ -61,13 +59,13 @@ export async function shapeLayer(input: ShapeInput): Promise<Change[]> {
 }
 
 /** Without what belongs into no layer. */
-function kept({ changes, origin, warn }: ShapeInput): Change[] {
+function kept({ changes, origin, onDropped }: ShapeInput): Change[] {
   const out: Change[] = [];
   for (const change of changes) {
     const path = change.kind === "set" ? change.entry.path : change.path;
     const reason = path === "" ? undefined : leftOut(change, origin);
     if (reason !== undefined) {
-      if (change.kind === "set") warn?.(`${showName(showWindowsPath(path))} is left out: ${reason}`);
+      if (change.kind === "set") onDropped?.({ path, reason });
     } else if (path !== "") out.push(change);
   }
   return out;
@@ -128,6 +126,7 @@ class Shape {
 
   async #one(node: DraftNode, path: string, lower: Entry | undefined, hidden: boolean, out: Change[]): Promise<void> {
     const { set } = node;
+    refuseTwo(node, path);
     const renewed = hidden || node.deleted !== undefined;
     if (set === undefined && !isHere(node)) {
       // Nothing is here any more, or only deletions are below.
@@ -139,7 +138,6 @@ class Shape {
       if (set === undefined && isBlocked) throw parentIsNone(path, lower);
       await this.#folder(node, path, lower, renewed || node.cleared, out);
     } else {
-      refuseTwo(node, path);
       const entry = await this.#dressed(set, path, renewed ? undefined : lower);
       if (entry !== undefined) out.push({ kind: "set", entry });
     }
@@ -181,11 +179,10 @@ async function lookAfter(drive: DraftNode, below: Tree, path: string): Promise<E
   return hidden ? undefined : below.stat(joinPath(driveFolder, path));
 }
 
-/** Attack on whoever unpacks it: of `a` and `A` Windows keeps one, and which one nobody knows. */
+/** Of `a` and `A` Windows would keep one, and which one nobody can say. Folders are one folder. */
 function refuseTwo(node: DraftNode, path: string): void {
-  const inside = [...node.children.values()].find(isHere);
-  if (inside !== undefined && node.spellings.length < 2) throw parentIsNone(path, node.set);
-  if (node.spellings.length < 2) return;
+  if (node.clash && node.spellings.length < 2) throw parentIsNone(path, undefined);
+  if (node.spellings.length < 2 || !(node.clash || (node.set !== undefined && node.set.type !== "directory"))) return;
   const [first = "", second = ""] = node.spellings;
   throw new WbuildError(
     "WIN_CASE",

@@ -1,0 +1,361 @@
+/** Unpacked Windows layers, made fit for Wine: spelling, links that stay inside, attributes; and hostile layers. */
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import fc from "fast-check";
+import { decodeIndex } from "../../../layerfs/layer/layer-index.ts";
+import { unpackLayer } from "../../../layerfs/layer/unpack.ts";
+import { folderTree } from "../../../layerfs/tree/folder.ts";
+import { stackTree, type TreeLayer } from "../../../layerfs/tree/stacked.ts";
+import type { Tree } from "../../../layerfs/tree/tree.ts";
+import { unixTarget, windowsTarget } from "../../../layerfs/windows/link-target.ts";
+import { normalizeUnpacked } from "../../../layerfs/windows/unpacked.ts";
+import { decodeWalk, getXattrs, walkFolder } from "../../../native/addon/addon.ts";
+import { isWbuildError } from "../../../native/error.ts";
+import { gather } from "../../contracts/blob-store.ts";
+import { isFuzzing } from "../../seed.ts";
+import { inPieces, type Member, scratch, tarOf } from "../layer/workbench.ts";
+import { makeTempFolder } from "../tree/files.ts";
+
+interface Unpacked {
+  readonly folder: string;
+  readonly layer: TreeLayer;
+  /** Every path below, as `type path target`. */
+  lines(): Promise<string[]>;
+  again(): Promise<void>;
+}
+
+async function unpack(t: ExecutionContext, lowers: readonly Unpacked[], members: readonly Member[]): Promise<Unpacked> {
+  const folder = join(await scratch(t), "layer");
+  mkdirSync(folder);
+  const { index } = await unpackLayer({ bytes: inPieces(tarOf(...members)) }, folder, {
+    form: "overlay",
+    lower: lowers.map((one) => one.folder).reverse(),
+  });
+  const changes = decodeIndex(index);
+  const below = await treeOf(lowers);
+  await normalizeUnpacked(folder, changes, below);
+  return {
+    folder,
+    layer: { changes: async () => changes, folder: async () => folder },
+    async lines() {
+      const found = decodeWalk((await walkFolder(folder)).records);
+      return found.map(({ type, path, target }) => `${type} ${path}${target === undefined ? "" : ` ${target}`}`);
+    },
+    again: () => normalizeUnpacked(folder, changes, below),
+  };
+}
+
+const treeOf = (layers: readonly Unpacked[]): Promise<Tree> =>
+  stackTree(
+    layers.map((one) => one.layer),
+    { names: "windows" },
+  );
+
+const folder = (name: string, pax?: Member["pax"]): Member => ({
+  name,
+  type: "5",
+  mode: "0000000\0",
+  ...(pax ? { pax } : {}),
+});
+const file = (name: string, body: string, pax?: Member["pax"]): Member => ({
+  name,
+  body,
+  mode: "0000000\0",
+  ...(pax ? { pax } : {}),
+});
+const link = (name: string, target: string): Member => ({ name, type: "2", link: target });
+
+const base = [
+  folder("Files"),
+  folder("Files/Windows"),
+  folder("Files/Windows/System32"),
+  file("Files/Windows/System32/a.dll", "base"),
+  folder("Files/ProgramData"),
+  folder("Files/Users"),
+  folder("Hives"),
+];
+
+test("a base layer: modes that Linux can use, hidden and read-only marks, hives untouched", async (t) => {
+  const lower = await unpack(
+    t,
+    [],
+    [
+      ...base,
+      file("Files/h", "x", { "MSWINDOWS.fileattr": "34" }),
+      file("Files/r", "x", { "MSWINDOWS.fileattr": "33" }),
+      folder("Files/d", { "MSWINDOWS.fileattr": "23" }),
+      file("Hives/System_Delta", "regf"),
+    ],
+  );
+  const mode = (path: string) => lstatSync(join(lower.folder, path)).mode & 0o7777;
+  const mark = (path: string) => String(getXattrs(join(lower.folder, path)).get("user.DOSATTRIB"));
+  t.deepEqual(
+    [mode("Files"), mode("Files/Windows/System32"), mode("Files/Windows/System32/a.dll")],
+    [0o755, 0o755, 0o644],
+  );
+  t.deepEqual([mode("Files/h"), mode("Files/r"), mode("Files/d")], [0o644, 0o444, 0o755]);
+  t.deepEqual([mark("Files/h"), mark("Files/r"), mark("Files/d")], ["0x2", "undefined", "0x6"]);
+  t.is(readFileSync(join(lower.folder, "Hives/System_Delta"), "utf8"), "regf");
+  await lower.again();
+  t.deepEqual([mode("Files/r"), mark("Files/d")], [0o444, "0x6"]);
+});
+
+const rows: [name: string, members: Member[], lines: string[]][] = [
+  [
+    "names get the spelling of the layers below",
+    [
+      folder("Files"),
+      folder("Files/windows"),
+      folder("Files/windows/SYSTEM32"),
+      file("Files/windows/SYSTEM32/A.DLL", "new"),
+      file("Files/windows/New", "x"),
+    ],
+    [
+      "directory Files",
+      "directory Files/Windows",
+      "file Files/Windows/New",
+      "directory Files/Windows/System32",
+      "file Files/Windows/System32/a.dll",
+    ],
+  ],
+  [
+    "whiteouts too; those of nothing go",
+    [folder("Files"), folder("Files/WINDOWS"), file("Files/WINDOWS/.wh.system32", ""), file("Files/.wh.none", "")],
+    ["directory Files", "directory Files/Windows", "character Files/Windows/System32"],
+  ],
+  [
+    "what was deleted and made again in another spelling stands beside its whiteout",
+    [folder("Files"), file("Files/.wh.USERS", ""), folder("Files/users"), file("Files/users/x", "1")],
+    ["directory Files", "character Files/Users", "directory Files/users", "file Files/users/x"],
+  ],
+  [
+    "deleted in another spelling and made again in the old one: no whiteout beside it",
+    [folder("Files"), file("Files/.wh.USERS", ""), file("Files/Users", "now a file")],
+    ["directory Files", "file Files/Users"],
+  ],
+  [
+    "two spellings in one layer come together",
+    [
+      folder("Files"),
+      folder("Files/App"),
+      file("Files/App/x", "1"),
+      folder("Files/app"),
+      file("Files/app/y", "2"),
+      file("Files/APP/X", "3"),
+    ],
+    ["directory Files", "directory Files/App", "file Files/App/x", "file Files/App/y"],
+  ],
+  [
+    "of a folder and a file of one name the last stays",
+    [folder("Files"), folder("Files/App"), file("Files/App/x", "1"), file("Files/app", "2")],
+    ["directory Files", "file Files/App"],
+  ],
+  [
+    "streams and names with backslashes go",
+    [
+      folder("Files"),
+      file("Files/a.txt", "1"),
+      file("Files/a.txt:s", "2"),
+      file("Files/..\\..\\x", "3"),
+      folder("Files/D:"),
+      file("Files/D:/x", "1"),
+    ],
+    ["directory Files", "file Files/a.txt"],
+  ],
+  [
+    "links stay inside, spelled as what they lead to",
+    [
+      folder("Files"),
+      folder("Files/Users"),
+      link("Files/Users/All", "C:\\programdata"),
+      link("Files/Users/up", "..\\WINDOWS\\system32"),
+      link("Files/Users/root", "\\windows"),
+      link("Files/Users/drive", "C:\\"),
+      link("Files/Users/none", "C:\\None\\x"),
+      link("Files/Users/climb", "..\\..\\..\\..\\etc\\passwd"),
+      link("Files/Users/unix", "/etc/passwd"),
+      link("Files/Users/unixup", "../../../../../../etc/passwd"),
+      link("Files/Users/other", "D:\\x/../../../../etc"),
+      link("Files/Users/share", "\\\\server\\share"),
+      link("Hives/System_Delta", "/etc/passwd"),
+    ],
+    [
+      "directory Files",
+      "directory Files/Users",
+      "symlink Files/Users/All ../ProgramData",
+      "symlink Files/Users/climb ../etc/passwd",
+      "symlink Files/Users/drive ..",
+      "symlink Files/Users/none ../None/x",
+      "symlink Files/Users/other D:\\x\\..\\..\\..\\..\\etc",
+      "symlink Files/Users/root ../Windows",
+      "symlink Files/Users/share \\\\server\\share",
+      "symlink Files/Users/unix ../etc/passwd",
+      "symlink Files/Users/unixup ../etc/passwd",
+      "symlink Files/Users/up ../Windows/System32",
+      "directory Hives",
+      "symlink Hives/System_Delta \\",
+    ],
+  ],
+  [
+    "a link that changes what it leads to in the same layer",
+    [folder("Files"), folder("Files/New"), link("Files/l", "C:\\NEW\\x"), file("Files/New/X", "1")],
+    ["directory Files", "directory Files/New", "file Files/New/X", "symlink Files/l New/X"],
+  ],
+  ["a link in place of a tree goes", [link("Files", "/etc"), link("Hives", "/etc")], []],
+];
+for (const [name, members, lines] of rows) {
+  test(`unpacked: ${name}`, async (t) => {
+    const lower = await unpack(t, [], base);
+    const upper = await unpack(t, [lower], members);
+    t.deepEqual(await upper.lines(), lines);
+    await upper.again();
+    t.deepEqual(await upper.lines(), lines);
+    // The folder's names are the tree's: bytes are found where the tree says.
+    const tree = await treeOf([lower, upper]);
+    for (const entry of await tree.walk("")) {
+      const isOfUpper = (await upper.lines()).includes(`file ${entry.path}`);
+      if (entry.type === "file" && isOfUpper) await t.notThrowsAsync(gather(tree.read(entry)));
+    }
+  });
+}
+
+const attacks: [name: string, members: (outside: string) => Member[]][] = [
+  [
+    "a link, and a folder of the same name in capitals",
+    (out) => [folder("Files"), link("Files/l", out), folder("Files/L"), file("Files/L/victim", "bad")],
+  ],
+  [
+    "the other way round",
+    (out) => [folder("Files"), folder("Files/L"), file("Files/L/victim", "bad"), link("Files/l", out)],
+  ],
+  [
+    "a hard link to a link",
+    (out) => [folder("Files"), link("Files/a", out), { name: "Files/b", type: "1", link: "Files/a" }],
+  ],
+  [
+    "a whiteout below a link",
+    (out) => [folder("Files"), link("Files/l", out), folder("Files/L"), file("Files/L/.wh.victim", "")],
+  ],
+  [
+    "a link in a folder that is put together with another",
+    (out) => [
+      folder("Files"),
+      folder("Files/d"),
+      link("Files/d/l", out),
+      folder("Files/D"),
+      folder("Files/D/l"),
+      file("Files/D/l/victim", "bad"),
+    ],
+  ],
+  ["a tree that is a link", (out) => [link("Files", out), link("UtilityVM", out)]],
+];
+for (const [name, members] of attacks) {
+  test(`unpacked, hostile: ${name}`, async (t) => {
+    using outside = makeTempFolder();
+    writeFileSync(join(outside.path, "victim"), "safe");
+    chmodSync(join(outside.path, "victim"), 0o600);
+    chmodSync(outside.path, 0o711);
+    const layer = await unpack(t, [], members(outside.path));
+    t.is(readFileSync(join(outside.path, "victim"), "utf8"), "safe");
+    t.is(lstatSync(join(outside.path, "victim")).mode & 0o777, 0o600);
+    t.is(lstatSync(outside.path).mode & 0o777, 0o711);
+    for (const line of await layer.lines()) {
+      const [type, path = ""] = line.split(" ");
+      if (type === "symlink") t.false(existsSync(join(layer.folder, path)), `${line} leads somewhere`);
+    }
+  });
+}
+
+const targets: [windows: string, path: string, unix: string, back: string][] = [
+  ["C:\\a\\b", "x", "a/b", "a\\b"],
+  ["C:\\a\\b", "a/x", "b", "b"],
+  ["c:/a", "p/q/x", "../../a", "..\\..\\a"],
+  ["..\\..\\..\\a", "p/x", "../a", "..\\a"],
+  ["a\\.\\b\\..", "p/x", "a", "a"],
+  ["\\", "p/x", "..", ".."],
+  ["D:\\a", "p/x", "D:\\a", "D:\\a"],
+  ["\\\\server\\share", "p/x", "\\\\server\\share", "\\\\server\\share"],
+  ["\\\\?\\C:\\a", "x", "a", "a"],
+];
+for (const [target, path, unix, back] of targets) {
+  test(`a link at ${path} to ${target}`, (t) => {
+    t.is(unixTarget(target, path), unix);
+    t.is(windowsTarget(unix, path), back);
+  });
+}
+
+test("a link that a program for Linux made", (t) => {
+  t.is(windowsTarget("/usr/x", "p/x"), "\\usr\\x");
+  t.is(windowsTarget("../../../../x", "p/q/x"), "..\\..\\x");
+});
+
+/** Few names, several spellings, in any order: what no exporter writes. */
+const name = fc.constantFrom("a", "A", "b", "B");
+const below = fc.array(name, { maxLength: 2 }).map((parts) => ["Files", ...parts].join("/"));
+const anyMember: fc.Arbitrary<Member[]> = fc.oneof(
+  fc.tuple(below, name).map(([at, last]) => [folder(`${at}/${last}`)]),
+  fc.tuple(below, name, fc.nat(99)).map(([at, last, body]) => [file(`${at}/${last}`, `${body}`)]),
+  // A whiteout alone would leave open whether its folder is there.
+  fc.tuple(below, name).map(([at, last]) => [...foldersTo(at), file(`${at}/.wh.${last}`, "")]),
+);
+
+/** Deletions, of what lies higher first, then the rest. */
+function rank(members: readonly Member[]): number {
+  const path = String(members.at(-1)?.name);
+  return path.includes(".wh.") ? path.split("/").length : 100;
+}
+
+function foldersTo(path: string): Member[] {
+  const parts = path.split("/");
+  return parts.map((_, i) => folder(parts.slice(0, i + 1).join("/")));
+}
+
+const isRoot = process.getuid?.() === 0;
+(isRoot ? test : test.skip)(
+  `random layers: the tree is what overlayfs mounts of the folders${isRoot ? "" : " (skipped: needs root)"}`,
+  async (t) => {
+    const layers = fc.array(fc.array(anyMember, { maxLength: 7 }), { minLength: 1, maxLength: 3 });
+    let seen = 0;
+    await fc.assert(
+      fc.asyncProperty(layers, async (all) => {
+        const top = await scratch(t);
+        const made: Unpacked[] = [];
+        for (const members of all) {
+          // Deletions first: the unpacker takes them in the tar's order, the tree before all else.
+          members.sort((a, b) => rank(a) - rank(b));
+          try {
+            made.push(await unpack(t, made, [folder("Files"), ...members.flat()]));
+          } catch (error) {
+            // A file below a file, in one spelling.
+            if (isWbuildError(error)) return;
+            throw error;
+          }
+        }
+        seen++;
+        const [mounted, nothing] = [join(top, "mounted"), join(top, "nothing")];
+        mkdirSync(mounted);
+        mkdirSync(nothing);
+        const lower = [...made.map((one) => one.folder).reverse(), nothing].join(":");
+        execFileSync("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${lower}`, mounted]);
+        try {
+          const model = async (tree: Tree) => {
+            const lines: string[] = [];
+            for (const entry of await tree.walk("")) {
+              const body = entry.type === "file" ? String(await gather(tree.read(entry))) : "";
+              lines.push(`${entry.type} ${entry.path} ${body}`);
+            }
+            return lines;
+          };
+          const [shown, there] = [await model(await treeOf(made)), await model(folderTree(mounted))];
+          if (shown.join("\n") !== there.join("\n")) throw new Error(`tree: ${shown}\nmounted: ${there}`);
+        } finally {
+          execFileSync("umount", ["-l", mounted]);
+        }
+      }),
+      { numRuns: isFuzzing ? 600 : 40 },
+    );
+    t.true(seen > 20);
+  },
+);

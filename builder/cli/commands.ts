@@ -101,6 +101,11 @@ export const commands: CommandTable = {
     asRoot: true,
     load: async () => (await import("./export.ts")).exportCommand,
   },
+  hive: {
+    group: "registry",
+    summary: "Show, compare, merge and check registry hives",
+    load: async () => (await import("./hive.ts")).hiveCommand,
+  },
   du: {
     group: "store",
     summary: "Show what the store holds and how much room it takes",

@@ -10,6 +10,7 @@ const host = "`wbuild doctor` says what this host lacks";
 
 export const contentCodes: CodeTable = {
   HIVE_DAMAGED: row(1, "a registry hive is damaged", "`wbuild hive check FILE` lists all that is wrong with it"),
+  HIVE_FILE: row(2, "a hive's file cannot be read or written", "look at its path and at your rights"),
   HIVE_FORMAT: row(1, "a file is no registry hive, or one of an unknown version"),
   HIVE_LIMIT: row(1, "a registry has something that a hive cannot hold", "the message names the key or value"),
 
@@ -122,7 +123,9 @@ export const contentCodes: CodeTable = {
 
   HIVE_LAYERED: row(2, "a differencing hive stands where a whole registry is needed", "merge it over its base first"),
   HIVE_NAME: row(2, "a registry key has a name that cannot be", "it needs a character, and has no backslash"),
+  HIVE_NO_KEY: row(2, "the hive has no such key", "`wbuild hive show FILE` lists what there is"),
   HIVE_REGEDIT_TEXT: row(2, "a registry file cannot be understood", "look at the line that is named"),
+  HIVE_WHOLE: row(2, "a whole hive stands where a differencing one is needed", "`wbuild hive diff` makes one"),
   HIVE_WINE_TEXT: row(1, "Wine's registry text cannot be understood", "let Wine write it anew"),
 
   WIN_CASE: row(1, "two files differ only in what Windows ignores", "rename one of them, or leave it out"),

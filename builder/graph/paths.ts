@@ -31,7 +31,10 @@ export function copyPaths(step: Copy, workdir: string | undefined, { os, fromOs 
   return { sources: step.sources.map(sourceOf), target };
 }
 
-/** The first word of an instruction in which the escape character seems to swallow a path's backslash: `C:\app`. */
+/**
+ * What the default escape character seems to do to a path of an instruction, as a warning: `C:\app` loses its backslash, and
+ * one at the end of a line takes the next line in, so that `COPY a C:\` comes out as `C:RUN`. No error in Docker either.
+ */
 export function swallowedPath(raw: Instruction): string | undefined {
   const words = (): readonly Word[] => {
     switch (raw.kind) {
@@ -48,7 +51,11 @@ export function swallowedPath(raw: Instruction): string | undefined {
         return [];
     }
   };
-  return words().find((word) => swallowedBackslash(word.text))?.text;
+  const way = "begin the file with # escape=`, or write / or \\\\";
+  const swallowed = words().find((word) => swallowedBackslash(word.text))?.text;
+  if (swallowed !== undefined) return `\\ is the escape character here, so ${swallowed} loses its backslashes: ${way}`;
+  const joined = raw.kind === "ENV" ? undefined : words().find((word) => /^[A-Za-z]:[^\\/]/.test(word.text))?.text;
+  return joined && `${joined} has no backslash behind the drive; one at the end of a line continues the line: ${way}`;
 }
 
 /** `--chmod=755`. Throws DF_CHMOD. */

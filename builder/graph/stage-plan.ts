@@ -97,7 +97,8 @@ export class StagePlan implements PlannedStage {
   async add(raw: Step): Promise<void> {
     const { dockerfile, source } = this.#world;
     const step = expandInstruction(raw, this.#scope.lookup, { escape: dockerfile.escape, source });
-    if (this.#isWindows && dockerfile.escape === "\\") this.#warnOfEscapes(raw);
+    const swallowed = this.#isWindows && dockerfile.escape === "\\" ? swallowedPath(raw) : undefined;
+    if (swallowed !== undefined) this.#world.options.warn(swallowed, raw.span.start.line);
     switch (step.kind) {
       case "ARG": {
         this.#note(step, { declared: this.#scope.declare(step) });
@@ -119,14 +120,6 @@ export class StagePlan implements PlannedStage {
     }
     this.#apply(step);
     this.#note(step);
-  }
-
-  /** `WORKDIR C:\app` comes out as C:app: no error in Docker either, and hardly ever meant. */
-  #warnOfEscapes(raw: Step): void {
-    const word = swallowedPath(raw);
-    if (word === undefined) return;
-    const text = `\\ is the escape character here, so ${word} loses its backslashes: begin the file with # escape=\`, or write / or \\\\`;
-    this.#world.options.warn(text, raw.span.start.line);
   }
 
   #apply(step: Step): void {

@@ -1,6 +1,7 @@
 /** What COPY, ADD and WORKDIR of a Windows image add to what they placed: the shape of a Windows layer, and owners. */
 import type { Change } from "../../layerfs/layer/entry.ts";
 import { windowsSid } from "../../layerfs/windows/accounts.ts";
+import { showWindowsPath } from "../../layerfs/windows/path.ts";
 import { sidOf } from "../../layerfs/windows/sddl.ts";
 import { encodeSecurity, type SecurityDescriptor } from "../../layerfs/windows/security.ts";
 import { shapeLayer } from "../../layerfs/windows/shape.ts";
@@ -21,7 +22,7 @@ export async function windowsChanges(changes: Iterable<Change>, below: LayerStac
     // As on Linux: folders that a build makes have no time of their own, and so no other in the next build.
     madeNs: 0n,
     ...(epochSeconds === undefined ? {} : { epochSeconds }),
-    onDropped: ({ path, reason }) => world.warn(`${path} is left out: ${reason}`),
+    onDropped: ({ path, reason }) => world.warn(`${showWindowsPath(path)} is left out: ${reason}`),
   });
 }
 

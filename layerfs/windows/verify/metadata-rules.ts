@@ -49,7 +49,7 @@ export function checkTarget({ link, pax }: TarEntry, tell: Tell): void {
 export function describedBy({ pax }: TarEntry, stock: Uint8Array): "none" | "stock" | "own" {
   const raw = pax.get(paxKey.rawSecurity);
   if (raw === undefined) return pax.has(paxKey.sddl) ? "own" : "none";
-  return textOf(raw) === Buffer.from(stock).toString("base64") ? "stock" : "own";
+  return Buffer.from(textOf(raw) ?? "", "base64").equals(stock) ? "stock" : "own";
 }
 
 function checkAttributes({ type }: TarEntry, text: string | undefined, tell: Tell): void {
@@ -91,10 +91,17 @@ function checkTime(rule: "time" | "creationtime", which: string, text: string, t
   }
 }
 
+/** An image has some hundreds of descriptors, each thousands of times. */
+const soundDescriptors = new Set<string>();
+const maxRemembered = 1000;
+const maxRememberedLength = 4096;
+
 function isDescriptor(text: string): boolean {
+  if (soundDescriptors.has(text)) return true;
   const bytes = base64(text);
-  if (bytes === undefined) return false;
-  return succeeds(() => decodeSecurity(bytes));
+  if (bytes === undefined || !succeeds(() => decodeSecurity(bytes))) return false;
+  if (soundDescriptors.size < maxRemembered && text.length <= maxRememberedLength) soundDescriptors.add(text);
+  return true;
 }
 
 function isSddl(text: string): boolean {

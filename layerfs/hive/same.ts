@@ -1,7 +1,7 @@
 /** When two keys or values are the same: what makes a change, and what is only carried (times, marks of Windows). */
 
 import { type HiveKey, type HiveValue, symlinkFlag } from "./key.ts";
-import { compareNames, upcase } from "./upcase.ts";
+import { compareNames, sameName, upcase } from "./upcase.ts";
 
 /** Byte for byte; nothing and no bytes are one. */
 export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
@@ -70,16 +70,58 @@ function valueChanges(before: HiveKey, after: HiveKey): readonly ValueChange[] {
   const olds = before.values();
   const news = after.values();
   if (olds === news || sameInOrder(olds, news)) return none;
-  const left = new Map(olds.map((value) => [upcase(value.name), value]));
   const changes: ValueChange[] = [];
+  const left = olds.length > fewValues ? new TableOfValues(olds) : new FewValues(olds);
   for (const value of news) {
-    const name = upcase(value.name);
-    const old = left.get(name);
-    left.delete(name);
+    const old = left.take(value.name);
     if (old === undefined || !sameValue(old, value)) changes.push({ before: old, after: value });
   }
-  for (const old of left.values()) changes.push({ before: old, after: undefined });
+  for (const old of left.rest()) changes.push({ before: old, after: undefined });
   return changes;
+}
+
+/** Up to so many values are found faster by looking at each than in a table that is made for it. */
+const fewValues = 16;
+
+class FewValues {
+  readonly #values: (HiveValue | undefined)[];
+
+  constructor(values: readonly HiveValue[]) {
+    this.#values = [...values];
+  }
+
+  /** The value of that name, which is not there any more afterwards. */
+  take(name: string): HiveValue | undefined {
+    let at = this.#values.findIndex((value) => value?.name === name);
+    if (at < 0) at = this.#values.findIndex((value) => value !== undefined && sameName(value.name, name));
+    if (at < 0) return undefined;
+    const found = this.#values[at];
+    this.#values[at] = undefined;
+    return found;
+  }
+
+  rest(): Iterable<HiveValue> {
+    return this.#values.filter((value) => value !== undefined);
+  }
+}
+
+class TableOfValues {
+  readonly #values: Map<string, HiveValue>;
+
+  constructor(values: readonly HiveValue[]) {
+    this.#values = new Map(values.map((value) => [upcase(value.name), value]));
+  }
+
+  take(name: string): HiveValue | undefined {
+    const key = upcase(name);
+    const found = this.#values.get(key);
+    this.#values.delete(key);
+    return found;
+  }
+
+  rest(): Iterable<HiveValue> {
+    return this.#values.values();
+  }
 }
 
 /** The usual case, without a table: nothing changed, and both come in the same order. */

@@ -31,6 +31,14 @@ export type OutputSpec =
     })
   | { readonly type: "tar" | "local"; readonly dest: string };
 
+/** An image under another name. */
+export interface NamedImage {
+  /** As FROM and COPY --from say it. */
+  readonly name: string;
+  /** The image that is meant. */
+  readonly reference: string;
+}
+
 export interface BuildRequest {
   /** Folder on this host, or "-": a tar (or, without `dockerfile`, a lone Dockerfile) on standard input. */
   readonly context: string;
@@ -43,6 +51,8 @@ export interface BuildRequest {
   /** name → value, already looked up in the environment where `--build-arg NAME` had no value. */
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** What FROM and COPY --from find under a name instead of the image that is called so. */
+  readonly namedImages?: readonly NamedImage[];
   readonly platform?: Platform;
   /** Ask the registry for each base image again, even when the store has one of that name. */
   readonly pull: boolean;

@@ -3,6 +3,7 @@ import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Capability } from "../native/core/probe.ts";
 import { findProgram } from "../native/core/programs.ts";
+import { isWbuildError } from "../native/error.ts";
 import { formatBytes } from "./progress/units.ts";
 
 export interface Finding {
@@ -64,8 +65,38 @@ export async function examineHost(home: string): Promise<Finding[]> {
       ...(path === undefined ? { hint: tool.install } : {}),
     });
   }
+  findings.push(await wineFinding(home));
   findings.push(storeFinding(home));
   return findings;
+}
+
+/** Whether steps of Windows images can run, and which files of Wine are ours instead. */
+async function wineFinding(home: string): Promise<Finding> {
+  const base = { name: "wine", isNeeded: false } as const;
+  const { findWine, wineVersion } = await import("./runtime/wine/find-wine.ts");
+  const wine = findWine();
+  if (!wine) {
+    const what = "no Wine for 64-bit programs: steps of Windows images and `wbuild base windows` cannot work";
+    return { ...base, state: "missing", what, hint: "apt-get install wine64" };
+  }
+  try {
+    const { knownPersonality } = await import("./runtime/wine/personality.ts");
+    const known = knownPersonality(home, wine);
+    const what = `Wine ${await wineVersion(wine)} (${wine.loader}) for steps of Windows images`;
+    const ours =
+      known === undefined
+        ? "is set up at the first one"
+        : `ours in it: ${[...known.replaced, ...known.added].join(", ")}`;
+    return { ...base, state: "fine", what: `${what}; ${ours}` };
+  } catch (error) {
+    const hint = isWbuildError(error) ? (error.hint ?? error.message) : "run it by hand, to see what it says";
+    return {
+      ...base,
+      state: "limited",
+      what: `Wine is there (${wine.loader}), but cannot be used: ${(error as Error).message}`,
+      hint,
+    };
+  }
 }
 
 function findingOf({ name, ok, required, detail, remedy }: Capability): Finding {

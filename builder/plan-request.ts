@@ -15,6 +15,7 @@ import { readSteeringFile, readSteeringStream, SteeringFileError } from "./docke
 import type { BuildGraph } from "./graph/graph.ts";
 import { planBuild } from "./graph/plan.ts";
 import { findBase } from "./image/base-image.ts";
+import { imageNames } from "./image/named-images.ts";
 import { hostPlatform } from "./image/platform.ts";
 import type { Report } from "./progress/events.ts";
 
@@ -49,6 +50,7 @@ export async function planRequest(
   try {
     const dockerfile = parseDockerfile(source);
     const platform = request.platform ?? hostPlatform();
+    const imageOf = imageNames(request.namedImages ?? []);
     const graph = await planBuild(dockerfile, {
       buildArgs: request.buildArgs,
       labels: request.labels,
@@ -58,7 +60,7 @@ export async function planRequest(
       extraHosts: request.addHosts,
       // Who names no platform means this host's, or else what the base is made for.
       findBase: (name, wanted) =>
-        findBase(store, registry, name, {
+        findBase(store, registry, imageOf(name), {
           platform: wanted,
           orWindows: request.platform === undefined && wanted === platform,
           pull: request.pull,

@@ -16,7 +16,7 @@ import {
   type ProgressFlags,
 } from "./flags.ts";
 import { parseCompression, parseLevel, parseOutput } from "./output-values.ts";
-import { parseCount, parseLabels, parseVariables } from "./values.ts";
+import { parseCount, parseLabels, parseNamedImage, parseVariables } from "./values.ts";
 
 export interface BuildFlags extends ContainerFlags, ProgressFlags, NondistributableFlags {
   readonly file?: string;
@@ -26,6 +26,7 @@ export interface BuildFlags extends ContainerFlags, ProgressFlags, Nondistributa
   readonly cacheFilter?: readonly string[] | boolean;
   readonly buildArg?: readonly string[];
   readonly label?: readonly string[];
+  readonly buildContext?: readonly string[];
   readonly platform?: string;
   readonly pull?: boolean;
   readonly iidfile?: string;
@@ -47,6 +48,7 @@ export function definePlanFlags(parser: Parser): void {
     .option("--target <stage>", "build this stage, by name or number, and what it needs")
     .option("--build-arg <name=value>", "set an ARG; without =value, from the environment; may be repeated", collect)
     .option("--label <name=value>", "add a label to the image; may be repeated", collect)
+    .option("--build-context <name=image>", "let FROM NAME mean another image; may be repeated", collect)
     .option("--platform <os/arch>", "build for this platform, such as linux/arm64")
     .option("--pull", "look for newer base images in their registries")
     .option("--no-cache", "carry out every step, whatever is cached")
@@ -109,6 +111,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     ...(flags.target === undefined ? {} : { target: flags.target }),
     buildArgs,
     labels: parseLabels("--label", flags.label ?? []),
+    namedImages: (flags.buildContext ?? []).map((text) => parseNamedImage("--build-context", text)),
     ...(flags.platform === undefined
       ? {}
       : { platform: (await import("../image/platform.ts")).parsePlatform(flags.platform) }),

@@ -118,6 +118,12 @@ export const commands: CommandTable = {
     asRoot: true,
     load: async () => (await import("./prune.ts")).pruneCommand,
   },
+  tools: {
+    group: "host",
+    summary: "Keep programs for Windows that steps may use and no image holds",
+    asRoot: true,
+    load: async () => (await import("./tools.ts")).toolsCommand,
+  },
   doctor: {
     group: "host",
     summary: "Check what this host can do, and say what to install",

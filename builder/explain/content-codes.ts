@@ -128,6 +128,7 @@ export const contentCodes: CodeTable = {
   HIVE_WHOLE: row(2, "a whole hive stands where a differencing one is needed", "`wbuild hive diff` makes one"),
   HIVE_WINE_TEXT: row(1, "Wine's registry text cannot be understood", "let Wine write it anew"),
 
+  WIN_ARCHIVE: row(2, "a zip archive cannot be read", "fetch it again, or unpack it and give the folder"),
   WIN_CASE: row(1, "two files differ only in what Windows ignores", "rename one of them, or leave it out"),
   WIN_DLL: row(1, "a Windows program needs a DLL that is not there", "COPY it beside the program"),
   WIN_HIVE_SIZE: row(1, "a registry hive of an image is larger than any registry"),
@@ -141,6 +142,7 @@ export const contentCodes: CodeTable = {
   WIN_SDDL: row(1, "the text of a security descriptor cannot be read", "the form is O:BAG:SYD:(A;;FA;;;BA)"),
   WIN_SECURITY: row(1, "a security descriptor is damaged", damaged),
   WIN_SESSION: row(4, "Wine ended without saying how the program did", "`wbuild doctor` says whether Wine works here"),
+  WIN_TOOL: row(2, "a tool for Windows steps holds what it cannot", "give the archive as its maker publishes it"),
   WIN_TYPE: row(1, "a Windows image cannot hold a file of this kind", "leave it out with .dockerignore"),
 
   BOX_CAPABILITY: row(4, "a container's capabilities cannot be set", host),

@@ -43,7 +43,9 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "layerfs",
     "registry",
   ],
-  "builder/base": ["builder/image", "layerfs", "registry"],
+  "builder/base": ["builder/image", "builder/runtime", "layerfs", "registry"],
+  // A lock, so that two who add a tool wait for each other.
+  "builder/tools": ["builder/runtime", "layerfs", "native/addon"],
   "builder/build-request": ["builder/runtime", "layerfs", "native/core"],
   "builder/explain": ["builder/diagnose", "builder/progress"],
 };

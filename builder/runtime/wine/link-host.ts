@@ -14,12 +14,15 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Wine } from "./find-wine.ts";
 
 /** Wine's mark behind the DOS header. A file that has it is only a name: what is loaded is the host's file. */
 const mark = Buffer.from("Wine builtin DLL\0");
 const markOffset = 0x40;
+
+/** What installers like to put into system32: through a link by name to a read-only folder they could not. 81 MB of Wine 8. */
+const redistributed = /^(atl\d|concrt|mfc\d|msvc[pr]|ucrtbase|vcomp|vcruntime)/;
 
 type Way = "clone" | "hard" | "symbolic";
 
@@ -66,7 +69,8 @@ function replace(path: string, host: string, way: Way): Way {
   if (way === "clone" && tries(() => copyFileSync(host, path, constants.COPYFILE_FICLONE_FORCE))) return "clone";
   if (way !== "symbolic" && tries(() => linkSync(host, path))) return "hard";
   rmSync(path, { force: true });
-  symlinkSync(host, path);
+  if (redistributed.test(basename(host))) copyFileSync(host, path);
+  else symlinkSync(host, path);
   return "symbolic";
 }
 

@@ -64,6 +64,12 @@ export async function ensurePersonality(home: string, options: PersonalityOption
   return describe(folder, wine);
 }
 
+/** The same, where it is there already; undefined otherwise. Throws BOX_NOT_BUILT. */
+export function knownPersonality(home: string, wine: Wine): Personality | undefined {
+  const folder = join(home, "wine", keyOf(wine, ownPrograms()));
+  return isComplete(folder) ? describe(folder, wine) : undefined;
+}
+
 /** Throws WIN_NO_WINE. */
 export function requireWine(): Wine {
   const wine = findWine();

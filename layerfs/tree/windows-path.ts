@@ -10,8 +10,8 @@ import { joinPath } from "./names.ts";
 
 /** As many as Windows follows in one path. */
 const maxLinks = 63;
-/** Links that each repeat themselves could make a path grow without end before the count of links stops it. */
-const maxParts = 100_000;
+/** The longest path of Windows. Attack: links that each repeat themselves make a path grow without end. */
+const maxPath = 32_767;
 
 /** Where the drive's files lie in a Windows layer. */
 export const driveFolder = "Files";
@@ -59,6 +59,7 @@ export async function resolveWindows(
   while (ahead.length > 0) {
     const part = ahead.pop() as string;
     const next = here === "" ? part : `${here}/${part}`;
+    if (ahead.length + next.length > maxPath) return undefined;
     const entry = await stat(next);
     if (entry === undefined) {
       if (missing === "refuse") return undefined;
@@ -69,7 +70,7 @@ export async function resolveWindows(
       // The attack: a target of `..\..\..\etc` or `/etc`. It is read as Windows reads it, and nothing is above C:\.
       const target = windowsTarget(entry.target ?? "");
       if (target === undefined) return undefined;
-      if (++links > maxLinks || ahead.length > maxParts) {
+      if (++links > maxLinks) {
         throw new WbuildError("TREE_LOOP", `too many links in ${JSON.stringify(path.slice(0, 300))}`, {
           facts: { path: path.slice(0, 300), links },
         });

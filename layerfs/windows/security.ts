@@ -156,7 +156,7 @@ function decodeAcl(b: Buffer): Acl {
   let at = 8;
   for (let i = 0; i < count; i++) {
     const length = size - at >= 4 ? b.readUInt16LE(at + 2) : 0;
-    if (length < 4 || length > size - at) throw broken("has an entry with an impossible length");
+    if (length < 4 || length % 4 !== 0 || length > size - at) throw broken("has an entry with an impossible length");
     aces.push(decodeAce(b.subarray(at, at + length)));
     at += length;
   }

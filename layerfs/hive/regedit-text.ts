@@ -3,6 +3,7 @@
  * links or times. Carrying it out is regedit-edits.ts.
  */
 
+import { constants } from "node:buffer";
 import { WbuildError } from "../../native/error.ts";
 import type { HiveValue } from "./key.ts";
 
@@ -40,6 +41,8 @@ export function readRegeditText(bytes: Uint8Array): readonly RegeditEdit[] {
 }
 
 function decode(bytes: Buffer): string {
+  if (bytes.length > constants.MAX_STRING_LENGTH)
+    throw new WbuildError("HIVE_REGEDIT_TEXT", "the registry file is larger than half a gigabyte");
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString("utf16le", 2);
   if (bytes[0] !== 0 && bytes[1] === 0) return bytes.toString("utf16le");
   if (bytes.toString("latin1", 0, oldMagic.length) === oldMagic) return ansi(bytes);

@@ -3,6 +3,7 @@
  * hundreds of thousands of keys: reading finds the keys, and leaves their lines until somebody asks.
  */
 
+import { constants } from "node:buffer";
 import { WbuildError } from "../../native/error.ts";
 import { type Hive, type HiveKey, type HiveValue, symlinkFlag } from "./key.ts";
 import { refuseLayered } from "./merge.ts";
@@ -37,9 +38,11 @@ export function isWineText(bytes: Uint8Array): boolean {
  * Reads such a file. Keys have no descriptors; one that the file mentions only as part of a longer path has time 0. Of a
  * value that comes twice the last counts. Comments and unknown lines that begin with # are passed over, as Wine does.
  * The lines of a key are understood when it is asked for them: its members throw, too. The bytes must stay as they are.
- * Throws HIVE_WINE_TEXT with the line that cannot be understood, or of a key more than 512 levels deep.
+ * Throws HIVE_WINE_TEXT with the line that cannot be understood, or of a key more than 512 levels deep, and for more than 512 MiB.
  */
 export function readWineText(bytes: Uint8Array): WineText {
+  if (bytes.length > constants.MAX_STRING_LENGTH)
+    throw new WbuildError("HIVE_WINE_TEXT", "Wine's registry text is larger than half a gigabyte");
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const source: Source = { bytes: buffer, text: buffer.toString("latin1") };
   const { text } = source;
@@ -50,7 +53,7 @@ export function readWineText(bytes: Uint8Array): WineText {
   const head = text.slice(0, first > 0 ? first : undefined);
   const { arch } = /^#arch=(?<arch>win32|win64)\r?$/m.exec(head)?.groups ?? {};
   const from = head.indexOf(`\n${about}`) + 1;
-  const line = from > 0 ? `${text.slice(from + about.length).split(/\r?\n/, 1)}` : "";
+  const line = from > 0 ? `${head.slice(from + about.length).split(/\r?\n/, 1)}` : "";
   const relativeTo = readSpelled({ bytes: Buffer.from(`${line}\n`, "latin1"), text: `${line}\n` }, 0, 10)?.text ?? line;
   return { root, minor: 5, differencing: false, lastWritten: 0n, relativeTo, arch: arch as WineArch | undefined };
 }

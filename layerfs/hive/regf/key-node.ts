@@ -1,7 +1,7 @@
 /** One key of a regf file, read where it lies (`nk` and what it points at; section numbers of the specification's key node). */
 
 import type { HiveKey, HiveValue, LayerSemantics } from "../key.ts";
-import { compareNames, sameName } from "../upcase.ts";
+import { compareNames, sameName, upcase } from "../upcase.ts";
 import { type Cells, noCell, unreadable } from "./cells.ts";
 import { contentFlags, inheritClassBit, layers, maxDepth, nk, nkField, nkFlag, sk } from "./layout.ts";
 import { readName } from "./names.ts";
@@ -15,12 +15,21 @@ export interface OpenHive {
 }
 
 const none: readonly never[] = [];
+/** Up to this many, looking at each is cheaper than a map. */
+const few = 16;
+
+function byName<Named extends { readonly name: string }>(all: readonly Named[]): ReadonlyMap<string, Named> {
+  return new Map(all.map((each) => [upcase(each.name), each]));
+}
 
 export class RegfKey implements HiveKey {
   readonly name: string;
   readonly #hive: OpenHive;
   readonly #at: number;
   readonly #depth: number;
+  /** Made by the first look for a name, where there is more than a few to look at. */
+  #valuesByName: ReadonlyMap<string, HiveValue> | undefined;
+  #subkeysByName: ReadonlyMap<string, HiveKey> | undefined;
 
   private constructor(hive: OpenHive, at: number, name: string, depth: number) {
     this.#hive = hive;
@@ -88,10 +97,16 @@ export class RegfKey implements HiveKey {
   }
 
   value(name: string): HiveValue | undefined {
+    if (this.#valuesByName !== undefined) return this.#valuesByName.get(upcase(name));
     const { cells, layered } = this.#hive;
-    for (const at of this.#valueCells()) {
-      const found = valueName(cells, at);
-      if (found !== undefined && sameName(found, name)) return readValue(cells, at, layered);
+    const found = this.#valueCells();
+    if (found.length > few) {
+      this.#valuesByName = byName(this.values());
+      return this.#valuesByName.get(upcase(name));
+    }
+    for (const at of found) {
+      const own = valueName(cells, at);
+      if (own !== undefined && sameName(own, name)) return readValue(cells, at, layered);
     }
     return undefined;
   }
@@ -125,11 +140,16 @@ export class RegfKey implements HiveKey {
   }
 
   subkey(name: string): HiveKey | undefined {
+    if (this.#subkeysByName !== undefined) return this.#subkeysByName.get(upcase(name));
     const cells = this.#hive.cells;
-    if (this.#depth === maxDepth) return undefined;
-    for (const at of subkeyCells(cells, this.#at)) {
-      const found = keyName(cells, at, false);
-      if (found !== undefined && sameName(found, name)) return new RegfKey(this.#hive, at, found, this.#depth + 1);
+    const found = this.#depth === maxDepth ? none : subkeyCells(cells, this.#at);
+    if (found.length > few) {
+      this.#subkeysByName = byName(this.subkeys());
+      return this.#subkeysByName.get(upcase(name));
+    }
+    for (const at of found) {
+      const own = keyName(cells, at, false);
+      if (own !== undefined && sameName(own, name)) return new RegfKey(this.#hive, at, own, this.#depth + 1);
     }
     return undefined;
   }
@@ -187,6 +207,7 @@ export function readSecurity(cells: Cells, at: number): Uint8Array | undefined {
   };
   if (cells.length(at) < 20 || cells.view.getUint16(at, true) !== sk) return bad("it is no security record");
   const length = cells.view.getUint32(at + 16, true);
+  if (length === 0) return bad("its descriptor is empty");
   return length > cells.length(at) - 20
     ? bad("its descriptor passes the end of its cell")
     : cells.part(at + 20, length);

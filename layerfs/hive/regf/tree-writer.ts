@@ -66,7 +66,8 @@ export class TreeWriter {
     view.setUint8(at + nkField.userFlags, key.userFlags);
     view.setUint16(at + nkField.nameLength, length, true);
 
-    const security = key.security ?? inherited;
+    const own = key.security;
+    const security = own === undefined || own.length === 0 ? inherited : own;
     if (security.length > maxDescriptor) this.#refuse(`its security descriptor has ${security.length} bytes`);
     const shared = this.#security.use(security);
     cells.view.setUint32(at + nkField.security, indexOf(shared), true);
@@ -84,9 +85,10 @@ export class TreeWriter {
   }
 
   #layerByte(key: HiveKey): number {
-    const byte = layers.indexOf(key.layer) | (key.inheritClass ? inheritClassBit : 0);
+    const semantics = key.layer;
+    const byte = (semantics === "merge" ? 0 : layers.indexOf(semantics)) | (key.inheritClass ? inheritClassBit : 0);
     if (byte !== 0 && !this.#form.differencing) {
-      this.#refuse(`only a differencing hive can say "${key.layer}"${key.inheritClass ? " and inherit a class" : ""}`);
+      this.#refuse(`only a differencing hive can say "${semantics}"${key.inheritClass ? " and inherit a class" : ""}`);
     }
     return byte;
   }
@@ -134,7 +136,8 @@ export class TreeWriter {
       cells.view.setUint16(entries + 2, part.length, true);
       if (split) cells.view.setUint32(list + 4 + 4 * leaf, indexOf(entries), true);
       else cells.view.setUint32(at + nkField.subkeyList, indexOf(entries), true);
-      for (const [index, subkey] of part.entries()) {
+      for (let index = 0; index < part.length; index++) {
+        const subkey = part[index] as HiveKey;
         const name = subkey.name;
         this.#path.push(name);
         // Windows searches by halves: one key out of order hides others.

@@ -1,7 +1,8 @@
 /** How a container with a personality is started: what it sees of the host, its environment, its main process. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Mount } from "../../../native/core/spec.ts";
 import { hostBind, type Wine, wineSurroundings } from "./find-wine.ts";
+import { standIns } from "./programs.ts";
 
 export interface Container {
   /** Host path of what the container sees as /wbuild. */
@@ -14,20 +15,21 @@ export interface Container {
   readonly argv: readonly string[];
 }
 
-/** `folder` is the personality's; `replaced` names files of Wine that are those in its programs/system32 instead. */
+/** `folder` is the personality's; `replaced` names files of Wine that are those in its programs instead. */
 export function containerOf(folder: string, wine: Wine, replaced: readonly string[]): Container {
   const programs = join(folder, "programs");
   return {
     programs,
     mounts: [
       ...wineSurroundings(wine).mounts,
-      ...replaced.map((name) => hostBind(join(programs, "system32", name), join(wine.windows, name))),
+      ...replaced.map((name) => hostBind(join(programs, standIns, name), join(wine.windows, name))),
       hostBind(programs, "/wbuild"),
       { kind: "tmpfs", target: "/tmp", readonly: false, mode: 0o1777 },
     ],
     env: {
       WINEPREFIX: "/wine",
       WINEDEBUG: "-all",
+      WINEDLLPATH: `/wbuild/${dirname(standIns)}`,
       // No downloads of Mono and Gecko, no menus of a desktop.
       WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=",
       // Names of files are UTF-8; in the C locale, Wine would take them for ASCII.

@@ -11,7 +11,7 @@ import { containerOf } from "./container.ts";
 import { type Wine, wineSurroundings, wineVersion } from "./find-wine.ts";
 import { linkToHost } from "./link-host.ts";
 import { tidyTexts } from "./prefix-text.ts";
-import { type OwnProgram, placePrograms } from "./programs.ts";
+import { type OwnProgram, placePrograms, standIns } from "./programs.ts";
 import { systemFolders } from "./system-tree.ts";
 
 const account = "ContainerAdministrator";
@@ -46,7 +46,7 @@ export async function makePersonality(
   rmSync(join(root, "Files/Users", account), { recursive: true, force: true });
   linkToHost(join(root, "Files"), wine);
   for (const name of added) {
-    copyFileSync(join(folder, "programs/system32", name), join(root, "Files/Windows/System32", name));
+    copyFileSync(join(folder, "programs", standIns, name), join(root, "Files/Windows/System32", name));
   }
   tidyTexts(prefix, account);
   writeFileSync(join(prefix, ".update-timestamp"), "disable\n");

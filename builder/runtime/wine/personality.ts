@@ -35,7 +35,7 @@ export interface PersonalityOptions {
 }
 
 /** Changes with what make-personality.ts makes of the same Wine. */
-const format = 2;
+const format = 3;
 
 const factsSchema = v.object({ version: v.string(), replaced: v.array(v.string()), added: v.array(v.string()) });
 

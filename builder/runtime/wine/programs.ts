@@ -40,6 +40,12 @@ export function programsDigest(programs: readonly OwnProgram[]): string {
   return hash.digest("hex");
 }
 
+/**
+ * Their place in the programs' folder. Wine looks for its own files in `x86_64-windows` below each folder of $WINEDLLPATH, so
+ * that those of ours which it does not have are taken before what an image has of the same name, as Wine's are.
+ */
+export const standIns = "dlls/x86_64-windows";
+
 /** Where the programs of a personality are used. */
 export interface PlacedPrograms {
   /** Names that stand in for Wine's own file of that name. */
@@ -49,10 +55,10 @@ export interface PlacedPrograms {
 }
 
 /**
- * Writes them into a folder: session and run.exe at its top, what programs shall find as Windows' own in `system32`.
+ * Writes them into a folder: session and run.exe at its top, what programs shall find as Windows' own in `standIns`.
  */
 export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folder: string): PlacedPrograms {
-  const system = join(folder, "system32");
+  const system = join(folder, standIns);
   mkdirSync(system, { recursive: true });
   const replaced: string[] = [];
   const added: string[] = [];

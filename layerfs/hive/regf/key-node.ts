@@ -106,7 +106,9 @@ export class RegfKey implements HiveKey {
     }
     for (const at of found) {
       const own = valueName(cells, at);
-      if (own !== undefined && sameName(own, name)) return readValue(cells, at, layered);
+      if (own === undefined || !sameName(own, name)) continue;
+      const value = readValue(cells, at, layered);
+      if (value !== undefined) return value;
     }
     return undefined;
   }

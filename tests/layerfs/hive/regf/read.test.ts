@@ -244,3 +244,22 @@ test("version 1.1 has a longer cell header", (t) => {
   t.is(root.name, "Root");
   t.deepEqual(root.values(), [{ name: "x", type: 4, data: Uint8Array.of(7, 0, 0, 0) }]);
 });
+
+test("of two values with one name the first that can be read is taken, by both ways", (t) => {
+  const root = new KeyTree("ROOT");
+  for (const name of ["u", "v"]) root.setValue({ name, type: 3, data: Buffer.from(`data of ${name}`) });
+  const bytes = Buffer.from(writeHive(hiveOf(root)));
+  const first = bytes.indexOf("vk");
+  const second = bytes.indexOf("vk", first + 2);
+  bytes.write("V", first + 20);
+  const names = (spoilt: Buffer) => {
+    const { root } = readHive(spoilt, { onDamage: () => {} });
+    t.deepEqual(root.value("v"), root.values()[0]);
+    return root.values().map((value) => value.name);
+  };
+  t.deepEqual(names(bytes), ["V"]);
+  bytes.writeUInt32LE(0x20, first + 8);
+  t.deepEqual(names(bytes), ["v"]);
+  bytes.writeUInt32LE(0x20, second + 8);
+  t.deepEqual(names(bytes), []);
+});

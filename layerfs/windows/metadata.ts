@@ -117,7 +117,7 @@ export function withMetadata(entry: Entry, metadata: WindowsMetadata): Entry {
  */
 export function keepMetadata(lower: Entry, now: Entry): Entry {
   const before = readMetadata(lower);
-  const own = readMetadata(now);
+  const own = now.pax === undefined ? {} : readMetadata(now);
   const attributes = own.attributes ?? before.attributes;
   return withMetadata(now, {
     // Where no creation time is told, it is the time of the last write.

@@ -4,12 +4,15 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSyn
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
-import { decodeIndex } from "../../../layerfs/layer/layer-index.ts";
+import type { Change } from "../../../layerfs/layer/entry.ts";
+import { decodeIndex, encodeIndex } from "../../../layerfs/layer/layer-index.ts";
+import { readLayer } from "../../../layerfs/layer/read.ts";
 import { unpackLayer } from "../../../layerfs/layer/unpack.ts";
 import { folderTree } from "../../../layerfs/tree/folder.ts";
 import { stackTree, type TreeLayer } from "../../../layerfs/tree/stacked.ts";
 import type { Tree } from "../../../layerfs/tree/tree.ts";
 import { unixTarget, windowsTarget } from "../../../layerfs/windows/link-target.ts";
+import { readMetadata } from "../../../layerfs/windows/metadata.ts";
 import { normalizeUnpacked } from "../../../layerfs/windows/unpacked.ts";
 import { decodeWalk, getXattrs, walkFolder } from "../../../native/addon/addon.ts";
 import { isWbuildError } from "../../../native/error.ts";
@@ -220,6 +223,41 @@ for (const [name, members, lines] of rows) {
     }
   });
 }
+
+test("a tar as Windows writes it: type bits in modes, access times, streams, junctions; read and unpacked the same", async (t) => {
+  const times = { mtime: "-11644473600", atime: "1600000000.1234567", ctime: "1600000000.5" };
+  const pax = { ...times, "MSWINDOWS.fileattr": "1040", "LIBARCHIVE.creationtime": "-1.5" };
+  const members: Member[] = [
+    { name: "Files/", type: "5", mode: "0040000\0", pax: times },
+    { name: "Files/a.txt", body: "x", mode: "0100000\0", pax: times },
+    { name: "Files/a.txt:s", body: "stream", mode: "0100000\0", pax: times },
+    {
+      name: "Files/j",
+      type: "2",
+      link: "C:\\Windows",
+      mode: "0160000\0",
+      pax: { ...pax, "MSWINDOWS.mountpoint": "1" },
+    },
+    { name: "Files/h", type: "1", link: "Files/a.txt", mode: "0000644\0" },
+  ];
+  const read: Change[] = [];
+  for await (const change of readLayer(inPieces(tarOf(...members)))) read.push(change);
+  const layer = await unpack(t, [], members);
+  t.deepEqual(decodeIndex(encodeIndex(read)), [...(await layer.layer.changes())]);
+  t.deepEqual(await layer.lines(), ["directory Files", "file Files/a.txt", "file Files/h", "symlink Files/j Windows"]);
+  const tree = await treeOf([layer]);
+  t.deepEqual(readMetadata((await tree.stat("Files/j"))!), {
+    attributes: 1040,
+    creationTimeNs: -1_500_000_000n,
+    mountpoint: true,
+  });
+  t.is((await tree.stat("Files/j"))?.target, "C:\\Windows");
+  t.is((await tree.stat("Files/a.txt"))?.mtimeNs, -11_644_473_600_000_000_000n);
+  t.deepEqual(
+    (await tree.list("Files")).map((entry) => entry.path),
+    ["Files/a.txt", "Files/h", "Files/j"],
+  );
+});
 
 const attacks: [name: string, members: (outside: string) => Member[]][] = [
   [

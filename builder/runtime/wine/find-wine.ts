@@ -4,6 +4,7 @@ import { closeSync, lstatSync, openSync, readlinkSync, readSync, statSync } from
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Mount } from "../../../native/core/spec.ts";
+import { WbuildError } from "../../../native/error.ts";
 
 /** Absolute paths of this host. */
 export interface Wine {
@@ -54,6 +55,19 @@ export function findWine(places: readonly WinePlace[] = winePlaces): Wine | unde
     return { loader, server, windows: `${folder}/x86_64-windows`, unix: `${folder}/x86_64-unix`, data };
   }
   return undefined;
+}
+
+/** The host's Wine. Throws WIN_NO_WINE. */
+export function requireWine(): Wine {
+  const wine = findWine();
+  if (wine) return wine;
+  throw new WbuildError(
+    "WIN_NO_WINE",
+    "steps of Windows images need Wine, and this host has none for 64-bit programs",
+    {
+      hint: "apt-get install wine64 (Debian, Ubuntu); `wbuild doctor` says what is found",
+    },
+  );
 }
 
 /** "8.0 (Debian 8.0~repack-4)": what Wine calls itself. Throws what the process throws. */

@@ -7,9 +7,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join } from "node:path";
 import * as v from "valibot";
 import { lockFile } from "../../../native/addon/addon.ts";
-import { WbuildError } from "../../../native/error.ts";
 import { type Container, containerOf } from "./container.ts";
-import { findWine, type Wine } from "./find-wine.ts";
+import { requireWine, type Wine } from "./find-wine.ts";
 import { makePersonality } from "./make-personality.ts";
 import { type OwnProgram, ownPrograms, programsDigest } from "./programs.ts";
 import { profileFolders } from "./system-tree.ts";
@@ -68,19 +67,6 @@ export async function ensurePersonality(home: string, options: PersonalityOption
 export function knownPersonality(home: string, wine: Wine): Personality | undefined {
   const folder = join(home, "wine", keyOf(wine, ownPrograms()));
   return isComplete(folder) ? describe(folder, wine) : undefined;
-}
-
-/** Throws WIN_NO_WINE. */
-export function requireWine(): Wine {
-  const wine = findWine();
-  if (wine) return wine;
-  throw new WbuildError(
-    "WIN_NO_WINE",
-    "steps of Windows images need Wine, and this host has none for 64-bit programs",
-    {
-      hint: "apt-get install wine64 (Debian, Ubuntu); `wbuild doctor` says what is found",
-    },
-  );
 }
 
 /** What the result depends on: a new Wine package has other files, though its version may read the same. */

@@ -1,0 +1,24 @@
+/** What tests with Wine need, and why they are skipped where it is not there. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import anyTest, { type ImplementationFn, type TestFn } from "ava";
+import { findWine } from "../../builder/runtime/wine/find-wine.ts";
+import { programsFolder } from "../../builder/runtime/wine/programs.ts";
+import { canMakeContainers } from "../../native/core/userns.ts";
+
+function missing(): string | undefined {
+  if (!findWine()) return "no wine64 on this host";
+  if (!existsSync(join(programsFolder(), "run.exe"))) return "the Windows programs are not compiled (no mingw-w64)";
+  if (!canMakeContainers()) return "containers need root here";
+  return undefined;
+}
+
+/** Why tests with Wine cannot run; undefined when they can. */
+export const noWine = missing();
+
+/** `test` with Wine; elsewhere a skipped test whose title says why. */
+export function withWine<Context>(title: string, run: ImplementationFn<[], Context>): void {
+  const test = anyTest as TestFn<Context>;
+  if (noWine === undefined) test(title, run);
+  else test.skip(`${title} (skipped: ${noWine})`, run);
+}

@@ -8,7 +8,10 @@ import { windowsBaseLayout } from "../doubles/windows-base.ts";
 import { member, tarOf } from "../layerfs/layer/workbench.ts";
 import { naiveCheck } from "../layerfs/windows/naive-checker.ts";
 import { stockFolder } from "../layerfs/windows/verify-workbench.ts";
-import { type Scene, scene } from "./scene.ts";
+import { noWindows, type Scene, scene } from "./scene.ts";
+
+const missing = noWindows();
+const running = missing === undefined ? test : test.skip;
 
 const name = "test.example/windows:1";
 
@@ -68,6 +71,30 @@ test("a base, and images built on it, are without fault for both checkers", asyn
   t.deepEqual(naiveCheck(await tarsOf(s, "app"), stockFolder), []);
   const told = await s.wbuild("inspect", "--verify", "app");
   t.regex(told.stdout, /app:latest, windows.*, 5 layers\n0 errors, 0 warnings\n$/);
+});
+
+running("a base made from Wine, and what steps wrote on it, are without fault for both checkers", async (t) => {
+  const s = await scene(t, { base: "windows" });
+  const context = await s.files("context", {
+    Dockerfile: [
+      "# escape=`",
+      "FROM wbuild.local/windows",
+      "RUN reg add HKLM\\Software\\Acme /v Level /d 7 /f && md C:\\acme && echo one> C:\\acme\\One.txt",
+      "RUN reg delete HKLM\\Software\\Acme /f && del C:\\acme\\one.txt && mklink /J C:\\acme\\win C:\\Windows",
+      "COPY Dockerfile C:\\ACME\\",
+    ].join("\n"),
+  });
+  const outcome = await s.build(context, "-t", "app");
+  t.is(outcome.code, 0, outcome.stderr);
+  for (const image of ["wbuild.local/windows", "app"]) {
+    t.deepEqual((await verified(s, image)).report.findings, []);
+    const found = naiveCheck(await tarsOf(s, image), stockFolder);
+    // The plain reader knows only small hives.
+    t.deepEqual(
+      found.filter((rule) => !rule.startsWith("base-hive-broken@")),
+      [],
+    );
+  }
 });
 
 test("what is wrong with an image is told, and its exit code says so", async (t) => {

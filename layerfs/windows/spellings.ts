@@ -2,7 +2,16 @@
  * The folder of an unpacked Windows layer, where one file may lie in several spellings: what does not count goes, what does
  * comes together. No link is followed on the way; what the layer says of names is in draft.ts.
  */
-import { chmodSync, type Dirent, lstatSync, type PathLike, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  type Dirent,
+  lstatSync,
+  type PathLike,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from "node:fs";
 import { bytesOfName, nameOfBytes } from "../../native/addon/raw-bytes.ts";
 import { joinPath } from "../tree/names.ts";
 import { windowsNames } from "../tree/windows-path.ts";
@@ -76,8 +85,14 @@ export function isThere(path: string): boolean {
   return lstatSync(raw(path), { throwIfNoEntry: false }) !== undefined;
 }
 
+/** Links go, not what they lead to. Folders of Windows often have mode 0, which locks an ordinary user out. */
 export function remove(path: string): void {
-  rmSync(raw(path), { recursive: true, force: true });
+  const found = lstatSync(raw(path), { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isDirectory()) return unlinkSync(raw(path));
+  chmodSync(raw(path), 0o700);
+  for (const child of read(path)) remove(`${path}/${nameOf(child)}`);
+  rmdirSync(raw(path));
 }
 
 export function raw(path: string): PathLike {

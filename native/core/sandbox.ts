@@ -70,7 +70,7 @@ export function specOptions(spec: SandboxSpec): LaunchOption[] {
     ["gid", run.gid],
     ...run.groups.map((group): LaunchOption => ["group", group]),
     ["tty", run.tty],
-    ["relay", run.output === "pipe"],
+    ["relay", run.output === "pipe" || run.relay === true],
     ["shm", spec.limits.shmBytes],
     ["insecure", spec.security === "insecure"],
     ...limitOptions(spec.limits),

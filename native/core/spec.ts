@@ -37,6 +37,8 @@ export interface SandboxProcess {
   /** `null`: /dev/null; `inherit`: the CLI's own descriptors; `pipe`: given back as streams. */
   readonly stdin: "null" | "inherit";
   readonly output: "pipe" | "inherit";
+  /** With `inherit`: the process gets real pipes all the same, and what comes through them is copied. */
+  readonly relay?: boolean;
 }
 
 export interface SandboxLimits {

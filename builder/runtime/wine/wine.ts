@@ -2,7 +2,7 @@
  * The Windows personality: C: is the image's Files over Wine's own tree, the registry the image's hives over Wine's keys,
  * in the same sandbox as Linux steps. What a step changed in both becomes a Windows layer.
  */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, fstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startSandbox } from "../../../native/core/sandbox.ts";
 import type { Exit, Mount, SandboxSpec } from "../../../native/core/spec.ts";
@@ -138,10 +138,12 @@ async function prepare(
     ...host.mounts,
   ];
   const { user: _, commandLine: __, env: ___, argv: ____, ...rest } = process;
+  // A socket, as other programs may have given us for output, is no file at all to programs of Windows.
+  const relay = !process.tty && [1, 2].some((fd) => fstatSync(fd).isSocket());
   const spec: SandboxSpec = {
     root: { lower: [...folders, ...own], upper, work, ...(host.readonlyRoot === true ? { readonly: true } : {}) },
     mounts,
-    process: { ...rest, argv: personality.argv, env: personality.env, cwd: "/", uid: 0, gid: 0, groups: [] },
+    process: { ...rest, argv: personality.argv, env: personality.env, cwd: "/", uid: 0, gid: 0, groups: [], relay },
     hostname: host.hostname,
     network: sandboxNetwork(host),
     extraHosts: host.extraHosts,

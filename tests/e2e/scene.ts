@@ -1,6 +1,7 @@
 /** A store with the offline base, a folder for contexts, and the real program: what every end-to-end test starts from. */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -28,8 +29,13 @@ export interface BuildOutcome extends CliResult {
   readonly steps: ReadonlyMap<string, string>;
 }
 
-/** `base`: false leaves the store empty. */
-export async function scene(t: ExecutionContext, options: { base?: boolean } = {}): Promise<Scene> {
+export interface SceneOptions {
+  /** The base image that the store begins with; usual: linux. false leaves the store empty. */
+  readonly base?: "linux" | "windows" | false;
+}
+
+/** A windows scene shares Wine's personality with all others: it is made once, in the tests' scratch folder. */
+export async function scene(t: ExecutionContext, options: SceneOptions = {}): Promise<Scene> {
   const folder = await mkdtemp(join(tmpdir(), "wbuild-e2e-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const env = { WBUILD_HOME: join(folder, "home"), DOCKER_CONFIG: join(folder, "docker"), LC_ALL: "C.UTF-8" };
@@ -60,11 +66,23 @@ export async function scene(t: ExecutionContext, options: { base?: boolean } = {
     },
     tool: async (program, ...args) => (await execute(program, args, { cwd: folder, maxBuffer: 64 << 20 })).stdout,
   };
-  if (options.base !== false) {
-    const made = await it.wbuild("base", "linux");
+  const { base = "linux" } = options;
+  if (base === "windows") {
+    const shared = join(tmpdir(), "wbuild-shared-wine");
+    await mkdir(join(shared, "wine"), { recursive: true });
+    await mkdir(env.WBUILD_HOME);
+    await symlink(join(shared, "wine"), join(env.WBUILD_HOME, "wine"));
+  }
+  if (base !== false) {
+    const made = await it.wbuild("base", base);
     t.is(made.code, 0, made.stderr);
   }
   return it;
+}
+
+/** Why Windows steps cannot be tried here; undefined where they can. */
+export function noWindows(): string | undefined {
+  return existsSync("/usr/lib/wine/wine64") ? undefined : "this host has no wine64";
 }
 
 /** Reads plain progress. */

@@ -30,14 +30,18 @@ export function refuseDamage(damage: Damage): never {
   });
 }
 
-/** A teller for views that look at the same place again and again: each damage once. */
+/** Attack: a file that is nothing but bad references, whose damages take more memory than the file. */
+const maxTold = 10_000;
+
+/** A teller for views that look at the same place again and again: each damage once, and at last that there is more. */
 export function once(tell: Tell): Tell {
   const told = new Set<string>();
   return (damage) => {
+    if (told.size > maxTold) return;
     const name = `${damage.offset} ${damage.what}`;
     if (told.has(name)) return;
     told.add(name);
-    tell(damage);
+    tell(told.size > maxTold ? { ...damage, what: `there is more damage than these ${maxTold} places` } : damage);
   };
 }
 

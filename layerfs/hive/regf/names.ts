@@ -8,8 +8,9 @@ export function readName(bytes: Buffer, at: number, length: number, latin: boole
 }
 
 export function isLatin(name: string): boolean {
-  for (let at = 0; at < name.length; at++) if (name.charCodeAt(at) > 0xff) return false;
-  return true;
+  let all = 0;
+  for (let at = 0; at < name.length; at++) all |= name.charCodeAt(at);
+  return all <= 0xff;
 }
 
 /** Writes a name at `at`; the room is there. */

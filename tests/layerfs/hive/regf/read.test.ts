@@ -263,3 +263,14 @@ test("of two values with one name the first that can be read is taken, by both w
   bytes.writeUInt32LE(0x20, second + 8);
   t.deepEqual(names(bytes), []);
 });
+
+test("more than 10,000 damages are not told", (t) => {
+  const root = new KeyTree("ROOT");
+  for (let index = 0; index < 11_000; index++) root.setSubkey(new KeyTree(`${index}`));
+  const bytes = Buffer.from(writeHive(hiveOf(root)));
+  for (let at = keyAt(bytes, "0"); at > 0; at = bytes.indexOf("nk ", at + 1)) bytes.write("xx", at);
+  const { keys, damages } = left(bytes);
+  t.is(keys, 1);
+  t.is(damages.length, 10_001);
+  t.regex(damages.at(-1)?.what ?? "", /more damage/);
+});

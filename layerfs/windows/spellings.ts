@@ -89,7 +89,10 @@ export function isThere(path: string): boolean {
 export function remove(path: string): void {
   const found = lstatSync(raw(path), { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (!found.isDirectory()) return unlinkSync(raw(path));
+  if (!found.isDirectory()) {
+    unlinkSync(raw(path));
+    return;
+  }
   chmodSync(raw(path), 0o700);
   for (const child of read(path)) remove(`${path}/${nameOf(child)}`);
   rmdirSync(raw(path));

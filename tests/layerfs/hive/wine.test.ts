@@ -36,6 +36,8 @@ withWine("Wine's server loads what we write and saves the same (skipped without 
     await run(wine, args, { env });
     await run(server ?? "", ["-w"], { env });
   };
+  // Of a run that fails: its server would wait for a while. There is none otherwise, which is an error to it.
+  t.teardown(() => run(server ?? "", ["-k"], { env }).catch(() => undefined));
   await start("wineboot", "-i");
 
   const file = join(prefix, "system.reg");

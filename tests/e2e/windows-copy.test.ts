@@ -10,7 +10,13 @@ import { hiveOf, KeyTree } from "../../layerfs/hive/tree.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { type NaiveEntry, naiveTar } from "../doubles/naive-tar.ts";
-import { systemCreated, systemSecurity, type WindowsBaseOptions, windowsBaseLayout } from "../doubles/windows-base.ts";
+import {
+  systemCreated,
+  systemSecurity,
+  type WindowsBaseOptions,
+  windowsBaseLayout,
+  windowsBaseTar,
+} from "../doubles/windows-base.ts";
 import { type BuildOutcome, type Scene, scene } from "./scene.ts";
 
 const execute = promisify(execFile);
@@ -169,6 +175,9 @@ CMD app.exe --x "a  b"
   const changed = at(own[3] ?? [], "Files/Program Files/Common Files/shared.dll");
   t.is(changed?.content.toString(), "new");
   t.like(changed?.pax, { ...system, "MSWINDOWS.fileattr": "33" }, "a file that changed in content only keeps the rest");
+
+  const verified = await s.wbuild("inspect", "--verify", name);
+  t.is(verified.code, 0, verified.stdout);
 
   // bsdtar, and so libarchive, reads the same names.
   await s.files("", { "layer.tar": await blobOf(s, own.length) });
@@ -390,6 +399,27 @@ test("FROM scratch for Windows: a warning, no deltas in the first layer, and its
   const local = await s.build(join(s.folder, "context"), "--platform", "windows/amd64", "-o", "out");
   t.is(local.code, 0, local.stderr);
   t.is(await readFile(join(s.folder, "out/y/a"), "utf8"), "a");
+});
+
+test("FROM scratch with an archive that brings the hives is a base that importers take", async (t) => {
+  const s = await scene(t, { base: false });
+  const tar = pack();
+  for (const { name, type, content } of naiveTar(await windowsBaseTar())) {
+    const path = name.replace(/^Files\/?/, "");
+    if (path === "" || type === "2") continue;
+    if (type === "5") tar.entry({ name: path, type: "directory" });
+    else tar.entry({ name: path }, content);
+  }
+  tar.finalize();
+  const parts: Buffer[] = [];
+  for await (const part of tar) parts.push(part as Buffer);
+  await mkdir(join(s.folder, "context"), { recursive: true });
+  await writeFile(join(s.folder, "context/base.tar"), Buffer.concat(parts));
+  const dockerfile = "FROM scratch\nADD base.tar /\nCOPY base.tar /Windows/\n";
+  await built(t, s, dockerfile, {}, "--platform", "windows(10.0.20348.1)/amd64");
+  const verified = await s.wbuild("inspect", "--verify", "app");
+  t.is(verified.code, 0, verified.stdout);
+  t.regex(verified.stdout, /0 errors, 0 warnings/);
 });
 
 test("from an index: the newest version, or the one that was asked for", async (t) => {

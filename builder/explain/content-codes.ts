@@ -137,6 +137,7 @@ export const contentCodes: CodeTable = {
   WIN_NAME: row(1, "a file has a name that Windows cannot have", "rename it, or leave it out with .dockerignore"),
   WIN_NO_WINE: row(4, "this host has no Wine for 64-bit Windows programs", "apt-get install wine64"),
   WIN_PARENT: row(1, "a file would lie below what is no folder"),
+  WIN_PATCH: row(4, "a file of this host's Wine is not as expected", "`wbuild doctor` names the Wine found"),
   WIN_PATH: row(2, "a path is none of a Windows image", "write it as C:\\folder\\name or /folder/name"),
   WIN_PERSONALITY: row(4, "Wine cannot be set up for Windows steps", host),
   WIN_SDDL: row(1, "the text of a security descriptor cannot be read", "the form is O:BAG:SYD:(A;;FA;;;BA)"),

@@ -1,78 +1,19 @@
 /** Compiles the native parts and bundles the CLI into dist/. What has not changed since the last time is left alone. */
-import { execFile, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { promisify } from "node:util";
-
-const run = promisify(execFile);
-const top = fileURLToPath(new URL("../..", import.meta.url));
-const dist = join(top, "dist");
-const strict = ["-Wall", "-Wextra", "-Werror", "-O2", "-g1"];
-
-/** Files below a folder (relative to the top) with one of the endings, sorted. */
-function sources(folder, ...endings) {
-  return readdirSync(join(top, folder), { recursive: true })
-    .map((name) => join(top, folder, String(name)))
-    .filter((name) => endings.some((ending) => name.endsWith(ending)))
-    .sort();
-}
-
-/** Runs `make` only when the inputs' bytes or the recipe differ from those of the last success. */
-async function unlessFresh(name, inputs, make) {
-  const hash = createHash("sha256").update(make.toString()).update(process.version);
-  for (const input of inputs) hash.update(relative(top, input)).update("\0").update(readFileSync(input));
-  const stamp = join(dist, ".stamps", name);
-  const now = hash.digest("hex");
-  try {
-    if (readFileSync(stamp, "utf8") === now) return;
-  } catch {
-    // No stamp: build.
-  }
-  const began = Date.now();
-  await make();
-  mkdirSync(join(dist, ".stamps"), { recursive: true });
-  writeFileSync(stamp, now);
-  console.log(`built ${name} in ${((Date.now() - began) / 1000).toFixed(1)} s`);
-}
-
-async function compile(tool, args) {
-  try {
-    await run(tool, args, { cwd: top, maxBuffer: 16 << 20 });
-  } catch (error) {
-    throw new Error(`${tool} failed:\n${error.stderr || error.message}`);
-  }
-}
-
-/** Compiles each file to an object, two at a time, and links them. */
-async function compileAll(tool, files, flags, link, output) {
-  const folder = join(dist, "obj", basename(output));
-  mkdirSync(folder, { recursive: true });
-  const objects = files.map((file) => join(folder, `${relative(top, file).replaceAll("/", "_")}.o`));
-  let next = 0;
-  const worker = async () => {
-    while (next < files.length) {
-      const i = next++;
-      await compile(tool, [...flags, "-c", files[i], "-o", objects[i]]);
-    }
-  };
-  await Promise.all([worker(), worker()]);
-  // A new name, then a rename: the old file may be in use by a running process.
-  await compile(tool, [...objects, ...link, "-o", `${output}.new`]);
-  renameSync(`${output}.new`, output);
-}
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { buildWine } from "./build-wine.mjs";
+import { compile, compileAll, dist, run, sources, strict, top, unlessFresh } from "./compile.mjs";
 
 /** The N-API addon: dist/native.node. With `sanitize`, dist/native-asan.node for the fuzz and native tests. */
 export async function buildAddon({ sanitize = false } = {}) {
@@ -163,70 +104,6 @@ export async function buildSandbox({ sanitize = false } = {}) {
     writeFileSync(join(generated, "filter.inc"), (await run(generator, [], { maxBuffer: 16 << 20 })).stdout);
     await compileAll("gcc", files, flags, link, join(dist, name));
   });
-}
-
-/**
- * What runs inside containers of Windows images, as name → its C files in native/wine. Those that take the place of a
- * program or DLL of Wine's carry Wine's mark of its own files, or its loader would not take them from there.
- */
-const winePrograms = [
-  {
-    name: "run.exe",
-    files: ["run", "channel", "environment", "imports", "json", "missing", "processor"],
-    libraries: ["-lntdll"],
-  },
-  { name: "wineboot.exe", files: ["wineboot", "processor", "volatile-keys"], libraries: ["-lntdll"], marked: true },
-];
-
-const mingw = "x86_64-w64-mingw32-gcc";
-
-/** Wine's mark: 32 bytes behind the DOS header, where a program for DOS would begin. */
-function markBuiltin(path) {
-  const bytes = readFileSync(path);
-  bytes.fill(0, 0x40, 0x60).write("Wine builtin DLL", 0x40, "latin1");
-  writeFileSync(path, bytes);
-}
-
-/** dist/wine: our programs of the Windows personality. Without the cross compiler wbuild does without Windows steps. */
-export async function buildWine({ sanitize = false } = {}) {
-  const inputs = sources("native/wine", ".c", ".h", ".def");
-  const folder = join(dist, sanitize ? "wine-asan" : "wine");
-  const finish = (output, marked) => {
-    if (marked) markBuiltin(`${output}.new`);
-    renameSync(`${output}.new`, output);
-  };
-  await unlessFresh(basename(folder), [...inputs, join(top, "native/setup/build.mjs")], async () => {
-    mkdirSync(folder, { recursive: true });
-    const session = join(folder, "session");
-    const own = sanitize
-      ? ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-      : ["-static", "-s"];
-    const source = join(top, "native/wine/session.c");
-    await compile("gcc", ["-std=c11", "-D_GNU_SOURCE", ...strict, ...own, source, "-o", `${session}.new`]);
-    finish(session, false);
-    if (sanitize) return;
-    await Promise.all(
-      winePrograms.map(async ({ name, files, libraries = [], flags = ["-municode"], marked = false }) => {
-        const output = join(folder, name);
-        await compile(mingw, [
-          "-std=gnu11",
-          ...["-Wall", "-Wextra", "-Werror", "-O2", "-s", "-D__USE_MINGW_ANSI_STDIO=0", "-Wl,--no-insert-timestamp"],
-          ...flags,
-          ...files.map((file) => join(top, "native/wine", file.includes(".") ? file : `${file}.c`)),
-          ...["-o", `${output}.new`],
-          ...libraries,
-        ]);
-        finish(output, marked);
-      }),
-    );
-  });
-}
-
-/** True when the cross compiler is there; says once what is missing without it. */
-function hasMingw() {
-  if (spawnSync(mingw, ["--version"], { stdio: "ignore" }).status === 0) return true;
-  console.log(`no ${mingw} (package gcc-mingw-w64-x86-64-win32): this wbuild cannot run steps of Windows images`);
-  return false;
 }
 
 /** Written under another name and renamed: the old file may be in use by a running process. */
@@ -341,7 +218,7 @@ export async function buildAll() {
   const lock = join(dist, ".building");
   while (!takeLock(lock)) await new Promise((later) => setTimeout(later, 100));
   try {
-    await Promise.all([buildAddon(), buildSandbox(), hasMingw() ? buildWine() : undefined]);
+    await Promise.all([buildAddon(), buildSandbox(), buildWine()]);
     await bundle();
   } finally {
     rmSync(lock, { force: true });

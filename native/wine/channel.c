@@ -1,15 +1,11 @@
 /* Reading and writing below /wine by Linux system calls; the line format of the journal. */
 #include "channel.h"
 
-#include <windows.h>
-#include <winternl.h>
+#include "ntdll.h"
 
 PVOID NTAPI RtlAllocateHeap(PVOID heap, ULONG flags, SIZE_T bytes);
 BOOLEAN NTAPI RtlFreeHeap(PVOID heap, ULONG flags, PVOID memory);
-NTSTATUS NTAPI RtlUnicodeToUTF8N(PCHAR to, ULONG size, PULONG used, const WCHAR *from, ULONG bytes);
-PPEB NTAPI RtlGetCurrentPeb(void);
-
-enum { sys_read = 0, sys_write = 1, sys_open = 2, sys_close = 3, sys_symlink = 88 };
+enum { sys_read = 0, sys_write = 1, sys_open = 2, sys_close = 3, sys_unlink = 87, sys_symlink = 88 };
 enum { o_rdonly = 0, o_wronly = 1, o_creat = 0100, o_trunc = 01000, o_append = 02000, o_nofollow = 0400000, o_cloexec = 02000000 };
 enum { linux_eintr = 4, linux_eio = 5, linux_enomem = 12 };
 
@@ -27,6 +23,10 @@ void linux_close(int descriptor) {
 
 int linux_symlink(const char *target, const char *path) {
     return (int)-linux_call(sys_symlink, target, (intptr_t)path, 0);
+}
+
+int linux_unlink(const char *path) {
+    return (int)-linux_call(sys_unlink, path, 0, 0);
 }
 
 /* GetProcessHeap, which kernel32 would have. */

@@ -16,8 +16,9 @@ intptr_t linux_call(intptr_t number, const void *a, intptr_t b, intptr_t c);
 
 void linux_close(int descriptor);
 
-/* symlink(2). 0 or a Linux error. */
+/* symlink(2), unlink(2). 0 or a Linux error. */
 int linux_symlink(const char *target, const char *path);
+int linux_unlink(const char *path);
 
 /* Bytes of the process heap. NULL when there are none. */
 void *allocate(size_t bytes);

@@ -7,17 +7,12 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <windows.h>
-#include <winternl.h>
 
 #include "channel.h"
 #include "environment.h"
 #include "json.h"
 #include "missing.h"
-
-NTSTATUS NTAPI NtCreateEvent(PHANDLE event, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes, int type, BOOLEAN state);
-
-PPEB NTAPI RtlGetCurrentPeb(void);
+#include "ntdll.h"
 
 enum { longest_command = 32767, longest_folder = 32767, largest_environment = 1 << 20 };
 enum { notification_event = 0 };

@@ -5,13 +5,11 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <windows.h>
-#include <winternl.h>
 
+#include "ntdll.h"
 #include "processor.h"
 #include "volatile-keys.h"
 
-NTSTATUS NTAPI NtCreateEvent(PHANDLE event, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes, int type, BOOLEAN state);
 NTSTATUS NTAPI NtOpenSection(PHANDLE section, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes);
 NTSTATUS NTAPI RtlGetVersion(RTL_OSVERSIONINFOEXW *version);
 

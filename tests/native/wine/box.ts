@@ -104,6 +104,8 @@ export interface Options {
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** Host files over Wine's, by name. */
   readonly instead?: Readonly<Record<string, string>>;
+  /** More of the Linux side's environment. */
+  readonly linux?: Readonly<Record<string, string>>;
   readonly tty?: boolean;
   readonly session?: string;
   /** Called when the step has been started. */
@@ -164,6 +166,7 @@ export async function runWindows(host: WineHost, command: string, options: Optio
           WINEPREFIX: "/wine",
           WINEDEBUG: process.env.BOX_WINEDEBUG ?? "-all",
           WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=",
+          ...options.linux,
         },
         cwd: "/",
         uid: 0,

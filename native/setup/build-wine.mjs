@@ -20,7 +20,7 @@ const bare = [
 const winePrograms = [
   {
     name: "run.exe",
-    files: ["run", "channel", "environment", "imports", "json", "missing", "processor"],
+    files: ["run", "channel", "environment", "imports", "json", "missing", "processor", "streams"],
     libraries: ["-lntdll"],
     marked: false,
   },

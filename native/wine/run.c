@@ -13,6 +13,7 @@
 #include "json.h"
 #include "missing.h"
 #include "ntdll.h"
+#include "streams.h"
 
 enum { longest_command = 32767, longest_folder = 32767, largest_environment = 1 << 20 };
 enum { notification_event = 0 };
@@ -118,12 +119,13 @@ static void wait_for_boot(void) {
 
 /* Starts the command on our own standard streams; 0 or the Windows error. */
 static DWORD start(wchar_t *command, const wchar_t *folder, wchar_t *environment, HANDLE errors, PROCESS_INFORMATION *process) {
-    STARTUPINFOW streams = {.cb = sizeof streams, .dwFlags = STARTF_USESTDHANDLES};
-    streams.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
-    streams.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
-    streams.hStdError = errors;
+    STARTUPINFOW streams = {.cb = sizeof streams};
+    if (!streams_open(&streams, GetStdHandle(STD_INPUT_HANDLE), GetStdHandle(STD_OUTPUT_HANDLE), errors)) return ERROR_NO_SYSTEM_RESOURCES;
     if (!SetCurrentDirectoryW(folder)) return ERROR_DIRECTORY;
-    if (CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_UNICODE_ENVIRONMENT, environment, folder, &streams, process)) return 0;
+    if (CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_UNICODE_ENVIRONMENT, environment, folder, &streams, process)) {
+        streams_given();
+        return 0;
+    }
     DWORD error = GetLastError();
     return error == 0 ? ERROR_GEN_FAILURE : error;
 }
@@ -153,6 +155,7 @@ int wmain(int argc, wchar_t **argv) {
     DWORD length = longest_folder, code = 0;
     if (!QueryFullProcessImageNameW(process.hProcess, 0, image, &length)) image[0] = 0;
     WaitForSingleObject(process.hProcess, INFINITE);
+    streams_finish();
     if (!GetExitCodeProcess(process.hProcess, &code)) return 1;
     /* Its own variables hold the PATH that it searched. */
     SetEnvironmentStringsW(environment);

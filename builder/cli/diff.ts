@@ -10,10 +10,10 @@ import { parseCount } from "./values.ts";
 export const diffCommand: Command = {
   operands: "IMAGE [IMAGE]",
   about: `
-    With one image: what its last layer changed in what lies below it; --layer takes another layer. With two: how the files
-    of the second differ from those of the first. One line a path: A added, C changed, D deleted. Times alone are no
-    difference, and what was in a deleted folder is not listed. Of Windows images the keys and values of the registry follow,
-    HKLM and the profiles below HKU. --each-layer tells it of every layer above the lowest.`,
+    With one image: what its last layer changed in what lies below it; --layer takes another layer, --each-layer all but the
+    lowest. With two: how the files of the second differ from those of the first. One line a path: A added, C changed,
+    D deleted. Times alone are no difference, and what was in a deleted folder is not listed. Of Windows images the keys and
+    values of the registry follow, HKLM and the profiles below HKU; a Windows image alone is told layer by layer.`,
   examples: [
     ["wbuild diff app", "what the last layer changed"],
     ["wbuild diff app:1.1 app:1.2", "what a new version changed"],
@@ -41,7 +41,9 @@ export const diffCommand: Command = {
     const store = await session.store();
     const image = await findImage(store, first);
     const count = image.manifest.layers.length;
-    if (flags.eachLayer) {
+    const isWindows = image.config.os === "windows";
+    const byLayer = second === undefined && flags.layer === undefined && isWindows && count > 1;
+    if (flags.eachLayer || byLayer) {
       const layers: (ImageDifference & { readonly layer: number })[] = [];
       for (let layer = 2; layer <= count; layer++) layers.push({ layer, ...(await diffOwnLayer(store, image, layer)) });
       const text = async () =>

@@ -2,7 +2,7 @@
  * The registry of Windows images, layer by layer: the base's hives under all deltas (windows-layer.md), and profiles, which
  * are whole files. Reads hives; writes none.
  */
-import { changesOf } from "../../layerfs/hive/changes.ts";
+import { changesOf, type HiveChange } from "../../layerfs/hive/changes.ts";
 import type { Hive } from "../../layerfs/hive/key.ts";
 import { mergeHives } from "../../layerfs/hive/merge.ts";
 import { readHive } from "../../layerfs/hive/regf/read.ts";
@@ -108,7 +108,15 @@ async function diffProfile(before: Tree, after: Tree, path: string): Promise<Reg
 }
 
 function told(root: string, before: Hive, after: Hive): RegistryDifference[] {
-  return [...changesOf(before, after)].map((change) => differenceOf(root, change));
+  return [...changesOf(before, after)]
+    .filter((change) => !isRootSecurity(change))
+    .map((change) => differenceOf(root, change));
+}
+
+/** Every delta's root has a descriptor, an empty delta's that which Windows' offline library gives it: nobody changed one. */
+function isRootSecurity({ path, kind, value, ...rest }: HiveChange): boolean {
+  if (path.length > 0 || kind !== "changed" || value !== undefined) return false;
+  return "facets" in rest && rest.facets?.every((facet) => facet === "security") === true;
 }
 
 /** A hive with its logs applied; undefined when the file is not there. Throws HIVE_*. */

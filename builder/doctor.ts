@@ -87,7 +87,10 @@ async function wineFinding(home: string): Promise<Finding> {
       known === undefined
         ? "is set up at the first one"
         : `ours in it: ${[...known.replaced, ...known.added].join(", ")}`;
-    return { ...base, state: "fine", what: `${what}; ${ours}` };
+    const unpatched = known?.unpatched ?? [];
+    if (unpatched.length === 0) return { ...base, state: "fine", what: `${what}; ${ours}` };
+    const hint = "install a Wine that wbuild knows: 8.0 is tried";
+    return { ...base, state: "limited", what: `${what}; ${ours}; as Wine has it: ${unpatched.join(", ")}`, hint };
   } catch (error) {
     const hint = isWbuildError(error) ? (error.hint ?? error.message) : "run it by hand, to see what it says";
     return {

@@ -23,7 +23,8 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "registry",
   ],
   // The addon's walk tells it of whiteouts and opaque marks in unpacked folders.
-  "builder/runtime": ["layerfs", "native/core", "native/addon"],
+  // native/wine changes copies of Wine's files.
+  "builder/runtime": ["layerfs", "native/core", "native/addon", "native/wine"],
   "builder/steps": [
     "builder/runtime",
     "builder/context",
@@ -60,6 +61,7 @@ export const allowed: Readonly<Record<string, readonly string[]>> = {
   registry: ["layerfs/store"],
   layerfs: ["native/addon"],
   "native/addon": [],
+  "native/wine": [],
   "native/core": ["native/addon/load"],
   native: [],
 };

@@ -1,8 +1,9 @@
 /** How a container with a personality is started: what it sees of the host, its environment, its main process. */
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Mount } from "../../../native/core/spec.ts";
 import { hostBind, type Wine, wineSurroundings } from "./find-wine.ts";
-import { standIns } from "./programs.ts";
+import { emptyFile, standIns } from "./programs.ts";
 
 export interface Container {
   /** Host path of what the container sees as /wbuild. */
@@ -15,27 +16,41 @@ export interface Container {
   readonly argv: readonly string[];
 }
 
-/** `folder` is the personality's; `replaced` names files of Wine that are those in its programs instead. */
-export function containerOf(folder: string, wine: Wine, replaced: readonly string[]): Container {
+/**
+ * `folder` is the personality's; `replaced` names files of Wine that are those in its programs instead. Undefined: Wine is
+ * to set itself up, with all that it has.
+ */
+export function containerOf(folder: string, wine: Wine, replaced: readonly string[] | undefined): Container {
+  const isComplete = replaced !== undefined;
   const programs = join(folder, "programs");
   return {
     programs,
     mounts: [
       ...wineSurroundings(wine).mounts,
-      ...replaced.map((name) => hostBind(join(programs, standIns, name), join(wine.windows, name))),
+      ...(replaced ?? []).map((name) => hostBind(join(programs, standIns, name), join(wine.windows, name))),
+      ...(isComplete ? unwanted(wine) : []).map((path) => hostBind(join(programs, emptyFile), path)),
       hostBind(programs, "/wbuild"),
       { kind: "tmpfs", target: "/tmp", readonly: false, mode: 0o1777 },
     ],
     env: {
       WINEPREFIX: "/wine",
       WINEDEBUG: "-all",
-      WINEDLLPATH: `/wbuild/${dirname(standIns)}`,
+      // While Wine is set up it has its own files only, and no window to tell people about it.
+      ...(isComplete ? { WINEDLLPATH: `/wbuild/${dirname(standIns)}` } : { WINEBOOT_HIDE_DIALOG: "1" }),
       // No downloads of Mono and Gecko, no menus of a desktop.
       WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=",
       // Names of files are UTF-8; in the C locale, Wine would take them for ASCII.
       LC_ALL: "C.UTF-8",
-      FONTCONFIG_FILE: "/wbuild/fonts.conf",
     },
     argv: ["/wbuild/session", wine.server, wine.loader, "/wbuild/run.exe"],
   };
+}
+
+/**
+ * Libraries that Wine does without when they cannot be loaded. Fontconfig would look for fonts of the host, complain that
+ * there is no configuration, and take 0.4 s of every step.
+ */
+function unwanted(wine: Wine): string[] {
+  const folders = new Set([dirname(dirname(wine.unix)), "/usr/lib/x86_64-linux-gnu", "/usr/lib64"]);
+  return [...folders].map((folder) => join(folder, "libfontconfig.so.1")).filter((path) => existsSync(path));
 }

@@ -15,6 +15,8 @@ import { type OwnProgram, placePrograms, standIns } from "./programs.ts";
 import { systemFolders } from "./system-tree.ts";
 
 const account = "ContainerAdministrator";
+/** Milliseconds: a Wine that has not set itself up by then never will. */
+const longest = 180_000;
 
 export interface PersonalityFacts {
   /** Wine's. */
@@ -23,6 +25,8 @@ export interface PersonalityFacts {
   readonly replaced: string[];
   /** Files of ours that Wine does not have. */
   readonly added: string[];
+  /** What this Wine does not let us lead to our programs. */
+  readonly unpatched: string[];
 }
 
 /** Takes 4 to 8 seconds and, meanwhile, 700 MB. Throws WIN_PERSONALITY with what Wine printed, BOX_*. */
@@ -35,11 +39,11 @@ export async function makePersonality(
   const prefix = join(folder, "wine");
   makeRoot(root, wine);
   makePrefix(prefix);
-  const { replaced, added } = placePrograms(programs, wine, join(folder, "programs"));
+  const { replaced, added, unpatched } = placePrograms(programs, wine, join(folder, "programs"));
   const version = await wineVersion(wine);
 
   // Any first program makes Wine's own wineboot set up what is missing. secedit does nothing, whatever it is told.
-  await runWine(folder, { lower: [root] }, wine, [], "secedit.exe");
+  await runWine(folder, { lower: [root] }, wine, undefined, "secedit.exe");
   if (!existsSync(join(prefix, "system.reg")) || !existsSync(join(root, "Files/Windows/System32/kernel32.dll"))) {
     throw failed("Wine has not set up its files", "");
   }
@@ -55,7 +59,7 @@ export async function makePersonality(
   for (const name of ["dosdevices", ".update-timestamp", "wineserver", "command", "cwd", "env", "journal", "result"]) {
     rmSync(join(prefix, name), { recursive: true, force: true });
   }
-  return { version, replaced: [...replaced], added: [...added] };
+  return { version, replaced: [...replaced], added: [...added], unpatched: [...unpatched] };
 }
 
 /** One start and stop as every step has it: what differs after it would count as the first step's own. */
@@ -102,7 +106,7 @@ async function runWine(
   folder: string,
   root: SandboxRoot,
   wine: Wine,
-  replaced: readonly string[],
+  replaced: readonly string[] | undefined,
   program: string,
 ): Promise<void> {
   const { mounts, env, argv } = containerOf(folder, wine, replaced);
@@ -129,9 +133,11 @@ async function runWine(
     () => undefined,
   );
   await using _ = running;
+  const late = setTimeout(() => running.signal("SIGKILL"), longest);
   let said = "";
   for await (const { bytes } of running.output) said = (said + Buffer.from(bytes).toString("utf8")).slice(-4000);
   const { code, signal } = await running.exited;
+  clearTimeout(late);
   if (code !== 0) throw failed(`${program} ended with ${signal ?? `exit code ${code}`}`, said);
 }
 

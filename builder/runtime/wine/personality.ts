@@ -24,6 +24,8 @@ export interface Personality extends Container {
   readonly replaced: readonly string[];
   /** Files of ours in system32 that Wine does not have. */
   readonly added: readonly string[];
+  /** What works in this Wine as Wine has it, not as Windows does: "the command mklink of cmd". */
+  readonly unpatched: readonly string[];
 }
 
 export interface PersonalityOptions {
@@ -34,9 +36,10 @@ export interface PersonalityOptions {
 }
 
 /** Changes with what make-personality.ts makes of the same Wine. */
-const format = 3;
+const format = 5;
 
-const factsSchema = v.object({ version: v.string(), replaced: v.array(v.string()), added: v.array(v.string()) });
+const names = v.array(v.string());
+const factsSchema = v.object({ version: v.string(), replaced: names, added: names, unpatched: names });
 
 /**
  * The personality of this host, made when it is not there yet (some seconds; others that ask meanwhile wait for it).
@@ -60,7 +63,14 @@ export async function ensurePersonality(home: string, options: PersonalityOption
       lock?.release();
     }
   }
-  return describe(folder, wine);
+  const personality = describe(folder, wine);
+  const { unpatched, version } = personality;
+  if (unpatched.length > 0) {
+    options.warn?.(
+      `Wine ${version} is not known to wbuild: ${unpatched.join(", ")} may do nothing and say that all went well`,
+    );
+  }
+  return personality;
 }
 
 /** The same, where it is there already; undefined otherwise. Throws BOX_NOT_BUILT. */
@@ -112,6 +122,7 @@ function describe(folder: string, wine: Wine): Personality {
     registry: { system: text("system"), user: text("user"), userdef: text("userdef") },
     replaced: facts.replaced,
     added: facts.added,
+    unpatched: facts.unpatched,
   };
 }
 

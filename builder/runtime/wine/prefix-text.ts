@@ -17,6 +17,22 @@ const rewrites: readonly (readonly [RegExp, string])[] = [
   [/^"ProductName"="Microsoft Windows 7"$/gm, '"ProductName"="Microsoft Windows"'],
 ];
 
+/**
+ * Services that every start of Wine would start: those for devices which no container has never, those which hardly a program
+ * asks for when one does. That saves a tenth of a second, and processes that Wine's server has to end.
+ */
+const services: Readonly<Record<string, number>> = { winebus: 4, winehid: 4, wineusb: 4, PlugPlay: 3, Eventlog: 3 };
+
+function withServices(text: string): string {
+  return text.replace(
+    /^\[System\\\\CurrentControlSet\\\\Services\\\\(\w+)\] [^[]*/gm,
+    (section: string, name: string) => {
+      const start = services[name];
+      return start === undefined ? section : section.replace(/^"Start"=dword:\d+$/m, `"Start"=dword:0000000${start}`);
+    },
+  );
+}
+
 /** In the three files of a prefix. */
 export function tidyTexts(prefix: string, account: string): void {
   const temp = `C:\\\\Users\\\\${account}\\\\Temp`;
@@ -28,6 +44,6 @@ export function tidyTexts(prefix: string, account: string): void {
       const windows = `"${variable}"=str(2):"%USERPROFILE%\\\\AppData\\\\Local\\\\Temp"`;
       text = text.replaceAll(`"${variable}"="${temp}"\n`, `${windows}\n`);
     }
-    writeFileSync(path, text, "latin1");
+    writeFileSync(path, withServices(text), "latin1");
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { distFolder } from "../../../native/addon/load.ts";
 import { WbuildError } from "../../../native/error.ts";
 import type { Wine } from "./find-wine.ts";
+import { patchWine } from "./patches.ts";
 
 export interface OwnProgram {
   readonly name: string;
@@ -46,16 +47,22 @@ export function programsDigest(programs: readonly OwnProgram[]): string {
  */
 export const standIns = "dlls/x86_64-windows";
 
+/** In the programs' folder: what is bound over libraries that Wine shall not find. */
+export const emptyFile = "empty";
+
 /** Where the programs of a personality are used. */
 export interface PlacedPrograms {
   /** Names that stand in for Wine's own file of that name. */
   readonly replaced: readonly string[];
   /** Names that Wine does not have: they go into system32. */
   readonly added: readonly string[];
+  /** What could not be led to our programs, because this Wine looks different. */
+  readonly unpatched: readonly string[];
 }
 
 /**
- * Writes them into a folder: session and run.exe at its top, what programs shall find as Windows' own in `standIns`.
+ * Writes them into a folder: session and run.exe at its top, what programs shall find as Windows' own in `standIns`,
+ * there also those of Wine's files that must be a little different.
  */
 export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folder: string): PlacedPrograms {
   const system = join(folder, standIns);
@@ -73,7 +80,11 @@ export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folde
     (isWines ? replaced : added).push(name);
     writeFileSync(join(system, name), bytes, { mode: 0o755 });
   }
-  // Wine's text renderer complains on standard error where no configuration is.
-  writeFileSync(join(folder, "fonts.conf"), '<?xml version="1.0"?>\n<fontconfig></fontconfig>\n');
-  return { replaced, added };
+  const { patched, failed } = patchWine(wine, new Set(programs.map(({ name }) => name)));
+  for (const [name, bytes] of patched) {
+    replaced.push(name);
+    writeFileSync(join(system, name), bytes, { mode: 0o755 });
+  }
+  writeFileSync(join(folder, emptyFile), "");
+  return { replaced, added, unpatched: failed };
 }

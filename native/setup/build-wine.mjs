@@ -34,7 +34,7 @@ const winePrograms = [
   { name: "pwsh.exe", files: ["powershell", "imports"] },
   {
     name: "wbuildlnk.dll",
-    files: ["wbuildlnk", "channel", "freestanding", "link", "wbuildlnk.def"],
+    files: ["wbuildlnk", "channel", "freestanding", "link", "original", "wbuildlnk.def"],
     kind: bare,
     libraries: ["-lntdll"],
   },

@@ -206,29 +206,42 @@ static DWORD make(struct work *work, enum link_kind kind, const wchar_t *link, c
     return ERROR_GEN_FAILURE;
 }
 
-static DWORD unmake(struct work *work, const wchar_t *link) {
-    enum { folder_behind = o_path | o_directory | o_cloexec };
-    if (!full_path(link, work->link)) return ERROR_NOT_A_REPARSE_POINT;
+/* Fills work->unix_link; false when the path is no link of C:. */
+static BOOL find_link(struct work *work, const wchar_t *link) {
+    if (!full_path(link, work->link)) return FALSE;
     for (size_t last = units_of(work->link); last > 3 && work->link[last - 1] == '\\';) work->link[--last] = 0;
     NTSTATUS status = unix_path(work->link, work->unix_link);
-    if (status != 0 && status != STATUS_NO_SUCH_FILE) return ERROR_NOT_A_REPARSE_POINT;
-    if (linux_call(sys_readlink, work->unix_link, (intptr_t)work->text, unix_longest) < 0) return ERROR_NOT_A_REPARSE_POINT;
+    if (status != 0 && status != STATUS_NO_SUCH_FILE) return FALSE;
+    return linux_call(sys_readlink, work->unix_link, (intptr_t)work->text, unix_longest) >= 0;
+}
+
+static DWORD unmake(struct work *work, const wchar_t *link, enum link_target wanted) {
+    enum { folder_behind = o_path | o_directory | o_cloexec };
+    if (!find_link(work, link)) return ERROR_NOT_A_REPARSE_POINT;
     if (!inside_files(work)) return ERROR_ACCESS_DENIED;
-    /* A link to a file is no folder; one to nothing may be either. */
     intptr_t fd = linux_call(sys_open, work->unix_link, folder_behind, 0);
-    if (fd == -linux_enotdir) return ERROR_DIRECTORY;
     if (fd >= 0) linux_close((int)fd);
+    if (fd >= 0 && wanted == to_file) return ERROR_ACCESS_DENIED;
+    if (fd == -linux_enotdir && wanted == to_folder) return ERROR_DIRECTORY;
+    /* One to nothing may be either. */
     int error = linux_unlink(work->unix_link);
     return error == 0 ? 0 : windows_error(error);
 }
 
-DWORD remove_link(const wchar_t *link) {
+DWORD remove_link(const wchar_t *link, enum link_target wanted) {
     if (link == NULL || link[0] == 0) return ERROR_PATH_NOT_FOUND;
     struct work *work = allocate(sizeof *work);
     if (work == NULL) return ERROR_NOT_ENOUGH_MEMORY;
-    DWORD error = unmake(work, link);
+    DWORD error = unmake(work, link, wanted);
     release(work);
     return error;
+}
+
+BOOL is_link(const wchar_t *path) {
+    struct work *work = path == NULL || path[0] == 0 ? NULL : allocate(sizeof *work);
+    BOOL found = work != NULL && find_link(work, path);
+    release(work);
+    return found;
 }
 
 DWORD make_link(enum link_kind kind, const wchar_t *link, const wchar_t *target) {

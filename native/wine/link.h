@@ -13,10 +13,15 @@ enum link_kind { link_file, link_directory, link_junction };
  */
 DWORD make_link(enum link_kind kind, const wchar_t *link, const wchar_t *target);
 
+enum link_target { to_file, to_folder };
+
 /*
- * Removes a link to a folder, as RemoveDirectory does on Windows; what it leads to stays. ERROR_NOT_A_REPARSE_POINT when the
- * path is no link: then nothing has happened.
+ * Removes a link, as DeleteFile and RemoveDirectory do on Windows; what it leads to stays. ERROR_NOT_A_REPARSE_POINT when the
+ * path is no link: then nothing has happened. ERROR_ACCESS_DENIED, ERROR_DIRECTORY when it is one of the other kind.
  */
-DWORD remove_link(const wchar_t *link);
+DWORD remove_link(const wchar_t *link, enum link_target wanted);
+
+/* True for a path of C: that is a link itself, to whatever. */
+BOOL is_link(const wchar_t *path);
 
 #endif

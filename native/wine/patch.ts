@@ -5,6 +5,15 @@
 import { WbuildError } from "../error.ts";
 import { type PeImage, readPe, type Section, sectionOf } from "./pe.ts";
 
+/** Functions of kernelbase that wbuildlnk.dll stands in for, under the same names. */
+export const forwardedFunctions: readonly string[] = [
+  ...["CreateFileW", "CreateSymbolicLinkW", "DeleteFileA", "DeleteFileW"],
+  ...["MoveFileExW", "MoveFileWithProgressW", "RemoveDirectoryA", "RemoveDirectoryW"],
+];
+
+/** Commands inside of cmd that programs of ours stand in for. */
+export const hiddenCommands: readonly string[] = ["MKLINK", "RD", "RMDIR"];
+
 const markPlace = 0x40;
 const markLength = 32;
 
@@ -24,7 +33,8 @@ export function markBuiltin(file: Uint8Array): Uint8Array {
 /**
  * The DLL with its export `name` forwarded to `target` ("dll.Function"; PE format, "Export Address Table": an address
  * inside of the export directory is a forwarder's text). The text goes behind the directory, into what its section has
- * left. Throws WIN_PATCH when there is no such export, no room, or something else in the way.
+ * left, and the function's own address (4 bytes, little-endian) behind its NUL: who stands in can still call it. Throws
+ * WIN_PATCH when there is no such export, no room, or something else in the way.
  */
 export function forwardExport(dll: Uint8Array, name: string, target: string): Uint8Array {
   const pe = readPe(dll);
@@ -32,7 +42,10 @@ export function forwardExport(dll: Uint8Array, name: string, target: string): Ui
   const section = sectionOf(pe, rva);
   if (!section) throw mismatch("it exports nothing");
   const slot = functionSlot(pe, name);
-  const text = Buffer.from(`${target}\0`, "latin1");
+  const original = pe.view.getUint32(slot, true);
+  if (original >= rva && original < rva + size) throw mismatch(`its export ${name} is forwarded already`);
+  const text = Buffer.concat([Buffer.from(`${target}\0`, "latin1"), Buffer.alloc(4)]);
+  text.writeUInt32LE(original, text.length - 4);
   const place = freeRoom(pe, section, text.length);
   const end = place + text.length;
   refuseInside(pe, rva + size, end);

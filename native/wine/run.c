@@ -145,6 +145,7 @@ int wmain(int argc, wchar_t **argv) {
     if (environment == NULL) return cannot_start(command, ERROR_NOT_ENOUGH_MEMORY);
     SetConsoleCtrlHandler(keep_waiting, TRUE);
     pretend_system_program();
+    SetEnvironmentStringsW(environment); /* the step's PATH is where its program is looked for */
     wait_for_boot();
 
     PROCESS_INFORMATION process;
@@ -157,7 +158,5 @@ int wmain(int argc, wchar_t **argv) {
     WaitForSingleObject(process.hProcess, INFINITE);
     streams_finish();
     if (!GetExitCodeProcess(process.hProcess, &code)) return 1;
-    /* Its own variables hold the PATH that it searched. */
-    SetEnvironmentStringsW(environment);
     return has_ended(command, image, code);
 }

@@ -97,6 +97,8 @@ static BOOL profiles_folder(wchar_t *path, DWORD units) {
 static BOOL make_user_environment(const wchar_t *computer) {
     wchar_t profile[MAX_PATH + 260], path[MAX_PATH + 300], user[256];
     DWORD length = GetEnvironmentVariableW(L"WINEUSERNAME", user, 256);
+    /* Wine has just made it to look for variables in it, as a key that is saved. */
+    RegDeleteKeyW(HKEY_CURRENT_USER, L"Volatile Environment");
     HKEY key = make(HKEY_CURRENT_USER, L"Volatile Environment");
     if (key == NULL || length == 0 || length >= 256 || !profiles_folder(profile, MAX_PATH)) return FALSE;
     wcscat(profile, L"\\");

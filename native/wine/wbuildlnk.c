@@ -4,8 +4,8 @@
  */
 #include "link.h"
 #include "ntdll.h"
+#include "original.h"
 
-NTSTATUS NTAPI RtlDosPathNameToNtPathName_U_WithStatus(const wchar_t *path, UNICODE_STRING *nt, wchar_t **file, void *directory);
 void NTAPI RtlSetLastWin32Error(DWORD error);
 
 BOOL WINAPI DllMainCRTStartup(HINSTANCE instance, DWORD reason, void *reserved) {
@@ -24,40 +24,68 @@ BOOLEAN WINAPI wbuild_create_symbolic_link(const wchar_t *link, const wchar_t *t
     return (BOOLEAN)done(make_link(flags & SYMBOLIC_LINK_FLAG_DIRECTORY ? link_directory : link_file, link, target));
 }
 
-/* What kernelbase itself would do. */
-static NTSTATUS remove_folder(const wchar_t *path) {
-    UNICODE_STRING name;
-    OBJECT_ATTRIBUTES attributes;
-    IO_STATUS_BLOCK io;
-    HANDLE folder;
-    BOOLEAN delete = TRUE;
-    NTSTATUS status = RtlDosPathNameToNtPathName_U_WithStatus(path, &name, NULL, NULL);
-    if (status != 0) return status;
-    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
-    status = NtOpenFile(&folder, DELETE | SYNCHRONIZE, &attributes, &io, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                        FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT | FILE_OPEN_REPARSE_POINT);
-    RtlFreeUnicodeString(&name);
-    if (status != 0) return status;
-    status = NtSetInformationFile(folder, &io, &delete, sizeof delete, FileDispositionInformation);
-    NtClose(folder);
-    return status;
-}
-
-/* Wine's looks through a link at the folder behind it, and finds that it is not empty. */
-BOOL WINAPI wbuild_remove_directory_w(const wchar_t *path) {
-    DWORD error = remove_link(path);
+/* Wine looks through a link: it would find the folder behind it not empty, or delete the file behind it. */
+static BOOL remove_path(const wchar_t *path, enum link_target wanted, const char *name) {
+    DWORD error = remove_link(path, wanted);
     if (error != ERROR_NOT_A_REPARSE_POINT) return done(error);
-    NTSTATUS status = remove_folder(path);
-    return status == 0 || done(RtlNtStatusToDosError(status));
+    BOOL(WINAPI *function)(const wchar_t *) = (BOOL(WINAPI *)(const wchar_t *))original(name);
+    return function == NULL ? done(ERROR_CALL_NOT_IMPLEMENTED) : function(path);
 }
 
-BOOL WINAPI wbuild_remove_directory_a(const char *path) {
+static BOOL remove_narrow(const char *path, enum link_target wanted, const char *name) {
     ANSI_STRING narrow;
     UNICODE_STRING wide;
     RtlInitAnsiString(&narrow, path);
     NTSTATUS status = RtlAnsiStringToUnicodeString(&wide, &narrow, TRUE);
     if (status != 0) return done(RtlNtStatusToDosError(status));
-    BOOL fine = wbuild_remove_directory_w(wide.Buffer);
+    BOOL fine = remove_path(wide.Buffer, wanted, name);
     RtlFreeUnicodeString(&wide);
     return fine;
+}
+
+BOOL WINAPI wbuild_remove_directory_w(const wchar_t *path) {
+    return remove_path(path, to_folder, "RemoveDirectoryW");
+}
+
+BOOL WINAPI wbuild_remove_directory_a(const char *path) {
+    return remove_narrow(path, to_folder, "RemoveDirectoryW");
+}
+
+BOOL WINAPI wbuild_delete_file_w(const wchar_t *path) {
+    return remove_path(path, to_file, "DeleteFileW");
+}
+
+BOOL WINAPI wbuild_delete_file_a(const char *path) {
+    return remove_narrow(path, to_file, "DeleteFileW");
+}
+
+/*
+ * A handle that was opened to delete a link itself would delete what the link leads to, later, when we are not asked any
+ * more. Better not to open it.
+ */
+HANDLE WINAPI wbuild_create_file(const wchar_t *path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security, DWORD disposition, DWORD flags,
+                                 HANDLE like) {
+    typedef HANDLE WINAPI create_file(const wchar_t *, DWORD, DWORD, SECURITY_ATTRIBUTES *, DWORD, DWORD, HANDLE);
+    static create_file *function;
+    if (function == NULL) function = (create_file *)original("CreateFileW");
+    BOOL means_link = (flags & FILE_FLAG_OPEN_REPARSE_POINT) || (flags & FILE_FLAG_DELETE_ON_CLOSE);
+    BOOL deletes = (access & (DELETE | GENERIC_ALL | MAXIMUM_ALLOWED)) || (flags & FILE_FLAG_DELETE_ON_CLOSE);
+    DWORD error = function == NULL ? ERROR_CALL_NOT_IMPLEMENTED : means_link && deletes && is_link(path) ? ERROR_NOT_SUPPORTED : 0;
+    if (error == 0) return function(path, access, share, security, disposition, flags, like);
+    done(error);
+    return INVALID_HANDLE_VALUE;
+}
+
+/* To move a link would move what it leads to. */
+BOOL WINAPI wbuild_move_file_ex(const wchar_t *from, const wchar_t *to, DWORD flags) {
+    BOOL(WINAPI *function)(const wchar_t *, const wchar_t *, DWORD) = (BOOL(WINAPI *)(const wchar_t *, const wchar_t *, DWORD))original("MoveFileExW");
+    if (function == NULL) return done(ERROR_CALL_NOT_IMPLEMENTED);
+    return is_link(from) ? done(ERROR_NOT_SUPPORTED) : function(from, to, flags);
+}
+
+BOOL WINAPI wbuild_move_file_with_progress(const wchar_t *from, const wchar_t *to, void *progress, void *context, DWORD flags) {
+    typedef BOOL WINAPI move_file(const wchar_t *, const wchar_t *, void *, void *, DWORD);
+    move_file *function = (move_file *)original("MoveFileWithProgressW");
+    if (function == NULL) return done(ERROR_CALL_NOT_IMPLEMENTED);
+    return is_link(from) ? done(ERROR_NOT_SUPPORTED) : function(from, to, progress, context, flags);
 }

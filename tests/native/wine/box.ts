@@ -1,4 +1,7 @@
-/** A C: of the host's Wine for the tests of native/wine, and one call that runs a Windows command in a container as steps do. */
+/**
+ * A C: of the host's Wine with our programs in it, and one call that runs a Windows command in a container as steps do. The
+ * same shape as a personality of builder/runtime/wine, without its care for images.
+ */
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -12,13 +15,14 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { startSandbox } from "../../../native/core/sandbox.ts";
 import type { Exit, Mount } from "../../../native/core/spec.ts";
-import { collect, noContainers } from "../core/box.ts";
+import { forwardExport, forwardedFunctions, hiddenCommands, hideBuiltin } from "../../../native/wine/patch.ts";
+import { noContainers } from "../core/box.ts";
 
-const top = new URL("../../..", import.meta.url).pathname;
-export const programs = join(top, "dist/wine");
+export const programs = fileURLToPath(new URL("../../../dist/wine", import.meta.url));
 const wine = {
   loader: "/usr/lib/wine/wine64",
   server: "/usr/lib/wine/wineserver64",
@@ -40,49 +44,58 @@ export interface WineHost {
   readonly root: string;
   /** The registry as Wine makes it, with no step's change. */
   readonly registry: string;
+  /** Host files over Wine's, by name. */
+  readonly instead: Readonly<Record<string, string>>;
   remove(): void;
 }
 
-export function makeWineHost(from?: string): WineHost {
-  const folder = from ?? mkdtempSync(join(tmpdir(), "wbuild-wine-"));
+const user = "ContainerAdministrator";
+
+/** Takes some seconds: Wine makes a prefix, which one start and stop in a container settles. */
+export async function makeWineHost(): Promise<WineHost> {
+  const folder = mkdtempSync(join(tmpdir(), "wbuild-wine-"));
   const [root, registry, prefix] = [join(folder, "root"), join(folder, "registry"), join(folder, "prefix")];
-  const host = { folder, root, registry, remove: () => rmSync(folder, { recursive: true, force: true }) };
-  if (from !== undefined && existsSync(registry)) return host;
+  makePrefix(prefix);
+  mkdirSync(registry);
+  for (const name of ["system.reg", "user.reg", "userdef.reg"]) {
+    writeFileSync(join(registry, name), quiet(readFileSync(join(prefix, name), "utf8")));
+  }
+  link(join(prefix, "drive_c/windows"), join(root, "Files/windows"));
+  rmSync(prefix, { recursive: true, force: true });
+  makeRoot(root);
+  const instead = ownFiles(folder, root);
+  const host = { folder, root, registry, instead, remove: () => rmSync(folder, { recursive: true }) };
+  const { wine: settled } = await runWindows(host, "cmd /C exit 0");
+  for (const name of readdirSync(registry)) cpSync(join(settled, name), join(registry, name));
+  return host;
+}
+
+function makePrefix(prefix: string): void {
   mkdirSync(prefix);
-  const environment = {
-    HOME: folder,
-    PATH: process.env.PATH,
-    WINEPREFIX: prefix,
-    WINEDEBUG: "-all",
+  const env = {
+    ...{ HOME: prefix, PATH: process.env.PATH, WINEPREFIX: prefix, WINEDEBUG: "-all" },
     WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=",
   };
-  execFileSync(wine.loader, ["wineboot", "-u"], { env: environment, stdio: "ignore" });
-  execFileSync(wine.server, ["-k"], { env: environment, stdio: "ignore" });
-  execFileSync(wine.server, ["-w"], { env: environment, stdio: "ignore" });
-  mkdirSync(registry);
-  for (const name of ["system.reg", "user.reg", "userdef.reg"]) cpSync(join(prefix, name), join(registry, name));
-  link(join(prefix, "drive_c/windows"), join(root, "Files/windows"));
-  mkdirSync(join(root, "Files/users/ContainerAdministrator"), { recursive: true });
-  rmSync(prefix, { recursive: true, force: true });
-  for (const path of [
-    "wine",
-    "wbuild",
-    "tmp",
-    "proc",
-    "sys",
-    "dev",
-    "usr/lib/wine",
-    "usr/lib64",
-    wine.libraries,
-    "usr/share/wine",
-  ])
-    mkdirSync(join(root, path), { recursive: true });
-  for (const name of ["lib", "lib64"]) symlinkSync(`usr/${name}`, join(root, name));
-  mkdirSync(join(root, "etc/fonts"), { recursive: true });
-  // Without one, fontconfig complains on the step's standard error.
-  writeFileSync(join(root, "etc/fonts/fonts.conf"), "<fontconfig/>\n");
-  writeFileSync(join(root, "etc/passwd"), "ContainerAdministrator:x:0:0::/Files/users/ContainerAdministrator:/\n");
-  return host;
+  for (const [program, argument] of [
+    [wine.loader, "wineboot"],
+    [wine.server, "-k"],
+    [wine.server, "-w"],
+  ] as const) {
+    execFileSync(program, [argument], { env, stdio: "ignore" });
+  }
+}
+
+/** Without what only costs time in a container (keyboards, mice, event logs), and what logging in makes. */
+function quiet(text: string): string {
+  const keys = text.split(/^(?=\[)/m);
+  return keys
+    .filter((key) => !/^\[(?:System\\\\CurrentControlSet\\\\Enum\\\\ROOT\\\\WINE|Volatile Environment)/i.test(key))
+    .map((key) =>
+      /^\[System\\\\CurrentControlSet\\\\Services\\\\(?:PlugPlay|Eventlog)\]/i.test(key)
+        ? key.replace('"Start"=dword:00000002', '"Start"=dword:00000003')
+        : key,
+    )
+    .join("");
 }
 
 /** The tree again, Wine's own programs as links to where containers have them. */
@@ -96,20 +109,59 @@ function link(from: string, to: string): void {
   }
 }
 
+function makeRoot(root: string): void {
+  for (const path of ["wine", "wbuild", "tmp", "proc", "sys", "dev", "etc", `Files/users/${user}`]) {
+    mkdirSync(join(root, path), { recursive: true });
+  }
+  for (const path of ["usr/lib/wine", "usr/lib64", wine.libraries, "usr/share/wine"]) {
+    mkdirSync(join(root, path), { recursive: true });
+  }
+  for (const name of ["lib", "lib64"]) symlinkSync(`usr/${name}`, join(root, name));
+  writeFileSync(join(root, "etc/passwd"), `${user}:x:0:0::/Files/users/${user}:/\n`);
+}
+
+/** Our programs into system32, where Wine has none of that name; the others, and what is patched, by name. */
+function ownFiles(folder: string, root: string): Record<string, string> {
+  const instead: Record<string, string> = {};
+  for (const name of readdirSync(programs)) {
+    if (name === "session" || name === "run.exe") continue;
+    if (existsSync(join(builtins, name))) instead[name] = join(programs, name);
+    else cpSync(join(programs, name), join(root, "Files/windows/system32", name));
+  }
+  const patch = (name: string, changes: readonly ((file: Uint8Array) => Uint8Array)[]) => {
+    instead[name] = join(folder, name);
+    const original: Uint8Array = readFileSync(join(builtins, name));
+    writeFileSync(
+      join(folder, name),
+      changes.reduce((file, change) => change(file), original),
+    );
+  };
+  patch(
+    "kernelbase.dll",
+    forwardedFunctions.map((name) => (file) => forwardExport(file, name, `wbuildlnk.${name}`)),
+  );
+  patch(
+    "cmd.exe",
+    hiddenCommands.map((name) => (file) => hideBuiltin(file, name)),
+  );
+  return instead;
+}
+
 export interface Options {
   readonly cwd?: string;
   /** NAME=value. */
   readonly env?: readonly string[];
-  /** Host files into C:, before the step. */
+  /** Files of C:, from before the step. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
-  /** Host files over Wine's, by name. */
-  readonly instead?: Readonly<Record<string, string>>;
-  /** More of the Linux side's environment. */
-  readonly linux?: Readonly<Record<string, string>>;
-  readonly tty?: boolean;
+  /** Registry text (Wine's) behind system.reg. */
+  readonly registry?: string;
+  /** The session's program, as the host has it; and more for its environment. */
   readonly session?: string;
-  /** Called when the step has been started. */
-  readonly during?: (signal: (name: NodeJS.Signals) => void) => void;
+  readonly sessionEnv?: Readonly<Record<string, string>>;
+  readonly security?: "default" | "insecure";
+  readonly hostname?: string;
+  /** Called for each piece of output. */
+  readonly said?: (text: string, signal: (name: NodeJS.Signals) => void) => void | Promise<void>;
 }
 
 export interface Ended {
@@ -119,91 +171,100 @@ export interface Ended {
   /** /wine/result, parsed; undefined when there is none. */
   readonly result: unknown;
   readonly journal: string;
-  /** What the step changed: the upper folder. */
+  /** Host paths: what the step changed in C:, and /wine. */
   readonly upper: string;
   readonly wine: string;
-  readonly milliseconds: number;
 }
 
-function utf16(text: string): Buffer {
-  return Buffer.from(text, "utf16le");
+const utf16 = (text: string) => Buffer.from(text, "utf16le");
+
+function makeChannel(host: WineHost, channel: string, command: string, options: Options): void {
+  mkdirSync(join(channel, "dosdevices"), { recursive: true });
+  for (const name of readdirSync(host.registry)) cpSync(join(host.registry, name), join(channel, name));
+  if (options.registry) writeFileSync(join(channel, "system.reg"), `\n${options.registry}\n`, { flag: "a" });
+  writeFileSync(join(channel, ".update-timestamp"), "disable\n");
+  symlinkSync("/Files", join(channel, "dosdevices/c:"));
+  writeFileSync(join(channel, "command"), utf16(command));
+  writeFileSync(join(channel, "cwd"), utf16(options.cwd ?? "C:\\"));
+  writeFileSync(join(channel, "env"), utf16((options.env ?? []).map((line) => `${line}\0`).join("")));
+}
+
+function bind(source: string, target: string, readonly = true): Mount {
+  return { kind: "bind", source, target, readonly };
 }
 
 /** Runs one Windows command line in a container of its own. */
 export async function runWindows(host: WineHost, command: string, options: Options = {}): Promise<Ended> {
   const place = mkdtempSync(join(host.folder, "step-"));
   const [upper, work, channel] = [join(place, "upper"), join(place, "work"), join(place, "wine")];
-  for (const folder of [upper, work, join(channel, "dosdevices")]) mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(host.registry)) cpSync(join(host.registry, name), join(channel, name));
-  writeFileSync(join(channel, ".update-timestamp"), "disable\n");
-  symlinkSync("/Files", join(channel, "dosdevices/c:"));
-  writeFileSync(join(channel, "command"), utf16(command));
-  writeFileSync(join(channel, "cwd"), utf16(options.cwd ?? "C:\\"));
-  writeFileSync(join(channel, "env"), utf16((options.env ?? []).map((line) => `${line}\0`).join("")));
+  for (const folder of [join(upper, "Files"), work]) mkdirSync(folder, { recursive: true });
+  makeChannel(host, channel, command, options);
   for (const [path, content] of Object.entries(options.files ?? {})) {
     mkdirSync(dirname(join(upper, "Files", path)), { recursive: true });
     writeFileSync(join(upper, "Files", path), content);
   }
-  const bind = (source: string, target: string, readonly = true): Mount => ({ kind: "bind", source, target, readonly });
-  const began = performance.now();
-  await using running = await startSandbox(
+  const running = await startSandbox(
     {
       root: { lower: [host.root], upper, work },
       mounts: [
-        bind(wine.libraries, wine.libraries),
-        bind("/usr/lib64", "/usr/lib64"),
+        // The locale makes Wine take names of files for UTF-8; without its folder it would be ASCII.
+        ...["/usr/lib64", "/usr/lib/wine", "/usr/lib/locale", "/usr/share/wine", wine.libraries].map((path) =>
+          bind(path, path),
+        ),
+        // Without fonts to look for, programs start faster, and nothing complains of their configuration.
         bind("/dev/null", join(wine.libraries, "libfontconfig.so.1")),
-        bind("/usr/lib/wine", "/usr/lib/wine"),
-        bind("/usr/share/wine", "/usr/share/wine"),
-        ...Object.entries(options.instead ?? {}).map(([name, file]) => bind(file, join(builtins, name))),
+        ...Object.entries(host.instead).map(([name, file]) => bind(file, join(builtins, name))),
         bind(programs, "/wbuild"),
+        ...(options.session ? [bind(options.session, "/wbuild/session")] : []),
         bind(channel, "/wine", false),
         { kind: "tmpfs", target: "/tmp", readonly: false },
       ],
       process: {
-        argv: [options.session ?? "/wbuild/session", wine.server, wine.loader, "/wbuild/run.exe"],
+        argv: ["/wbuild/session", wine.server, wine.loader, "/wbuild/run.exe"],
         env: {
-          WINEPREFIX: "/wine",
-          WINEDEBUG: process.env.BOX_WINEDEBUG ?? "-all",
+          ...{ WINEPREFIX: "/wine", WINEDEBUG: "-all", LC_ALL: "C.UTF-8" },
           WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=",
-          ...options.linux,
+          ...options.sessionEnv,
         },
-        cwd: "/",
-        uid: 0,
-        gid: 0,
-        groups: [],
-        tty: options.tty === true,
-        stdin: "null",
-        output: "pipe",
+        ...{ cwd: "/", uid: 0, gid: 0, groups: [], tty: false, stdin: "null", output: "pipe" },
       },
-      hostname: "boxy",
+      hostname: options.hostname ?? "boxy",
       network: "none",
       extraHosts: [],
       limits: { shmBytes: 64 << 20, ulimits: {} },
-      security: "default",
+      security: options.security ?? "default",
     },
     () => {},
   );
-  options.during?.((name) => running.signal(name));
-  const output = await collect(running);
+  await using _ = running;
+  const text = { stdout: "", stderr: "" };
+  for await (const { stream, bytes } of running.output) {
+    text[stream] += Buffer.from(bytes).toString();
+    await options.said?.(Buffer.from(bytes).toString(), (name) => running.signal(name));
+  }
   const exit = await running.exited;
   const read = (name: string) => (existsSync(join(channel, name)) ? readFileSync(join(channel, name), "utf8") : "");
-  const result = read("result");
+  const [result, journal] = [read("result"), read("journal")];
   return {
-    exit,
-    ...output,
-    result: result === "" ? undefined : JSON.parse(result),
-    journal: read("journal"),
-    upper: join(upper, "Files"),
-    wine: channel,
-    milliseconds: performance.now() - began,
+    ...{ exit, stdout: text.stdout.replaceAll("\r\n", "\n"), stderr: text.stderr.replaceAll("\r\n", "\n"), journal },
+    ...{ result: result === "" ? undefined : JSON.parse(result), upper: join(upper, "Files"), wine: channel },
   };
 }
 
-/** Compiles a test program; gives its bytes. */
-export function compileProgram(host: WineHost, name: string, ...flags: string[]): Buffer {
-  const output = join(host.folder, `${basename(name, ".c")}.exe`);
-  const source = new URL(`programs/${name}`, import.meta.url).pathname;
-  execFileSync(compiler, ["-municode", "-Wall", "-Wextra", "-Werror", "-O1", "-s", source, "-o", output, ...flags]);
+/** Compiles programs/NAME.c; gives its bytes. */
+export function compileProgram(host: WineHost, name: string, ...flags: readonly string[]): Buffer {
+  const output = join(mkdtempSync(join(host.folder, "compiled-")), "program.exe");
+  const source = fileURLToPath(new URL(`programs/${name}.c`, import.meta.url));
+  const strict = ["-municode", "-Wall", "-Wextra", "-Werror", "-O1", "-s"];
+  execFileSync(compiler, [...strict, source, "-o", output, ...flags, "-lntdll"]);
+  return readFileSync(output);
+}
+
+/** The same as a DLL, with the import library that its users link with beside it (`name.dll.a`). */
+export function compileDll(host: WineHost, source: string, name: string, ...flags: readonly string[]): Buffer {
+  const output = join(host.folder, name);
+  const path = fileURLToPath(new URL(`programs/${source}.c`, import.meta.url));
+  const library = `-Wl,--out-implib,${output}.a`;
+  execFileSync(compiler, ["-shared", "-Wall", "-Werror", "-O1", "-s", path, "-o", output, ...flags, library]);
   return readFileSync(output);
 }

@@ -11,7 +11,7 @@ import { type OwnChanges, ownChanges, subkeyPairs } from "./same.ts";
 import { hiveOf, KeyTree } from "./tree.ts";
 
 /**
- * The delta of windows-layers.md 4.5: mergeHives([before, delta]) is `after` in keys and the case of their names, values,
+ * The delta of docs/formats/hive.md: mergeHives([before, delta]) is `after` in keys and the case of their names, values,
  * types, bytes, classes, descriptors and links. Last-write times, user flags and flags other than the link's are carried
  * (a key that was there keeps its flags) and never make a change.
  *

@@ -15,7 +15,7 @@ interface Node {
 }
 
 /**
- * The merged view of hives, the base first (windows-layers.md 4.4): a plain hive, in which every key is "merge" and no
+ * The merged view of hives, the base first (docs/formats/hive.md): a plain hive, in which every key is "merge" and no
  * value a tombstone. Names are spelled as the highest hive that has them spells them. The inherit-class bit looks for a
  * class within what the key's own data is made of, so not below a key that supersedes. A descriptor that a higher node
  * leaves out (Wine's text has none) comes from below. A base without anything above comes back as it is.

@@ -21,7 +21,7 @@ export function registryPath(path: string): readonly string[] {
   return first === "" ? [] : [hiveKeys[first.toUpperCase()] ?? first, ...rest];
 }
 
-/** Where files of these names are found in the registry (windows-layers.md 5). */
+/** Where files of these names are found in the registry. */
 const places: Readonly<Record<string, string>> = {
   software: "HKEY_LOCAL_MACHINE\\SOFTWARE",
   system: "HKEY_LOCAL_MACHINE\\SYSTEM",

@@ -1,5 +1,5 @@
 /**
- * Wine's registry files, "WINE REGISTRY Version 2" (windows-layers.md 6.7), read and written. A RUN step waits for both with
+ * Wine's registry files, "WINE REGISTRY Version 2" , read and written. A RUN step waits for both with
  * hundreds of thousands of keys: reading finds the keys, and leaves their lines until somebody asks.
  */
 

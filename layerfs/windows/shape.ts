@@ -50,9 +50,10 @@ export function changesNoFile(layer: readonly Change[]): boolean {
  */
 export async function shapeLayer(input: ShapeInput): Promise<Change[]> {
   const drive = draftOf(kept(input), upcase);
-  const out = input.origin === "base" ? [] : hives(input);
   const lower = await input.below.stat(driveFolder);
-  out.push({ kind: "set", entry: lower ?? madeFolder(driveFolder, input) });
+  const files: Change = { kind: "set", entry: lower ?? madeFolder(driveFolder, input) };
+  // Both top folders before what is in them: importers take the layer's shape from its first entries.
+  const out = input.origin === "base" ? [files] : [madeHives(input), files, ...deltas(input)];
   const shape = new Shape(input, drive);
   await shape.children(drive, driveFolder, lower, false, out);
   return orderLinks(out, input.below);
@@ -71,8 +72,12 @@ function kept({ changes, origin, onDropped }: ShapeInput): Change[] {
   return out;
 }
 
-function hives(input: ShapeInput): Change[] {
-  const out: Change[] = [{ kind: "set", entry: madeFolder(hivesFolder, input) }];
+function madeHives(input: ShapeInput): Change {
+  return { kind: "set", entry: madeFolder(hivesFolder, input) };
+}
+
+function deltas(input: ShapeInput): Change[] {
+  const out: Change[] = [];
   for (const name of deltaNames) {
     const bytes = input.deltas?.get(name) ?? emptyDelta();
     const entry = freshMetadata(

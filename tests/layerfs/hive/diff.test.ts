@@ -1,4 +1,4 @@
-/** The differencing hive between two hives (windows-layers.md 4.5). */
+/** The differencing hive between two hives. */
 import test from "ava";
 import fc from "fast-check";
 import { diffHives, isEmptyDelta } from "../../../layerfs/hive/diff.ts";

@@ -1,4 +1,4 @@
-/** The merged view of stacked hives (windows-layers.md 4.4). */
+/** The merged view of stacked hives. */
 import test from "ava";
 import fc from "fast-check";
 import type { Hive, HiveKey, LayerSemantics } from "../../../layerfs/hive/key.ts";

@@ -1,5 +1,5 @@
 /**
- * The merged view once more, from windows-layers.md 4.4 and 4.2 alone: every path of every hive is written down, and for
+ * The merged view once more, from the rules in docs/formats/hive.md alone: every path of every hive is written down, and for
  * each the nodes that count are picked. Slow on purpose, and without a line of the product's merger.
  */
 import type { Hive, HiveKey, HiveValue } from "../../../layerfs/hive/key.ts";

@@ -1,4 +1,4 @@
-/** Wine's registry files (windows-layers.md 6.7): without loss in both directions. */
+/** Wine's registry files: without loss in both directions. */
 import test from "ava";
 import fc from "fast-check";
 import { diffHives } from "../../../layerfs/hive/diff.ts";

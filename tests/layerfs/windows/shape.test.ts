@@ -61,7 +61,7 @@ test("Hives with five deltas and Files come first, also when nothing else change
   const given = Buffer.from("delta of software");
   const layer = await shape([], { deltas: new Map([["Software", given]]) });
   const paths = layer.map((one) => (one.kind === "set" ? one.entry.path : one.path));
-  t.deepEqual(paths, ["Hives", ...deltaNames.map((name) => `Hives/${name}_Delta`), "Files"]);
+  t.deepEqual(paths, ["Hives", "Files", ...deltaNames.map((name) => `Hives/${name}_Delta`)]);
   t.deepEqual(entryAt(layer, "Hives/Software_Delta").content, { kind: "bytes", bytes: given });
   t.deepEqual(entryAt(layer, "Hives/Sam_Delta").content, { kind: "bytes", bytes: emptyDelta() });
   t.true(changesNoFile(layer));

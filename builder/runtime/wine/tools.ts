@@ -5,6 +5,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Mount } from "../../../native/core/spec.ts";
+import { topmost } from "./layer-files.ts";
 
 /** A folder a tool, called as the tool is. */
 export function toolsFolder(home: string): string {
@@ -25,9 +26,14 @@ export interface ToolMounts {
   readonly path: readonly string[];
 }
 
-/** For every step of a Windows image. `home` is $WBUILD_HOME. */
-export async function toolMounts(home: string): Promise<ToolMounts> {
-  const names = toolNames(home);
+/**
+ * For a step on these unpacked layers (bottom first). `home` is $WBUILD_HOME. A PowerShell that the image brings stays
+ * what it is: ours would hide it.
+ */
+export async function toolMounts(home: string, folders: readonly string[] = []): Promise<ToolMounts> {
+  const isHidden = (name: string) =>
+    name === "powershell" && topmost(folders, `Files/${toolPlace(name)}/pwsh.exe`) !== undefined;
+  const names = toolNames(home).filter((name) => !isHidden(name));
   return {
     mounts: names.map((name) => ({
       kind: "bind",

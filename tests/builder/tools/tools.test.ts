@@ -130,6 +130,17 @@ test("sources and names that cannot be", async (t) => {
   t.false(existsSync(join(home, "tools/x")));
 });
 
+test("a PowerShell of the image is not hidden by ours, other tools are there", async (t) => {
+  const [home, source, image] = [scratch(t), scratch(t), scratch(t)];
+  writeFileSync(join(source, "pwsh.exe"), "ours");
+  await addTool(home, "powershell", source);
+  await addTool(home, "other", source);
+  mkdirSync(join(image, "Files/program files/powershell/7"), { recursive: true });
+  t.is((await toolMounts(home, [image])).mounts.length, 2);
+  writeFileSync(join(image, "Files/program files/powershell/7/PWSH.EXE"), "the image's");
+  t.deepEqual((await toolMounts(home, [image])).path, ["C:\\Tools\\other"]);
+});
+
 test("no tools: nothing is mounted", async (t) => {
   t.deepEqual(await toolMounts(join(scratch(t), "none")), { mounts: [], path: [] });
 });

@@ -92,6 +92,8 @@ export function wineSurroundings(wine: Wine): { mounts: Mount[]; links: [path: s
     if (!isLinked(path) && isFolder(path)) folders.add(path);
   }
   for (const path of [wine.windows, wine.unix].map(dirname).concat(wine.data)) folders.add(path);
+  // glibc reads C.UTF-8 from a folder. Without it Wine takes names of files for ASCII and cannot make any other.
+  for (const path of ["/usr/lib/locale/C.utf8", "/usr/lib/locale/C.UTF-8"]) if (isFolder(path)) folders.add(path);
   // All of /usr/bin is more than Wine needs to see of its host: the two programs are bound alone.
   const files = new Set([wine.loader, wine.server]);
   const paths = [...folders, ...files];

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isWbuildError } from "../../../native/error.ts";
-import { forwardExport, hideBuiltin } from "../../../native/wine/patch.ts";
+import { forwardExport, forwardedFunctions, hiddenCommands, hideBuiltin } from "../../../native/wine/patch.ts";
 import type { Wine } from "./find-wine.ts";
 
 interface Patch {
@@ -15,7 +15,7 @@ interface Patch {
 }
 
 /** Functions of kernelbase that do something else than on Windows: symbolic links are not made, folders' links followed. */
-const forwarded = ["CreateSymbolicLinkW", "RemoveDirectoryA", "RemoveDirectoryW"].map(
+const forwarded = forwardedFunctions.map(
   (name): Patch => ({
     file: "kernelbase.dll",
     what: `the function ${name}`,
@@ -24,7 +24,7 @@ const forwarded = ["CreateSymbolicLinkW", "RemoveDirectoryA", "RemoveDirectoryW"
   }),
 );
 
-const hidden = ["MKLINK", "RMDIR", "RD"].map(
+const hidden = hiddenCommands.map(
   (name): Patch => ({
     file: "cmd.exe",
     what: `the command ${name.toLowerCase()} of cmd`,

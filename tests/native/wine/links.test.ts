@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test from "ava";
 import { compileProgram, makeWineHost, noWine, runWindows, type WineHost } from "./box.ts";
 
-const run = noWine === undefined ? test : test.skip;
+const run = noWine === undefined ? test.serial : test.serial.skip;
 const title = (text: string) => (noWine === undefined ? text : `${text} (${noWine})`);
 let host: WineHost;
 let files: Record<string, Uint8Array | string>;
@@ -59,7 +59,7 @@ const links: readonly LinkRow[] = [
   },
 ];
 for (const { command, says, path, holds, journal } of links) {
-  run.serial(title(`${command}: a link for this step, and a line for the layer`), async (t) => {
+  run(title(`${command}: a link for this step, and a line for the layer`), async (t) => {
     const ended = await shell(command);
     t.deepEqual([ended.lines, ended.errors, ended.result], [[says], [], { exit: 0 }]);
     t.is(readlinkSync(join(ended.upper, path)), holds);
@@ -78,13 +78,13 @@ const refusals: readonly (readonly [command: string, error: string])[] = [
   ["mklink /X l t", "The syntax of the command is incorrect."],
 ];
 for (const [command, error] of refusals) {
-  run.serial(title(`${command}: ${error}`), async (t) => {
+  run(title(`${command}: ${error}`), async (t) => {
     const ended = await shell(command);
     t.deepEqual([ended.errors, ended.result, ended.journal], [[error], { exit: 1 }, ""]);
   });
 }
 
-run.serial(title("programs follow links, and removing one leaves what it leads to"), async (t) => {
+run(title("programs follow links, and removing one leaves what it leads to"), async (t) => {
   const { lines, errors, upper, result } = await shell(
     ...["mklink /J j d >nul", "mklink f2 d\\f >nul", "mkdir t2 & mklink /D t2\\l C:\\d >nul", "type j\\f", "type f2"],
     ...[
@@ -106,7 +106,7 @@ run.serial(title("programs follow links, and removing one leaves what it leads t
   t.is(readFileSync(join(upper, "d/f"), "utf8"), "content\r\n");
 });
 
-run.serial(title("what Wine would do to a link's target is refused: moving, deleting by a handle"), async (t) => {
+run(title("what Wine would do to a link's target is refused: moving, deleting by a handle"), async (t) => {
   const { errors, lines, upper } = await shell(
     "mklink l d\\f >nul",
     "move l m",
@@ -118,37 +118,34 @@ run.serial(title("what Wine would do to a link's target is refused: moving, dele
   t.is(readFileSync(join(upper, "d/f"), "utf8"), "content\r\n");
 });
 
-run.serial(title("a hard link is one file with two names"), async (t) => {
+run(title("a hard link is one file with two names"), async (t) => {
   const { lines, upper, journal } = await shell("mklink /H h d\\f");
   t.deepEqual(lines, [made("Hardlink", "h", "d\\f")]);
   t.is(lstatSync(join(upper, "h")).ino, lstatSync(join(upper, "d/f")).ino);
   t.is(journal, "");
 });
 
-run.serial(
-  title("CreateSymbolicLink: flags and errors as Windows has them; other ways to links fail loudly"),
-  async (t) => {
-    const { lines, upper, journal } = await shell(
-      ...[
-        "C:\\t\\links.exe link 0 C:\\l d\\f",
-        "C:\\t\\links.exe link 3 \\\\?\\C:\\m C:\\d",
-        "C:\\t\\links.exe link 8 C:\\n d",
-      ],
-      ...[
-        "C:\\t\\links.exe link 0 C:\\l d",
-        "C:\\t\\links.exe link 0 C:\\q\\l d",
-        "C:\\t\\links.exe link 0 \\\\?\\unix\\wine\\l d",
-      ],
-      ...["mkdir y & C:\\t\\links.exe junction C:\\y"],
-    );
-    t.deepEqual(lines.slice(0, 6), ["0", "0", "87", "183", "3", "5"]);
-    t.not(lines[6], "0");
-    t.is(readlinkSync(join(upper, "m")), "d");
-    t.is(journal, "link\tfile\tC:\\l\td\\f\nlink\tdirectory\tC:\\m\tC:\\d\n");
-  },
-);
+run(title("CreateSymbolicLink: flags and errors as Windows has them; other ways to links fail loudly"), async (t) => {
+  const { lines, upper, journal } = await shell(
+    ...[
+      "C:\\t\\links.exe link 0 C:\\l d\\f",
+      "C:\\t\\links.exe link 3 \\\\?\\C:\\m C:\\d",
+      "C:\\t\\links.exe link 8 C:\\n d",
+    ],
+    ...[
+      "C:\\t\\links.exe link 0 C:\\l d",
+      "C:\\t\\links.exe link 0 C:\\q\\l d",
+      "C:\\t\\links.exe link 0 \\\\?\\unix\\wine\\l d",
+    ],
+    ...["mkdir y & C:\\t\\links.exe junction C:\\y"],
+  );
+  t.deepEqual(lines.slice(0, 6), ["0", "0", "87", "183", "3", "5"]);
+  t.not(lines[6], "0");
+  t.is(readlinkSync(join(upper, "m")), "d");
+  t.is(journal, "link\tfile\tC:\\l\td\\f\nlink\tdirectory\tC:\\m\tC:\\d\n");
+});
 
-run.serial(title("names of any script go to the journal whole, separators escaped"), async (t) => {
+run(title("names of any script go to the journal whole, separators escaped"), async (t) => {
   // Not through a shell, which would take the signs for variables.
   const { journal, upper } = await runWindows(host, 'mklink "日本 é" "100%%~x"', { files });
   t.is(journal, "link\tfile\tC:\\日本 é\t100%25%25~x\n");
@@ -202,7 +199,7 @@ const access: readonly AccessRow[] = [
   },
 ];
 for (const { command, journal, says } of access) {
-  run.serial(title(command), async (t) => {
+  run(title(command), async (t) => {
     const ended = await shell(command);
     const lines = ended.journal.split("\n").slice(0, -1).sort();
     t.deepEqual(lines, journal.map((line) => journalLine(line)).sort());
@@ -237,20 +234,20 @@ const faults: readonly (readonly [command: string, exit: number, error: RegExp])
   ["pwsh -v", 1, /wbuild tools add powershell/],
 ];
 for (const [command, exit, error] of faults) {
-  run.serial(title(`${command}: fails with ${exit}`), async (t) => {
+  run(title(`${command}: fails with ${exit}`), async (t) => {
     const ended = await shell(command);
     t.deepEqual([ended.result, ended.journal], [{ exit }, ""]);
     t.regex(ended.stderr, error);
   });
 }
 
-run.serial(title("takeown: the user, the administrators, trees"), async (t) => {
+run(title("takeown: the user, the administrators, trees"), async (t) => {
   const { journal, lines } = await shell("takeown /f d /r /d y", "takeown /F C:\\d\\f /A");
   t.deepEqual(journal, "owner\tC:\\d\ttree\tContainerAdministrator\nowner\tC:\\d\\f\tone\tS-1-5-32-544\n");
   t.is(lines.filter((line) => line.startsWith("SUCCESS:")).length, 5);
 });
 
-run.serial(title("a PowerShell 7 that is there runs with the same arguments, and its code comes back"), async (t) => {
+run(title("a PowerShell 7 that is there runs with the same arguments, and its code comes back"), async (t) => {
   const pwsh = compileProgram(host, "argv");
   const all = { ...files, "Program Files/PowerShell/7/pwsh.exe": pwsh, "own/pwsh.exe": compileProgram(host, "end") };
   const said = async (command: string, env: string[] = []) =>

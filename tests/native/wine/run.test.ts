@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test from "ava";
 import { compileDll, compileProgram, type Ended, makeWineHost, noWine, runWindows, type WineHost } from "./box.ts";
 
-const run = noWine === undefined ? test : test.skip;
+const run = noWine === undefined ? test.serial : test.serial.skip;
 const title = (text: string) => (noWine === undefined ? text : `${text} (${noWine})`);
 let host: WineHost;
 let files: Record<string, Uint8Array>;
@@ -28,7 +28,7 @@ const lines: readonly (readonly [command: string, ...argv: string[]])[] = [
   ["C:\\t\\argv.exe  %PATH%\t^& | é 日本 😀", "%PATH%", "^&", "|", "é", "日本", "😀"],
 ];
 for (const [command, ...argv] of lines) {
-  run.serial(title(`the command line arrives as it is: ${command}`), async (t) => {
+  run(title(`the command line arrives as it is: ${command}`), async (t) => {
     const { stdout, result } = await runWindows(host, command, { files });
     const expected = argv.length === 1 && argv[0] === "" ? [] : argv;
     t.deepEqual(
@@ -92,7 +92,7 @@ const rows: readonly Row[] = [
   ["nor hides one of that name", "run.exe", { result: { exit: 0 } }, { cwd: "C:\\t\\own" }],
 ];
 for (const [name, command, expected, options] of rows) {
-  run.serial(title(name), async (t) => {
+  run(title(name), async (t) => {
     const more = { "t/own/run.exe": files["t/end.exe"] as Uint8Array };
     const ended = await runWindows(host, command, { ...options, files: { ...files, ...more, ...options?.files } });
     t.like(ended, expected);
@@ -100,7 +100,7 @@ for (const [name, command, expected, options] of rows) {
   });
 }
 
-run.serial(title("a missing DLL is named, with who needs it, however deep"), async (t) => {
+run(title("a missing DLL is named, with who needs it, however deep"), async (t) => {
   const second = compileDll(host, "needs", "second.dll", "-DSECOND");
   const first = compileDll(host, "needs", "first.dll", "-DFIRST", join(host.folder, "second.dll.a"));
   const app = compileProgram(host, "needs", join(host.folder, "first.dll.a"));
@@ -114,17 +114,17 @@ run.serial(title("a missing DLL is named, with who needs it, however deep"), asy
   t.deepEqual(await at('cmd /C "exit -1073741515"', {}), { exit: 0xc0000135, missing: [] });
 });
 
-run.serial(title("what the machine says of itself fits together"), async (t) => {
+run(title("what the machine says of itself fits together"), async (t) => {
   const { stdout } = await runWindows(host, "C:\\t\\version.exe", { files, hostname: "build-7.example.org" });
   const expected = ["versions agree: 1", "build agrees: 1", "processors agree: 1", "SSE2: 1", "name: BUILD-7"];
   t.is(stdout, [...expected, "drives: 4", "volume: 1 NTFS", "clock runs: 1", ""].join("\n"));
 });
 
-run.serial(title("the service manager answers the first program"), async (t) => {
+run(title("the service manager answers the first program"), async (t) => {
   t.is((await runWindows(host, "C:\\t\\services.exe", { files })).stdout, "manager, service\n");
 });
 
-run.serial(title("ProcessPrng is there"), async (t) => {
+run(title("ProcessPrng is there"), async (t) => {
   t.is((await runWindows(host, "C:\\t\\random.exe", { files })).stdout, "random\n");
 });
 
@@ -140,7 +140,7 @@ function difference(before: string, after: string): { added: string[]; gone: str
   return { added: [...now].filter((key) => !old.has(key)), gone: [...old].filter((key) => !now.has(key)) };
 }
 
-run.serial(title("a start runs nothing of RunOnce, RunServices or pending renames, and saves nothing"), async (t) => {
+run(title("a start runs nothing of RunOnce, RunServices or pending renames, and saves nothing"), async (t) => {
   const current = "[Software\\\\Microsoft\\\\Windows\\\\CurrentVersion";
   const keys = [
     `${current}\\\\RunOnce]\n"a"="cmd /c echo 1>C:\\\\ran"`,
@@ -168,13 +168,13 @@ run.serial(title("a start runs nothing of RunOnce, RunServices or pending rename
   t.deepEqual(changes("user.reg"), { added: [], gone: [] });
 });
 
-run.serial(title("what a program changes is saved, however short it ran"), async (t) => {
+run(title("what a program changes is saved, however short it ran"), async (t) => {
   const { wine, exit } = await runWindows(host, 'reg add HKLM\\Software\\A /v "b c" /d é /f', {});
   t.deepEqual(exit, { code: 0 });
   t.regex(readFileSync(join(wine, "system.reg"), "utf8"), /^\[Software\\\\A\][^[]*^"b c"="\\xe9"$/m);
 });
 
-run.serial(title("what a program leaves running ends with it"), async (t) => {
+run(title("what a program leaves running ends with it"), async (t) => {
   const { result, exit, stdout, stderr } = await runWindows(
     host,
     "cmd /S /C start /b C:\\t\\objects.exe make x & echo done",
@@ -187,7 +187,7 @@ run.serial(title("what a program leaves running ends with it"), async (t) => {
   t.is(stderr, "");
 });
 
-run.serial(title("two containers share no kernel objects"), async (t) => {
+run(title("two containers share no kernel objects"), async (t) => {
   let seen: Ended | undefined;
   const first = await runWindows(host, "C:\\t\\objects.exe make wbuildtest", {
     files,
@@ -201,7 +201,7 @@ run.serial(title("two containers share no kernel objects"), async (t) => {
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  run.serial(title(`${signal} ends the programs, and the registry is still written`), async (t) => {
+  run(title(`${signal} ends the programs, and the registry is still written`), async (t) => {
     const command = "cmd /S /C reg add HKLM\\Software\\Told /f & C:\\t\\objects.exe make y";
     const { exit, result, wine } = await runWindows(host, command, {
       files,

@@ -8,6 +8,7 @@ import { isWbuildError, WbuildError } from "../../../native/error.ts";
 import { type Note, readJournal } from "./journal.ts";
 import type { RegistryTexts } from "./registry/changes.ts";
 import type { ImageRegistry } from "./registry/image-hives.ts";
+import type { SessionOptions } from "./registry/session-settings.ts";
 import { sessionTrees } from "./registry/session-trees.ts";
 
 /** Host paths of Wine's own registry texts. */
@@ -23,19 +24,17 @@ export interface SessionProcess {
   /** `C:\app`. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** What the version functions of Windows say: `10.0.20348.2700`. */
-  readonly osVersion?: string;
   /** Folders in front of PATH, as Windows spells them. */
   readonly path: readonly string[];
 }
 
 const names = ["system", "user", "userdef"] as const;
 
-/** The registry that a step begins with, as Wine's texts; `programs` as sessionTrees takes them. */
-export function sessionTexts(wine: WineRegistry, image: ImageRegistry, programs: readonly string[]): RegistryTexts {
+/** The registry that a step begins with, as Wine's texts. */
+export function sessionTexts(wine: WineRegistry, image: ImageRegistry, options: SessionOptions): RegistryTexts {
   const [system, user, userdef] = names.map((name) => readWineText(readFileSync(wine[name])));
   if (!system || !user || !userdef) throw new TypeError("three texts are read");
-  const trees = sessionTrees({ machine: system, user, userdef }, image, programs);
+  const trees = sessionTrees({ machine: system, user, userdef }, image, options);
   const text = (tree: Hive, like: WineText) =>
     Buffer.from(writeWineText(tree, { arch: system.arch ?? "win64", relativeTo: like.relativeTo }));
   return {
@@ -53,13 +52,15 @@ export function writeSession(prefix: string, texts: RegistryTexts, process: Sess
   mkdirSync(join(prefix, "dosdevices"));
   symlinkSync("/Files", join(prefix, "dosdevices/c:"));
   const utf16 = (text: string) => Buffer.from(text, "utf16le");
+  // Where no variable of the image says PATH, the registry does, and Wine puts WINEPATH in front of it.
+  const path = process.path.map((folder) => `${folder};`).join("");
   writeFileSync(join(prefix, "command"), utf16(process.commandLine));
   writeFileSync(join(prefix, "cwd"), utf16(process.cwd));
   writeFileSync(
     join(prefix, "env"),
     utf16(
       Object.entries(process.env)
-        .map(([name, value]) => `${name}=${value}\0`)
+        .map(([name, value]) => `${name}=${/^path$/i.test(name) ? path : ""}${value}\0`)
         .join(""),
     ),
   );

@@ -105,9 +105,10 @@ async function prepare(
     });
   }
   const account = accountOf(process.user);
-  const [personality, tools] = await Promise.all([ensurePersonality(home, { warn }), toolMounts(home)]);
+  const [personality, tools] = await Promise.all([ensurePersonality(home, { warn }), toolMounts(home, on.folders)]);
   const files = registryFiles(on.folders, account);
-  const stamp = `${personality.root} ${registryStamp(files)}`;
+  const { osVersion } = on;
+  const stamp = `${personality.root} ${osVersion} ${registryStamp(files)}`;
   let opened: ImageRegistry | undefined;
   const image = () => (opened ??= openRegistry(files, warn));
   const made = (name: string) => {
@@ -119,13 +120,12 @@ async function prepare(
   const own = [profileFolder(profile, account.name), personality.root];
   const commandLine = process.commandLine ?? commandLineOf(process.argv);
   const before = keptTexts(join(home, "wine/sessions"), stamp, () =>
-    sessionTexts(personality.registry, image(), builtinPrograms(personality.root)),
+    sessionTexts(personality.registry, image(), { programs: builtinPrograms(personality.root), osVersion }),
   );
   writeSession(prefix, before, {
     commandLine,
     cwd: process.cwd,
     env: process.env,
-    ...(on.osVersion === undefined ? {} : { osVersion: on.osVersion }),
     path: tools.path,
   });
   const passwd = join(scratch, "passwd");
@@ -140,10 +140,11 @@ async function prepare(
   const { user: _, commandLine: __, env: ___, argv: ____, ...rest } = process;
   // A socket, as other programs may have given us for output, is no file at all to programs of Windows.
   const relay = !process.tty && [1, 2].some((fd) => fstatSync(fd).isSocket());
+  const env = { ...personality.env, ...(tools.path.length > 0 ? { WINEPATH: tools.path.join(";") } : {}) };
   const spec: SandboxSpec = {
     root: { lower: [...folders, ...own], upper, work, ...(host.readonlyRoot === true ? { readonly: true } : {}) },
     mounts,
-    process: { ...rest, argv: personality.argv, env: personality.env, cwd: "/", uid: 0, gid: 0, groups: [], relay },
+    process: { ...rest, argv: personality.argv, env, cwd: "/", uid: 0, gid: 0, groups: [], relay },
     hostname: host.hostname,
     network: sandboxNetwork(host),
     extraHosts: host.extraHosts,

@@ -2,11 +2,12 @@
  * The registry that the programs of a step see: the image's hives over Wine's own keys. Wine needs its keys to work; they
  * are there for the step and never part of the image.
  */
-import { type Hive, type HiveKey, type HiveValue, symlinkFlag } from "../../../../layerfs/hive/key.ts";
+import { type Hive, type HiveKey, symlinkFlag } from "../../../../layerfs/hive/key.ts";
 import { mergeHives } from "../../../../layerfs/hive/merge.ts";
 import { copyKey, hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
 import type { DeltaName } from "../../../../layerfs/windows/deltas.ts";
 import type { ImageRegistry } from "./image-hives.ts";
+import { parked, type SessionOptions, sessionSettings, withSettings } from "./session-settings.ts";
 
 /** The three files of Wine's server, as trees. */
 export interface SessionTrees {
@@ -26,11 +27,8 @@ export const machineKeys: readonly (readonly [key: string, hive: DeltaName])[] =
   ["Security", "Security"],
 ];
 
-/**
- * `wine` are Wine's own trees, `programs` the names of its own programs (`cmd.exe`): where the image has one of that name
- * in System32, Wine's runs all the same, as it does by itself with DLLs.
- */
-export function sessionTrees(wine: SessionTrees, image: ImageRegistry, programs: readonly string[] = []): SessionTrees {
+/** `wine` are Wine's own trees. */
+export function sessionTrees(wine: SessionTrees, image: ImageRegistry, options: SessionOptions = {}): SessionTrees {
   const machine = new KeyTree("");
   for (const key of wine.machine.root.subkeys()) machine.setSubkey(key);
   for (const [name, hive] of machineKeys) {
@@ -39,9 +37,10 @@ export function sessionTrees(wine: SessionTrees, image: ImageRegistry, programs:
     if (key) machine.setSubkey(copyKey(key, name));
   }
   machine.setSubkey(systemKey(wine.machine.root.subkey("System"), image.machine.get("System")?.root));
+  const settings = sessionSettings(options);
   return {
-    machine: hiveOf(machine),
-    user: hiveOf(withOverrides(userKey(wine.user.root, image), programs)),
+    machine: hiveOf(withSettings(machine, settings.machine)),
+    user: hiveOf(withSettings(userKey(wine.user.root, image), settings.user)),
     userdef: hiveOf(laid(wine.userdef.root, image.machine.get("DefaultUser")?.root) ?? new KeyTree("")),
   };
 }
@@ -83,14 +82,6 @@ function servicesKey(wine: HiveKey | undefined, image: HiveKey | undefined): Key
   return services;
 }
 
-/** SERVICE_BOOT_START, SERVICE_SYSTEM_START and SERVICE_AUTO_START become SERVICE_DEMAND_START. */
-function parked(service: HiveKey): HiveKey {
-  const start = service.value("Start");
-  if (start?.type !== 4 || start.data.length !== 4 || (start.data[0] ?? 0) > 2) return service;
-  const demand: HiveValue = { ...start, data: Uint8Array.of(3, 0, 0, 0) };
-  return copyKey(service, service.name).setValue(demand);
-}
-
 /** HKCU: the profile's hive, with UsrClass.dat as Software\Classes. */
 function userKey(wine: HiveKey, image: ImageRegistry): HiveKey {
   const { user, classes } = image.profile;
@@ -100,21 +91,6 @@ function userKey(wine: HiveKey, image: ImageRegistry): HiveKey {
   const software = copyKey(root.subkey("Software") ?? new KeyTree("Software"), "Software");
   const own = laid(software.subkey("Classes"), classes.root);
   if (own) software.setSubkey(copyKey(own, "Classes"));
-  root.setSubkey(software);
-  return root;
-}
-
-/** HKCU\Software\Wine\DllOverrides: a plain name counts for the system folder only, an application's own file stays its own. */
-function withOverrides(user: HiveKey, programs: readonly string[]): HiveKey {
-  if (programs.length === 0) return user;
-  const root = copyKey(user, "");
-  const software = copyKey(root.subkey("Software") ?? new KeyTree("Software"), "Software");
-  const wine = copyKey(software.subkey("Wine") ?? new KeyTree("Wine"), "Wine");
-  const overrides = copyKey(wine.subkey("DllOverrides") ?? new KeyTree("DllOverrides"), "DllOverrides");
-  const data = Buffer.from("builtin\0", "utf16le");
-  for (const name of programs) overrides.setValue({ name, type: 1, data });
-  wine.setSubkey(overrides);
-  software.setSubkey(wine);
   root.setSubkey(software);
   return root;
 }

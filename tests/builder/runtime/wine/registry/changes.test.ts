@@ -182,12 +182,52 @@ test("the session: the image's keys over Wine's, CurrentControlSet a link, forei
   };
   const trees = sessionTrees(wine, image);
   const set = trees.machine.root.subkey("System")?.subkey("ControlSet001");
-  t.deepEqual(shapeOf(trees.machine.root.subkey("Software") as HiveKey), { Both: { "@a": "image", "@b": "wine" } });
+  const both = trees.machine.root.subkey("Software")?.subkey("Both");
+  t.deepEqual(shapeOf(both as HiveKey), { "@a": "image", "@b": "wine" });
   t.is(trees.machine.root.subkey("System")?.subkey("CurrentControlSet")?.flags, 0x10);
   t.deepEqual(shapeOf(set?.subkey("Only") as HiveKey), { "@a": "w" });
   t.deepEqual(shapeOf(set?.subkey("Services")?.subkey("PlugPlay") as HiveKey), { "@ImagePath": "wine" });
   t.deepEqual([...(set?.subkey("Services")?.subkey("Big")?.value("Start")?.data ?? [])], [3, 0, 0, 0]);
-  t.deepEqual(shapeOf(trees.user.root), { Mine: {}, Software: { Classes: { ".x": {} }, Wine: {} } });
+  t.deepEqual(shapeOf(trees.user.root), {
+    Mine: {},
+    Software: { Classes: { ".x": {} }, Wine: { Drivers: { "@Audio": "" } } },
+  });
+});
+
+test("what Wine writes by itself is no change, nor are keys that were only made on the way to it", (t) => {
+  const before = { Software: { Kept: {} } };
+  const after = { Software: { Kept: {}, Wine: { "@a": "1" }, Microsoft: { ActiveMovie: { devenum: { "@b": "1" } } } } };
+  const change = (now: Shape) =>
+    registryChanges(
+      { system: none, user: textOf(before), userdef: none },
+      { system: none, user: textOf(now), userdef: none },
+      () => imageOf({}, before),
+      (text) => t.fail(text),
+    ).files.map(({ bytes }) => shapeOf(readHive(bytes).root));
+  t.deepEqual(change(after), []);
+  t.deepEqual(change({ ...after, Empty: {} }), [{ ...before, Empty: {} }], "an empty key of the step's own stays");
+});
+
+test("settings of the session: the image's version for programs, no debugger, no sound, Wine's programs before others", (t) => {
+  const wine = { machine: hive({}), user: hive({}), userdef: hive({}) };
+  const image = imageOf({
+    Software: { Microsoft: { "Windows NT": { CurrentVersion: { "@CurrentVersion": "6.3" } } } },
+  });
+  const trees = sessionTrees(wine, image, { programs: ["cmd.exe"], osVersion: "10.0.17763.1" });
+  const version = ["Software", "Microsoft", "Windows NT", "CurrentVersion"].reduce<HiveKey | undefined>(
+    (key, name) => key?.subkey(name),
+    trees.machine.root,
+  );
+  const text = (key: HiveKey | undefined, name: string) =>
+    Buffer.from(key?.value(name)?.data ?? [])
+      .toString("utf16le")
+      .replace("\0", "");
+  t.is(text(version, "CurrentVersion"), "10.0");
+  t.is(text(version, "CurrentBuildNumber"), "17763");
+  t.regex(text(version?.subkey("AeDebug"), "Debugger"), /secedit/);
+  t.deepEqual(shapeOf(trees.user.root), {
+    Software: { Wine: { DllOverrides: { "@cmd.exe": "builtin" }, Drivers: { "@Audio": "" } } },
+  });
 });
 
 test("the control set is the one that Select names", (t) => {

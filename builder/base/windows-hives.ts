@@ -55,7 +55,8 @@ export function baseHives({ registry, version, epochSeconds }: HiveOptions): Map
       table: systemKeys,
       sddl: usual,
       minor: 5,
-      copies: ["Control\\Nls"].map((path) => [
+      // The zone, too: Wine has its own name for UTC, and would change another one in the first step.
+      copies: ["Control\\Nls", "Control\\TimeZoneInformation"].map((path) => [
         findKey(machine, `System\\CurrentControlSet\\${path}`),
         `ControlSet001\\${path}`,
       ]),

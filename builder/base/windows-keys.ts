@@ -119,14 +119,6 @@ export const systemKeys: KeyTable = {
     USERNAME: "SYSTEM",
     windir: { expand: "%SystemRoot%" },
   },
-  [`${control}\\TimeZoneInformation`]: {
-    ActiveTimeBias: 0,
-    Bias: 0,
-    DaylightBias: 0,
-    DynamicDaylightTimeDisabled: 1,
-    StandardBias: 0,
-    TimeZoneKeyName: "UTC",
-  },
   [`${control}\\Windows`]: {
     CSDVersion: 0,
     Directory: { expand: "%SystemRoot%" },

@@ -24,7 +24,7 @@ const markLength = 32;
 export function markBuiltin(file: Uint8Array): Uint8Array {
   const { header } = readPe(file);
   if (header < markPlace + markLength) throw mismatch("there is no room behind the DOS header");
-  const marked = file.slice();
+  const marked = new Uint8Array(file);
   marked.fill(0, markPlace, markPlace + markLength);
   marked.set(Buffer.from("Wine builtin DLL", "latin1"), markPlace);
   return marked;
@@ -49,7 +49,7 @@ export function forwardExport(dll: Uint8Array, name: string, target: string): Ui
   const place = freeRoom(pe, section, text.length);
   const end = place + text.length;
   refuseInside(pe, rva + size, end);
-  const patched = dll.slice();
+  const patched = new Uint8Array(dll);
   const view = new DataView(patched.buffer, patched.byteOffset, patched.byteLength);
   patched.set(text, section.file + (place - section.rva));
   view.setUint32(slot, place, true);
@@ -65,8 +65,10 @@ function freeRoom(pe: PeImage, section: Section, length: number): number {
   const isTaken = pe.sections.some(
     (other) => other !== section && other.rva < place + length && other.rva + other.virtualSize > place,
   );
-  if (used + length > section.fileSize || isTaken) throw mismatch("its export section has no room left");
   const at = section.file + used;
+  if (used + length > section.fileSize || at + length > pe.bytes.length || isTaken) {
+    throw mismatch("its export section has no room left");
+  }
   if (pe.bytes.subarray(at, at + length).some((byte) => byte !== 0))
     throw mismatch("the end of its export section is in use");
   return place;
@@ -104,7 +106,7 @@ export function hideBuiltin(cmd: Uint8Array, name: string): Uint8Array {
   const first = bytes.indexOf(entry);
   if (first < 0) throw mismatch(`it has no built-in command ${name}`);
   if (bytes.indexOf(entry, first + 1) >= 0) throw mismatch(`${name} occurs more than once`);
-  const hidden = cmd.slice();
+  const hidden = new Uint8Array(cmd);
   // As long as before; a tab ends a word.
   hidden.set(Buffer.from("\t".repeat(name.length), "utf16le"), first + 2);
   return hidden;

@@ -1,9 +1,10 @@
-/* HARDWARE, the active computer name and the user's volatile environment. */
+/* HARDWARE, the active computer name, other names of the user's registry, and the user's volatile environment. */
 #include "volatile-keys.h"
 
 #include <stdio.h>
 #include <wchar.h>
 
+#include "ntdll.h"
 #include "processor.h"
 
 static HKEY make(HKEY parent, const wchar_t *path) {
@@ -116,10 +117,43 @@ static BOOL make_user_environment(const wchar_t *computer) {
     return TRUE;
 }
 
+/* HKEY_USERS\\name as another name of `target`, a path of the registry. */
+static BOOL make_user_link(const wchar_t *name, const wchar_t *target) {
+    HKEY key;
+    DWORD options = REG_OPTION_VOLATILE | REG_OPTION_CREATE_LINK;
+    if (RegCreateKeyExW(HKEY_USERS, name, 0, NULL, options, KEY_ALL_ACCESS, NULL, &key, NULL) != 0) return FALSE;
+    LSTATUS error = RegSetValueExW(key, L"SymbolicLinkValue", 0, REG_LINK, (const BYTE *)target, (DWORD)(wcslen(target) * sizeof *target));
+    RegCloseKey(key);
+    return error == 0;
+}
+
+/* LocalSystem's registry is .DEFAULT on Windows, too; and the user has the number that containers of Windows give it. */
+static BOOL make_user_links(void) {
+    static const struct {
+        const wchar_t *user, *sid;
+    } users[] = {{L"ContainerAdministrator", L"S-1-5-93-2-1"}, {L"ContainerUser", L"S-1-5-93-2-2"}};
+    union {
+        KEY_NAME_INFORMATION name;
+        wchar_t units[256];
+    } own = {0};
+    wchar_t user[256];
+    ULONG used;
+    HKEY key;
+    BOOL fine = make_user_link(L"S-1-5-18", L"\\Registry\\User\\.Default");
+    DWORD length = GetEnvironmentVariableW(L"WINEUSERNAME", user, 256);
+    if (length == 0 || length >= 256 || RegOpenKeyExW(HKEY_CURRENT_USER, NULL, 0, KEY_READ, &key) != 0) return FALSE;
+    if (NtQueryKey(key, KeyNameInformation, &own, sizeof own - sizeof *own.units, &used) != 0) fine = FALSE;
+    RegCloseKey(key);
+    for (size_t i = 0; fine && i < sizeof users / sizeof *users; i++)
+        if (_wcsicmp(user, users[i].user) == 0) fine = make_user_link(users[i].sid, own.name.Name);
+    return fine;
+}
+
 BOOL make_volatile_keys(void) {
     wchar_t computer[MAX_COMPUTERNAME_LENGTH + 1];
     computer_name(computer);
     BOOL fine = make_hardware();
     fine = make_computer_name(computer) && fine;
+    fine = make_user_links() && fine;
     return make_user_environment(computer) && fine;
 }

@@ -158,7 +158,8 @@ export interface Options {
   /** The session's program, as the host has it; and more for its environment. */
   readonly session?: string;
   readonly sessionEnv?: Readonly<Record<string, string>>;
-  readonly security?: "default" | "insecure";
+  /** Instead of Wine's server. */
+  readonly server?: string;
   readonly hostname?: string;
   /** Called for each piece of output. */
   readonly said?: (text: string, signal: (name: NodeJS.Signals) => void) => void | Promise<void>;
@@ -220,7 +221,7 @@ export async function runWindows(host: WineHost, command: string, options: Optio
         { kind: "tmpfs", target: "/tmp", readonly: false },
       ],
       process: {
-        argv: ["/wbuild/session", wine.server, wine.loader, "/wbuild/run.exe"],
+        argv: ["/wbuild/session", options.server ?? wine.server, wine.loader, "/wbuild/run.exe"],
         env: {
           ...{ WINEPREFIX: "/wine", WINEDEBUG: "-all", LC_ALL: "C.UTF-8" },
           WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=",
@@ -232,7 +233,7 @@ export async function runWindows(host: WineHost, command: string, options: Optio
       network: "none",
       extraHosts: [],
       limits: { shmBytes: 64 << 20, ulimits: {} },
-      security: options.security ?? "default",
+      security: "default",
     },
     () => {},
   );

@@ -1,6 +1,7 @@
 /** What a step's program gets and what comes back: command line, environment, streams, 32-bit codes, signals. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import test from "ava";
 import { compileDll, compileProgram, type Ended, makeWineHost, noWine, runWindows, type WineHost } from "./box.ts";
 
@@ -214,3 +215,18 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     t.true(readFileSync(join(wine, "system.reg"), "utf8").includes("[Software\\\\Told]"));
   });
 }
+
+run(title("the session, with sanitizers: a step, a signal, a server that does not start"), async (t) => {
+  const recipe: string = new URL("../../../native/setup/build-wine.mjs", import.meta.url).href;
+  const { buildWine } = (await import(recipe)) as { buildWine(options: { sanitize: boolean }): Promise<void> };
+  await buildWine({ sanitize: true });
+  const session = fileURLToPath(new URL("../../../dist/wine-asan/session", import.meta.url));
+  const more = { files, session, sessionEnv: { ASAN_OPTIONS: "detect_leaks=0" } };
+  const whole = await runWindows(host, "C:\\t\\end.exe 3", more);
+  t.deepEqual([whole.exit, whole.result, whole.stderr], [{ code: 0 }, { exit: 3 }, "err\n"]);
+  const told = await runWindows(host, "C:\\t\\objects.exe make z", { ...more, said: (_, send) => send("SIGTERM") });
+  t.deepEqual([told.exit, told.stderr], [{ code: 143 }, ""]);
+  const none = await runWindows(host, "cmd", { ...more, server: "/usr/bin/nothing" });
+  t.deepEqual(none.exit, { code: 1 });
+  t.regex(none.stderr, /^wbuild: Wine's server did not start$/m);
+});

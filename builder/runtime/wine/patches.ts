@@ -33,6 +33,9 @@ const hidden = hiddenCommands.map(
   }),
 );
 
+/** What is patched: a personality with other patches is another one. */
+export const patchNames: readonly string[] = [...forwarded, ...hidden].map(({ what }) => what);
+
 export interface Patched {
   /** Wine's name → the changed file. */
   readonly patched: ReadonlyMap<string, Uint8Array>;

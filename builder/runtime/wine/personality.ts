@@ -10,6 +10,7 @@ import { lockFile } from "../../../native/addon/addon.ts";
 import { type Container, containerOf } from "./container.ts";
 import { requireWine, type Wine } from "./find-wine.ts";
 import { makePersonality } from "./make-personality.ts";
+import { patchNames } from "./patches.ts";
 import { type OwnProgram, ownPrograms, programsDigest } from "./programs.ts";
 import { profileFolders } from "./system-tree.ts";
 
@@ -81,7 +82,7 @@ export function knownPersonality(home: string, wine: Wine): Personality | undefi
 
 /** What the result depends on: a new Wine package has other files, though its version may read the same. */
 function keyOf(wine: Wine, programs: readonly OwnProgram[]): string {
-  const hash = createHash("sha256").update(`${format}\0${programsDigest(programs)}\0`);
+  const hash = createHash("sha256").update(`${format}\0${programsDigest(programs)}\0${patchNames.join()}\0`);
   const telling = [`${wine.windows}/ntdll.dll`, `${wine.windows}/kernelbase.dll`, `${wine.unix}/ntdll.so`];
   for (const path of [wine.loader, wine.server, ...telling, `${wine.data}/wine.inf`]) {
     const { size, mtimeMs } = statSync(path);

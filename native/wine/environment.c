@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 #include <windows.h>
 
 #include "processor.h"
@@ -17,6 +18,9 @@ struct variable {
  * the server that keeps its registry. */
 static const wchar_t *const wines[] = {L"WINEPREFIX", L"WINESERVER", L"WINELOADER", L"WINEDLLDIR", L"WINEDLLPATH", L"WINEDATADIR", L"WINECONFIGDIR"};
 
+/* Of the Linux side: a program of Windows that looks at one of them (git does at LC_ALL) would be misled. */
+static const wchar_t *const linuxs[] = {L"LC_ALL", L"WINEDEBUG", L"WINEPATH", L"WINEPREFIX", L"WINEUNIXCP"};
+
 static size_t name_length(const wchar_t *text, size_t length) {
     /* `=C:=C:\x` is the current directory of a drive: its name begins with the sign. */
     for (size_t i = 1; i < length; i++)
@@ -27,6 +31,12 @@ static size_t name_length(const wchar_t *text, size_t length) {
 static int is_wines(const struct variable *variable) {
     for (size_t i = 0; i < sizeof wines / sizeof *wines; i++)
         if (_wcsnicmp(variable->text, wines[i], wcslen(wines[i])) == 0) return 1;
+    return 0;
+}
+
+static int is_linux(const struct variable *variable) {
+    for (size_t i = 0; i < sizeof linuxs / sizeof *linuxs; i++)
+        if (wcslen(linuxs[i]) == variable->name && _wcsnicmp(variable->text, linuxs[i], variable->name) == 0) return 1;
     return 0;
 }
 
@@ -61,8 +71,24 @@ static void tell_processor(void) {
     SetEnvironmentVariableW(L"PROCESSOR_REVISION", text);
 }
 
+/* Wine expands the user's variables before it knows the profile: TEMP is %USERPROFILE%\\… then. */
+static void expand_rest(void) {
+    static wchar_t text[32768], name[256];
+    wchar_t *own = GetEnvironmentStringsW();
+    for (const wchar_t *at = own; at != NULL && *at != 0; at += wcslen(at) + 1) {
+        size_t length = name_length(at, wcslen(at));
+        if (length == 0 || length >= 256 || wcschr(at + length, '%') == NULL) continue;
+        wmemcpy(name, at, length);
+        name[length] = 0;
+        DWORD units = ExpandEnvironmentStringsW(at + length + 1, text, 32768);
+        if (units > 0 && units <= 32768) SetEnvironmentVariableW(name, text);
+    }
+    if (own != NULL) FreeEnvironmentStringsW(own);
+}
+
 wchar_t *lay_over(const wchar_t *given, size_t units) {
     tell_processor();
+    expand_rest();
     wchar_t *own = GetEnvironmentStringsW();
     if (own == NULL) return NULL;
     size_t own_units = 0, count = 0;
@@ -81,7 +107,7 @@ wchar_t *lay_over(const wchar_t *given, size_t units) {
         variable->text = both + at;
         variable->length = wcslen(variable->text);
         variable->name = name_length(variable->text, variable->length);
-        if (variable->name > 0 && (at < own_units || !is_wines(variable))) count++;
+        if (variable->name > 0 && !(at < own_units ? is_linux(variable) : is_wines(variable))) count++;
         at += variable->length + 1;
     }
     qsort(table, count, sizeof *table, compare);

@@ -5,6 +5,7 @@
  *     /wine/command, /wine/cwd, /wine/env   UTF-16LE, no BOM; env: NAME=value, each ended by NUL
  *     /wine/result    {"exit":N} · {"exit":3221225781,"missing":[…]} · {"error":"not-found|not-program|denied|failed","code":N,"program":"…"}
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -109,6 +110,20 @@ static HANDLE error_stream(int argc, wchar_t **argv) {
     return GetStdHandle(STD_ERROR_HANDLE);
 }
 
+/*
+ * Wine keeps three branches of HKEY_USERS: .DEFAULT and the user's, which has a second name (volatile-keys.c). What a program
+ * made beside them is gone when the server ends: the host shall say so.
+ */
+static void tell_lost_users(void) {
+    wchar_t name[256], key[272];
+    for (DWORD i = 0, units; units = 256, RegEnumKeyExW(HKEY_USERS, i, name, &units, NULL, NULL, NULL, NULL) == 0; i++) {
+        bool kept = _wcsicmp(name, L".DEFAULT") == 0 || wcscmp(name, L"S-1-5-18") == 0;
+        if (kept || wcsncmp(name, L"S-1-5-93-2-", 11) == 0 || wcsncmp(name, L"S-1-5-21-0-0-0-", 15) == 0) continue;
+        _snwprintf(key, 272, L"HKU\\%ls", name);
+        journal((const wchar_t *[]){L"lost", key}, 2);
+    }
+}
+
 /* The start-up program holds this mutex while drives and the service manager are not there yet. Its death frees it too. */
 static void wait_for_boot(void) {
     HANDLE booting = OpenMutexW(SYNCHRONIZE, FALSE, L"__wbuild_booting");
@@ -157,6 +172,7 @@ int wmain(int argc, wchar_t **argv) {
     if (!QueryFullProcessImageNameW(process.hProcess, 0, image, &length)) image[0] = 0;
     WaitForSingleObject(process.hProcess, INFINITE);
     streams_finish();
+    tell_lost_users();
     if (!GetExitCodeProcess(process.hProcess, &code)) return 1;
     return has_ended(command, image, code);
 }

@@ -7,6 +7,8 @@
 #include "ntdll.h"
 #include "processor.h"
 
+NTSTATUS NTAPI RtlFormatCurrentUserKeyPath(PUNICODE_STRING path);
+
 static HKEY make(HKEY parent, const wchar_t *path) {
     HKEY key;
     return RegCreateKeyExW(parent, path, 0, NULL, REG_OPTION_VOLATILE, KEY_ALL_ACCESS, NULL, &key, NULL) == 0 ? key : NULL;
@@ -132,20 +134,14 @@ static BOOL make_user_links(void) {
     static const struct {
         const wchar_t *user, *sid;
     } users[] = {{L"ContainerAdministrator", L"S-1-5-93-2-1"}, {L"ContainerUser", L"S-1-5-93-2-2"}};
-    union {
-        KEY_NAME_INFORMATION name;
-        wchar_t units[256];
-    } own = {0};
     wchar_t user[256];
-    ULONG used;
-    HKEY key;
+    UNICODE_STRING own;
     BOOL fine = make_user_link(L"S-1-5-18", L"\\Registry\\User\\.Default");
     DWORD length = GetEnvironmentVariableW(L"WINEUSERNAME", user, 256);
-    if (length == 0 || length >= 256 || RegOpenKeyExW(HKEY_CURRENT_USER, NULL, 0, KEY_READ, &key) != 0) return FALSE;
-    if (NtQueryKey(key, KeyNameInformation, &own, sizeof own - sizeof *own.units, &used) != 0) fine = FALSE;
-    RegCloseKey(key);
-    for (size_t i = 0; fine && i < sizeof users / sizeof *users; i++)
-        if (_wcsicmp(user, users[i].user) == 0) fine = make_user_link(users[i].sid, own.name.Name);
+    if (length == 0 || length >= 256 || RtlFormatCurrentUserKeyPath(&own) != 0) return FALSE;
+    for (size_t i = 0; i < sizeof users / sizeof *users; i++)
+        if (_wcsicmp(user, users[i].user) == 0) fine = make_user_link(users[i].sid, own.Buffer) && fine;
+    RtlFreeUnicodeString(&own);
     return fine;
 }
 

@@ -42,7 +42,14 @@ export interface OwnerNote {
   readonly principal: string;
 }
 
-export type Note = LinkNote | AclNote | OwnerNote;
+/** A change that Wine does not keep, and that nobody asks for twice: it is told. */
+export interface LostNote {
+  readonly kind: "lost";
+  /** `HKU\\S-1-5-19`. */
+  readonly key: string;
+}
+
+export type Note = LinkNote | AclNote | OwnerNote | LostNote;
 
 const verbs: ReadonlySet<string> = new Set<AclVerb>([
   ...(["grant", "grant-replace", "deny", "remove"] as const),
@@ -76,6 +83,9 @@ function noteOf(raw: readonly string[], line: number): Note {
     case "owner":
       if (fields.length !== 4 || fourth === "") throw bad(line, "it is no change of an owner");
       return { kind, path: pathOf(second, line), tree: treeOf(third, line), principal: fourth };
+    case "lost":
+      if (fields.length !== 2 || second === "") throw bad(line, "it names no key");
+      return { kind, key: second };
     default:
       throw bad(line, "it is of no known kind");
   }

@@ -46,6 +46,9 @@ export async function stepLayer(step: StepRemains): Promise<StepLayer> {
     changes.set(`set ${foldPath(path)}`, { kind: "set", entry: hiveFile(path, bytes, madeNs) });
   }
   await applyAccess(changes, drive, step.notes);
+  for (const note of step.notes) {
+    if (note.kind === "lost") step.warn(`${note.key} was changed, which no hive of an image holds: the change is lost`);
+  }
   const input = await shapeLayer({
     changes: inOrder([...changes.values()]),
     below: step.tree,
@@ -158,7 +161,7 @@ function* withLinks(changes: readonly Change[], notes: readonly Note[]): Generat
 /** Changes of owner and access, in the order in which they were made; a file that is otherwise unchanged comes along. */
 async function applyAccess(changes: Map<string, Change>, drive: Tree, notes: readonly Note[]): Promise<void> {
   for (const note of notes) {
-    if (note.kind === "link") continue;
+    if (note.kind === "link" || note.kind === "lost") continue;
     const wanted = foldPath(note.path);
     const targets = new Map<string, Entry>();
     const path = await drive.resolve(note.path);

@@ -62,7 +62,8 @@ async function start(
   const warnOnce = (text: string) => {
     if (told.has(text)) return;
     told.add(text);
-    warn(text);
+    // Attack: names of keys and files with control characters would write whatever they like into the user's terminal.
+    warn(text.replace(/[\p{Cc}\p{Cf}]/gu, "?"));
   };
   const { step, spec } = await prepare(home, on, upper, scratch, process, host, warnOnce);
   const running = await startSandbox(spec, warnOnce);

@@ -18,6 +18,7 @@ const good: readonly (readonly [line: string, note: object])[] = [
     { kind: "acl", verb: "grant", path: "x", tree: false, principal: "Users", mask: 0x1f01ff, flags: 3 },
   ],
   ["acl\tinheritance\tC:\\x\tone\tr\t0\t0", { kind: "acl", verb: "inheritance", principal: "r" }],
+  ["lost\tHKU\\S-1-5-19", { kind: "lost", key: "HKU\\S-1-5-19" }],
 ];
 for (const [line, note] of good)
   test(`journal: ${JSON.stringify(line)}`, (t) => {
@@ -33,6 +34,7 @@ const bad: readonly string[] = [
   "link\tfile\t/etc/passwd\ty",
   "owner\tC:\\x\tall\tUsers",
   "acl\tgrant\tC:\\x\tone\tUsers\tzz\t0",
+  "lost\t",
   "acl\tgrant\tC:\\x\tone\tUsers\t1f01ff",
 ];
 for (const line of bad)

@@ -1,5 +1,6 @@
 /**
- * `npm run bench [d1 d2 …] [-- --runs N --tools wbuild,buildah,docker]`: the same work for every builder, in turn.
+ * `npm run bench [d1 d2 … hives windows] [-- --runs N --tools wbuild,buildah,docker]`: the same work for every builder, in turn;
+ * what only wbuild does, alone or beside the tools that do a part of it.
  * Prints medians, peak memory and ratios; appends a JSON line to bench-results/results.jsonl.
  */
 import { execFileSync } from "node:child_process";
@@ -9,12 +10,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startRegistry } from "../doubles/docker-registry.ts";
+import { benchHives } from "./hives.ts";
 import { type Limits, measureLimits } from "./limits.ts";
 import { type Command, type Measure, measure } from "./measure.ts";
 import { type Row, report } from "./report.ts";
 import { makeScratch } from "./scratch.ts";
 import { baseCommand, openTools, type Tool } from "./tools.ts";
-import { type Workload, workloads, writeBase, writeWorkload } from "./workloads.ts";
+import { benchWindows } from "./windows.ts";
+import { type BuildWorkload, descriptions, isBuild, type Workload, writeBase, writeWorkload } from "./workloads.ts";
 
 const top = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -27,8 +30,11 @@ const { values, positionals } = parseArgs({
     network: { type: "string", default: "none" },
   },
 });
-const names = (positionals.length > 0 ? positionals : Object.keys(workloads)) as Workload[];
-for (const name of names) if (!(name in workloads)) throw new Error(`no workload ${name}: there are d1 … d6`);
+const names = (positionals.length > 0 ? positionals : Object.keys(descriptions)) as Workload[];
+for (const name of names)
+  if (!(name in descriptions))
+    throw new Error(`no workload ${name}: there are ${Object.keys(descriptions).join(", ")}`);
+const buildNames = names.filter(isBuild);
 const runs = Number(values.runs);
 if (!(runs >= 1)) throw new Error(`--runs takes a number from 1, not ${values.runs}`);
 if (process.getuid?.() !== 0) throw new Error("the bench mounts a scratch and starts daemons: run it as root");
@@ -39,14 +45,14 @@ process.env.TMPDIR = scratch.path;
 console.log(`scratch: ${scratch.kind}; ${runs} runs; network of the steps: ${values.network}`);
 
 const contexts = join(scratch.path, "contexts");
-writeBase(join(contexts, "base"), readFileSync(findBusybox()));
-for (const name of names) writeWorkload(name, join(contexts, name));
+if (buildNames.length > 0) writeBase(join(contexts, "base"), readFileSync(findBusybox()));
+for (const name of buildNames) writeWorkload(name, join(contexts, name));
 const limits: Limits = measureLimits(names.includes("d4") ? join(contexts, "d4") : undefined);
 const log = join(scratch.path, "log");
 
 const rows: Row[] = [];
 const tools = await openTools(
-  values.tools.split(","),
+  buildNames.length > 0 ? values.tools.split(",") : ["wbuild"],
   (name) => ({ folder: join(scratch.path, name), network: values.network }),
   (text) => console.log(text),
 );
@@ -59,7 +65,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 try {
   for (const name of names) {
-    for (let run = 0; run < runs; run++) for (const tool of tools) if (!stopped) await oneRound(tool, name);
+    if (isBuild(name)) {
+      for (let run = 0; run < runs; run++) for (const tool of tools) if (!stopped) await oneRound(tool, name);
+    } else if (!stopped) rows.push(...(await oneOfAKind(name)));
     console.log(
       report(
         rows.filter((row) => row.workload === name),
@@ -73,7 +81,7 @@ try {
 }
 
 /** Cold build, cached rebuild; forget; build and push to an empty registry; forget; pull what was pushed (d3). */
-async function oneRound(tool: Tool, workload: Workload): Promise<void> {
+async function oneRound(tool: Tool, workload: BuildWorkload): Promise<void> {
   const context = join(contexts, workload);
   const tag = `localhost/bench-${workload}:latest`;
   await start(tool);
@@ -86,6 +94,14 @@ async function oneRound(tool: Tool, workload: Workload): Promise<void> {
   if (workload !== "d3") return;
   tool.reset();
   await timed(tool, workload, "pull", tool.pull(reference));
+}
+
+/** What no builder is compared with. */
+async function oneOfAKind(name: Exclude<Workload, BuildWorkload>): Promise<Row[]> {
+  const folder = join(scratch.path, name);
+  mkdirSync(folder);
+  const options = { folder, runs, log, tell: console.log, stopped: () => stopped };
+  return name === "hives" ? await benchHives(options) : await benchWindows(options);
 }
 
 async function start(tool: Tool): Promise<void> {

@@ -1,25 +1,34 @@
 /** Measured rows → a table for people. */
 import type { Limits } from "./limits.ts";
 import { median } from "./measure.ts";
-import { type Workload, workloads } from "./workloads.ts";
+import { descriptions, type Workload } from "./workloads.ts";
 
 export interface Row {
   readonly tool: string;
   readonly workload: Workload;
-  readonly kind: "cold" | "push" | "cached" | "pull";
+  /** What was timed: one of the kinds below, or its description. */
+  readonly kind: string;
   readonly seconds: number;
   readonly peakMib: number;
 }
 
-const kinds = { cold: "cold build", push: "build + push", cached: "cached rebuild", pull: "pull + unpack" } as const;
+const kinds: Readonly<Record<string, string>> = {
+  cold: "cold build",
+  push: "build + push",
+  cached: "cached rebuild",
+  pull: "pull + unpack",
+};
 
 /** One table a workload: a line a kind of work; medians, peak memory, and each tool's time as a multiple of the first's. */
 export function report(rows: readonly Row[], limits: Limits): string {
   const workload = rows[0]?.workload;
   if (!workload) return "";
   const tools = [...new Set(rows.map((row) => row.tool))];
-  const lines = [`\n${workload}: ${workloads[workload]}`];
-  for (const kind of ["cold", "push", "cached", "pull"] as const) {
+  const lines = [`\n${workload}: ${descriptions[workload]}`];
+  const found = [...new Set(rows.map((row) => row.kind))];
+  const isBuild = found.every((kind) => kind in kinds);
+  const width = isBuild ? 15 : Math.max(...found.map((kind) => kind.length)) + 1;
+  for (const kind of isBuild ? Object.keys(kinds) : found) {
     const cells: string[] = [];
     let first: number | undefined;
     for (const tool of tools) {
@@ -28,10 +37,10 @@ export function report(rows: readonly Row[], limits: Limits): string {
       const seconds = median(mine.map((row) => row.seconds));
       const peak = Math.max(...mine.map((row) => row.peakMib));
       first ??= seconds;
-      const ratio = tool === tools[0] ? "" : ` ×${(seconds / first).toFixed(1)}`;
+      const ratio = cells.length === 0 ? "" : ` ×${(seconds / first).toFixed(1)}`;
       cells.push(`${tool} ${seconds.toFixed(3)} s ${Math.round(peak)} MiB${ratio}`.padEnd(34));
     }
-    if (cells.length > 0) lines.push(`  ${kinds[kind].padEnd(15)}${cells.join(" ").trimEnd()}`);
+    if (cells.length > 0) lines.push(`  ${(kinds[kind] ?? kind).padEnd(width)}${cells.join(" ").trimEnd()}`);
   }
   lines.push(`  ${floor(workload, limits)}`);
   return lines.join("\n");

@@ -25,11 +25,13 @@ export interface ToolSettings {
   readonly network: string;
 }
 
-function has(program: string): boolean {
+/** Whether a program is on the path. */
+export function has(program: string): boolean {
   return which(program).length > 0;
 }
 
 function which(program: string): string[] {
+  if (program.includes("/")) return existsSync(program) ? [program] : [];
   const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"];
   return [...new Set(folders.map((folder) => join(folder, program)).filter((path) => existsSync(path)))];
 }

@@ -1,9 +1,9 @@
-/** The workloads d1 … d6: build contexts made from one fixed seed, the same bytes on every machine. */
+/** The workloads. d1 … d6 are build contexts made from one fixed seed, the same bytes on every machine. */
 import { createCipheriv } from "node:crypto";
 import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
-export const workloads = {
+const builds = {
   d1: "50 small files and RUN echo",
   d2: "six COPY and six RUN",
   d3: "COPY of 20,000 files of 1 to 8 KiB",
@@ -12,7 +12,20 @@ export const workloads = {
   d6: "four stages that each sleep 2",
 } as const;
 
-export type Workload = keyof typeof workloads;
+/** What each builder does in turn. */
+export type BuildWorkload = keyof typeof builds;
+
+export const descriptions = {
+  ...builds,
+  hives: "a SYSTEM hive read, written, compared, merged, listed; a million values",
+  windows: "RUN, COPY, run and export with Windows images",
+} as const;
+
+export type Workload = keyof typeof descriptions;
+
+export function isBuild(name: Workload): name is BuildWorkload {
+  return name in builds;
+}
 
 export const base = "localhost/bench-base:latest";
 
@@ -49,7 +62,7 @@ function fillText(into: Buffer, words: readonly Buffer[], random: () => number):
 }
 
 /** Writes the context of one workload into an empty folder. */
-export function writeWorkload(name: Workload, folder: string): void {
+export function writeWorkload(name: BuildWorkload, folder: string): void {
   const random = randomness(0x5eed0000 + name.charCodeAt(1));
   const words = vocabulary(random);
   const put = (path: string, bytes: Buffer | string) => writeFileSync(join(folder, path), bytes);
@@ -111,7 +124,7 @@ export function writeBase(folder: string, busybox: Buffer): void {
   writeFileSync(join(folder, "Dockerfile"), 'FROM scratch\nCOPY root/ /\nENV PATH=/bin\nCMD ["sh"]\n');
 }
 
-const dockerfiles: Record<Workload, string> = {
+const dockerfiles: Record<BuildWorkload, string> = {
   d1: `FROM ${base}\nCOPY files/ /files/\nRUN echo hello\n`,
   d2: `FROM ${base}\n${[1, 2, 3, 4, 5, 6].map((i) => `COPY file${i} /work/file${i}\nRUN echo ${i} > /work/made${i}\n`).join("")}`,
   d3: `FROM ${base}\nCOPY tree/ /tree/\n`,

@@ -104,9 +104,21 @@ export const runCommand: Command = {
     const exit = await runImage(found, request, world).catch(commandFailure(cli));
     if (typeof exit === "number") return exit;
     if (exit.outOfMemory) cli.stderr.write("warning: the process ran out of memory; give it more with --memory\n");
-    return exit.code ?? 128 + signalNumber(exit.signal);
+    return exit.code === undefined ? 128 + signalNumber(exit.signal) : ownExit(exit.code, cli);
   },
 };
+
+/**
+ * A process of Linux ends with 8 bits, a program of Windows with 32. The low ones are passed on and the whole is told; a
+ * failure whose low bits are 0 (256) ends with 1, so that nobody takes it for a success.
+ */
+function ownExit(code: number, cli: Cli): number {
+  if (code <= 255) return code;
+  cli.stderr.write(
+    `the program ended with exit code ${code} (0x${code.toString(16).toUpperCase().padStart(8, "0")})\n`,
+  );
+  return code & 255 || 1;
+}
 
 /** Docker's codes for a command that is not there, or cannot be carried out. */
 function commandFailure(cli: Cli): (error: unknown) => Promise<number> {

@@ -14,6 +14,9 @@ const statuses: Readonly<Record<number, string>> = {
   3221225794: "a DLL could not be initialised (0xC0000142)",
 };
 
+/** Of cmd.exe, for a command that it does not know or cannot start. */
+const notRecognized = 9009;
+
 const powershell = /(?:^|[\\/\s"])(?:powershell|pwsh)(?:\.exe)?(?:[\s"]|$)/i;
 
 export const powershellHint =
@@ -54,6 +57,9 @@ export function programFailure(result: SessionResult, commandLine: string): Wbui
 /** What is known about an exit code or a command that failed, for a hint; undefined when nothing is. */
 export function exitHint(code: number | undefined, commandLine: string): string | undefined {
   if (powershell.test(commandLine)) return powershellHint;
+  if (code === notRecognized) {
+    return "cmd found no such program: it is not in PATH, or it is none for 64-bit Windows (others cannot run here)";
+  }
   const status = code === undefined ? undefined : statuses[code];
   return status === undefined ? undefined : `the program ended because ${status}`;
 }

@@ -43,7 +43,8 @@ export async function stepLayer(step: StepRemains): Promise<StepLayer> {
   const changes = new Map<string, Change>();
   for (const change of withLinks(kept, step.notes)) changes.set(keyOf(change), change);
   for (const { path, bytes } of step.registry.files) {
-    changes.set(`set ${foldPath(path)}`, { kind: "set", entry: hiveFile(path, bytes, madeNs) });
+    const isNew = !(await drive.stat((await drive.resolve(path)) ?? "\0"));
+    changes.set(`set ${foldPath(path)}`, { kind: "set", entry: hiveFile(path, bytes, madeNs, isNew) });
   }
   await applyAccess(changes, drive, step.notes);
   for (const note of step.notes) {
@@ -61,9 +62,12 @@ export async function stepLayer(step: StepRemains): Promise<StepLayer> {
   return { input };
 }
 
-function hiveFile(path: string, bytes: Uint8Array, mtimeNs: bigint): Entry {
+/** A new one is hidden, as Windows makes it; one that is there keeps what it has. */
+function hiveFile(path: string, bytes: Uint8Array, mtimeNs: bigint, isNew: boolean): Entry {
   const content = { kind: "bytes", bytes } as const;
-  return { path, type: "file", mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtimeNs, content };
+  const entry: Entry = { path, type: "file", mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtimeNs, content };
+  const attributes = fileAttribute.archive | fileAttribute.hidden | fileAttribute.system;
+  return isNew ? withMetadata(entry, { attributes }) : entry;
 }
 
 function keyOf(change: Change): string {

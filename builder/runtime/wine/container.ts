@@ -1,9 +1,8 @@
 /** How a container with a personality is started: what it sees of the host, its environment, its main process. */
-import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Mount } from "../../../native/core/spec.ts";
 import { hostBind, type Wine, wineSurroundings } from "./find-wine.ts";
-import { emptyFile, standIns } from "./programs.ts";
+import { standIns } from "./programs.ts";
 
 export interface Container {
   /** Host path of what the container sees as /wbuild. */
@@ -28,7 +27,6 @@ export function containerOf(folder: string, wine: Wine, replaced: readonly strin
     mounts: [
       ...wineSurroundings(wine).mounts,
       ...(replaced ?? []).map((name) => hostBind(join(programs, standIns, name), join(wine.windows, name))),
-      ...(isComplete ? unwanted(wine) : []).map((path) => hostBind(join(programs, emptyFile), path)),
       hostBind(programs, "/wbuild"),
       { kind: "tmpfs", target: "/tmp", readonly: false, mode: 0o1777 },
     ],
@@ -44,13 +42,4 @@ export function containerOf(folder: string, wine: Wine, replaced: readonly strin
     },
     argv: ["/wbuild/session", wine.server, wine.loader, "/wbuild/run.exe"],
   };
-}
-
-/**
- * Libraries that Wine does without when they cannot be loaded. Fontconfig would look for fonts of the host, complain that
- * there is no configuration, and take 0.4 s of every step.
- */
-function unwanted(wine: Wine): string[] {
-  const folders = new Set([dirname(dirname(wine.unix)), "/usr/lib/x86_64-linux-gnu", "/usr/lib64"]);
-  return [...folders].map((folder) => join(folder, "libfontconfig.so.1")).filter((path) => existsSync(path));
 }

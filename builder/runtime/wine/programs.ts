@@ -47,9 +47,6 @@ export function programsDigest(programs: readonly OwnProgram[]): string {
  */
 export const standIns = "dlls/x86_64-windows";
 
-/** In the programs' folder: what is bound over libraries that Wine shall not find. */
-export const emptyFile = "empty";
-
 /** Where the programs of a personality are used. */
 export interface PlacedPrograms {
   /** Names that stand in for Wine's own file of that name. */
@@ -85,6 +82,5 @@ export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folde
     replaced.push(name);
     writeFileSync(join(system, name), bytes, { mode: 0o755 });
   }
-  writeFileSync(join(folder, emptyFile), "");
   return { replaced, added, unpatched: failed };
 }

@@ -95,6 +95,9 @@ async function runStep(personality: Personality, scratch: string, command: strin
     },
     () => undefined,
   );
-  for await (const { bytes } of running.output) { if (process.env.TRACE) process.stdout.write(bytes); void bytes; }
+  for await (const { bytes } of running.output) {
+    if (process.env.TRACE) process.stdout.write(bytes);
+    void bytes;
+  }
   await running.exited;
 }

@@ -110,13 +110,19 @@ function link(from: string, to: string): void {
 }
 
 function makeRoot(root: string): void {
-  for (const path of ["wine", "wbuild", "tmp", "proc", "sys", "dev", "etc", `Files/users/${user}`]) {
+  for (const path of ["wine", "wbuild", "tmp", "proc", "sys", "dev", "etc/fonts", `Files/users/${user}`]) {
     mkdirSync(join(root, path), { recursive: true });
   }
   for (const path of ["usr/lib/wine", "usr/lib64", wine.libraries, "usr/share/wine"]) {
     mkdirSync(join(root, path), { recursive: true });
   }
   for (const name of ["lib", "lib64"]) symlinkSync(`usr/${name}`, join(root, name));
+  // Wine's text renderer is linked with fontconfig, which complains and looks far and wide where nothing is configured.
+  writeFileSync(
+    join(root, "etc/fonts/fonts.conf"),
+    '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n' +
+      "<fontconfig><dir>/nonexistent</dir><cachedir>/tmp</cachedir></fontconfig>\n",
+  );
   writeFileSync(join(root, "etc/passwd"), `${user}:x:0:0::/Files/users/${user}:/\n`);
 }
 
@@ -212,8 +218,6 @@ export async function runWindows(host: WineHost, command: string, options: Optio
         ...["/usr/lib64", "/usr/lib/wine", "/usr/lib/locale", "/usr/share/wine", wine.libraries].map((path) =>
           bind(path, path),
         ),
-        // Without fonts to look for, programs start faster, and nothing complains of their configuration.
-        bind("/dev/null", join(wine.libraries, "libfontconfig.so.1")),
         ...Object.entries(host.instead).map(([name, file]) => bind(file, join(builtins, name))),
         bind(programs, "/wbuild"),
         ...(options.session ? [bind(options.session, "/wbuild/session")] : []),

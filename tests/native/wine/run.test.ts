@@ -125,6 +125,11 @@ run(title("the service manager answers the first program"), async (t) => {
   t.is((await runWindows(host, "C:\\t\\services.exe", { files })).stdout, "manager, service\n");
 });
 
+run(title("a program gets a desktop without a screen"), async (t) => {
+  const window = { "t/window.exe": compileProgram(host, "window", "-luser32") };
+  t.is((await runWindows(host, "C:\\t\\window.exe", { files: window })).stdout, "desktop\n");
+});
+
 run(title("ProcessPrng is there"), async (t) => {
   t.is((await runWindows(host, "C:\\t\\random.exe", { files })).stdout, "random\n");
 });

@@ -9,8 +9,10 @@ export interface TextDifference {
   readonly after: Buffer;
 }
 
-/** How far to look for where the texts run alike again, before a table of all names is made. */
+/** How far to look, section by section, for where the texts run alike again. */
 const lookAhead = 64;
+/** How often to look through the whole rest, before a table of all its names is made. */
+const mostSearches = 8;
 
 /**
  * Undefined when the texts hold the same sections. A key that went is missing in `after`; a key above it that is still
@@ -20,9 +22,8 @@ export function differingSections(before: Buffer, after: Buffer): TextDifference
   if (before.equals(after)) return undefined;
   const a = new Sections(before);
   const b = new Sections(after);
-  const gone: number[] = [];
-  const come: number[] = [];
-  align(a, b, gone, come);
+  const found = align(a, b);
+  const { gone, come } = withoutMoved(a, found.gone, b, found.come);
   if (gone.length === 0 && come.length === 0) return undefined;
   const kept = come.map((section) => b.bytes(section));
   const present = new Set(come.map((section) => b.path(section)));
@@ -36,98 +37,160 @@ export function differingSections(before: Buffer, after: Buffer): TextDifference
   };
 }
 
-/** The sections of a text: a line that begins with `[` begins one; strings hold no raw line ends. */
+/** The sections of a text, each known by its offset: a line that begins with `[` begins one; strings hold no raw line ends. */
 class Sections {
   readonly header: Buffer;
-  readonly #text: Buffer;
-  readonly #starts: number[] = [];
+  readonly text: Buffer;
+  readonly first: number;
 
   constructor(text: Buffer) {
-    this.#text = text;
-    if (text[0] === 0x5b) this.#starts.push(0);
-    for (let at = text.indexOf("\n["); at >= 0; at = text.indexOf("\n[", at + 1)) this.#starts.push(at + 1);
-    this.header = text.subarray(0, this.#starts[0] ?? text.length);
+    this.text = text;
+    this.first = text[0] === 0x5b ? 0 : this.next(0);
+    this.header = text.subarray(0, this.first);
   }
 
-  get count(): number {
-    return this.#starts.length;
+  /** The first section behind this one or, when there is none, the text's end. */
+  next(section: number): number {
+    const at = this.text.indexOf("\n[", section, "latin1");
+    return at < 0 ? this.text.length : at + 1;
+  }
+
+  /** The last section that begins behind `first` and before `offset`; `first` itself when there is none. */
+  lastBefore(offset: number, first: number): number {
+    const at = offset < 2 ? -1 : this.text.lastIndexOf("\n[", offset - 2, "latin1");
+    return Math.max(at + 1, first);
   }
 
   bytes(section: number): Buffer {
-    return this.#text.subarray(this.#starts[section], this.#starts[section + 1] ?? this.#text.length);
+    return this.text.subarray(section, this.next(section));
   }
 
   /** As written: escaped, components between two backslashes. */
   path(section: number): string {
-    const start = this.#starts[section] ?? 0;
-    const end = this.#text.indexOf(10, start);
-    const line = this.#text.toString("latin1", start + 1, end < 0 ? this.#text.length : end);
+    const end = this.text.indexOf(10, section);
+    const line = this.text.toString("latin1", section + 1, end < 0 ? this.text.length : end);
     const close = line.lastIndexOf("]");
     return close < 0 ? line : line.slice(0, close);
   }
 
   isSame(section: number, other: Sections, theirs: number): boolean {
-    const start = this.#starts[section] ?? 0;
-    const end = this.#starts[section + 1] ?? this.#text.length;
-    const otherStart = other.#starts[theirs] ?? 0;
-    const otherEnd = other.#starts[theirs + 1] ?? other.#text.length;
-    if (end - start !== otherEnd - otherStart) return false;
-    return this.#text.compare(other.#text, otherStart, otherEnd, start, end) === 0;
+    return this.#lines(section).equals(other.#lines(theirs));
+  }
+
+  /** Without the blank line that only the last section lacks. */
+  #lines(section: number): Buffer {
+    let end = this.next(section);
+    while (this.text[end - 1] === 10) end--;
+    return this.text.subarray(section, end);
+  }
+
+  *from(section: number): Generator<number> {
+    for (let at = section; at < this.text.length; at = this.next(at)) yield at;
   }
 }
 
-/** Both texts are in one order, but for what came and went. */
-function align(a: Sections, b: Sections, gone: number[], come: number[]): void {
-  let i = 0;
-  let j = 0;
-  while (i < a.count && j < b.count) {
+interface Differing {
+  readonly gone: number[];
+  readonly come: number[];
+}
+
+/** Both texts are in one order, but for what came and went. A section that moved is in both lists. */
+function align(a: Sections, b: Sections): Differing {
+  const gone: number[] = [];
+  const come: number[] = [];
+  const passOver = (sections: Sections, from: number, to: number, into: number[]) => {
+    for (let at = from; at < to; at = sections.next(at)) into.push(at);
+    return to;
+  };
+  let i = a.first;
+  let j = b.first;
+  let searches = 0;
+  while (i < a.text.length && j < b.text.length) {
+    // What is alike is not looked at by section: nearly all of both texts.
+    const run = commonLength(a.text, i, b.text, j);
+    const alike = a.lastBefore(i + run, i) - i;
+    i += alike;
+    j += alike;
     if (a.isSame(i, b, j)) {
-      i++;
-      j++;
+      i = a.next(i);
+      j = b.next(j);
       continue;
     }
     const mine = a.path(i);
     const theirs = b.path(j);
     if (mine === theirs) {
-      gone.push(i++);
-      come.push(j++);
+      gone.push(i);
+      come.push(j);
+      i = a.next(i);
+      j = b.next(j);
       continue;
     }
-    const ahead = find(b, j + 1, mine);
-    const behind = ahead < 0 ? find(a, i + 1, theirs) : -1;
-    if (ahead >= 0) while (j < ahead) come.push(j++);
-    else if (behind >= 0) while (i < behind) gone.push(i++);
+    let ahead = near(b, j, mine);
+    let behind = ahead < 0 ? near(a, i, theirs) : -1;
+    if (ahead < 0 && behind < 0) {
+      if (searches++ === mostSearches) break;
+      ahead = far(b, j, mine);
+      behind = ahead < 0 ? far(a, i, theirs) : -1;
+    }
+    if (ahead >= 0) j = passOver(b, j, ahead, come);
+    else if (behind >= 0) i = passOver(a, i, behind, gone);
     else {
-      byName(a, i, b, j, gone, come);
-      return;
+      i = passOver(a, i, a.next(i), gone);
+      j = passOver(b, j, b.next(j), come);
     }
   }
-  while (i < a.count) gone.push(i++);
-  while (j < b.count) come.push(j++);
+  passOver(a, i, a.text.length, gone);
+  passOver(b, j, b.text.length, come);
+  return { gone, come };
 }
 
-function find(sections: Sections, from: number, path: string): number {
-  const end = Math.min(sections.count, from + lookAhead);
-  for (let at = from; at < end; at++) if (sections.path(at) === path) return at;
+/** How many bytes are equal from there on. */
+function commonLength(a: Buffer, from: number, b: Buffer, other: number): number {
+  const most = Math.min(a.length - from, b.length - other);
+  const isSame = (start: number, end: number) =>
+    a.compare(b, other + start, other + end, from + start, from + end) === 0;
+  let low = 0;
+  let high = Math.min(1024, most);
+  // Ever larger pieces until one differs, then halves of it: the first `low` bytes are equal.
+  while (low < most && isSame(low, high)) {
+    const size = Math.min(4 * (high - low), 1 << 24);
+    low = high;
+    high = Math.min(low + size, most);
+  }
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (isSame(low, middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+function near(sections: Sections, from: number, path: string): number {
+  let left = lookAhead;
+  for (const section of sections.from(sections.next(from))) {
+    if (sections.path(section) === path) return section;
+    if (--left === 0) break;
+  }
   return -1;
 }
 
-/** What is left when the order is lost: by a table of names. */
-function byName(a: Sections, i: number, b: Sections, j: number, gone: number[], come: number[]): void {
-  const places = new Map<string, number>();
-  for (; j < b.count; j++) places.set(b.path(j), j);
-  for (; i < a.count; i++) {
-    const path = a.path(i);
-    const place = places.get(path);
-    if (place === undefined) gone.push(i);
-    else {
-      places.delete(path);
-      if (a.isSame(i, b, place)) continue;
-      gone.push(i);
-      come.push(place);
-    }
-  }
-  come.push(...places.values());
+/** A name with a bracket may not be found so. */
+function far(sections: Sections, from: number, path: string): number {
+  const at = sections.text.indexOf(`\n[${path}] `, from, "latin1") + 1;
+  return at > 0 && sections.path(at) === path ? at : -1;
+}
+
+/** Without the sections that are the same in another place. */
+function withoutMoved(a: Sections, gone: readonly number[], b: Sections, come: readonly number[]): Differing {
+  const places = new Map(come.map((section) => [b.path(section), section]));
+  const moved = new Set<number>();
+  const left = gone.filter((section) => {
+    const place = places.get(a.path(section));
+    if (place === undefined || !a.isSame(section, b, place)) return true;
+    moved.add(place);
+    return false;
+  });
+  return { gone: left, come: come.filter((section) => !moved.has(section)) };
 }
 
 /** Keys above those that went which are still there: as a section, or above one. */
@@ -136,7 +199,7 @@ function survivors(lost: readonly string[], after: Sections): Set<string> {
   for (const path of lost) for (const above of pathsAbove(path)) asked.add(above);
   const alive = new Set<string>();
   if (asked.size === 0) return alive;
-  for (let section = 0; section < after.count; section++) {
+  for (const section of after.from(after.first)) {
     const path = after.path(section);
     if (asked.has(path)) alive.add(path);
     for (const above of pathsAbove(path)) if (asked.has(above)) alive.add(above);

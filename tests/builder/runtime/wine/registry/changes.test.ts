@@ -1,4 +1,5 @@
 /** From Wine's texts before and after to the deltas of an image. */
+import { isDeepStrictEqual } from "node:util";
 import test from "ava";
 import fc from "fast-check";
 import { registryChanges } from "../../../../../builder/runtime/wine/registry/changes.ts";
@@ -85,6 +86,25 @@ test("texts in another order are compared by name", (t) => {
     .map((section) => section.replace(/\n*$/, "\n\n"));
   const text = (parts: readonly string[]) => Buffer.from([header, ...parts].join(""), "latin1");
   t.is(differingSections(text(sections), text(sections.toReversed())), undefined);
+});
+
+test("long runs of keys that came, went or moved: what differs, and nothing else", (t) => {
+  const block = fc.record({ at: fc.nat(299), count: fc.nat(150) });
+  fc.assert(
+    fc.property(block, block, fc.uniqueArray(fc.nat(299), { maxLength: 5 }), (gone, come, changed) => {
+      const names = Object.keys(many);
+      const left = names.filter((_, at) => at < gone.at || at >= gone.at + gone.count);
+      const now: Record<string, Shape> = Object.fromEntries(left.map((name) => [name, many[name] as Shape]));
+      for (let i = 0; i < come.count; i++) now[`key${come.at}-${i}`] = { "@v": "come" };
+      for (const at of changed) if (`key${at}` in now) now[`key${at}`] = { "@v": "changed" };
+      const texts = differingSections(textOf(many), textOf(now));
+      const differing = (from: Shape, to: Shape) =>
+        Object.fromEntries(Object.entries(from).filter(([name, key]) => !isDeepStrictEqual(key, to[name])));
+      const [was, is] = [texts?.before, texts?.after].map((text) => shapeOf(readWineText(text ?? none).root));
+      t.deepEqual(was, shapeOf(keyOf("", differing(many, now))));
+      t.deepEqual(is, shapeOf(keyOf("", differing(now, many))));
+    }),
+  );
 });
 
 const wineKeys: Shape = { Software: { Wine: { "@v": "1" }, Own: { "@w": "wine" } }, System: {} };

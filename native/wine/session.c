@@ -50,7 +50,7 @@ static pid_t start(char *const argv[], const sigset_t *mask) {
     _exit(127);
 }
 
-/* The parent of a process, by /proc; -1 when it has gone or the line is not understood. */
+/* The parent of a process, by /proc; -1 when it has gone, is only waiting to be collected, or the line is not understood. */
 static long parent_of(const char *pid) {
     char path[64], line[512];
     snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
@@ -61,9 +61,10 @@ static long parent_of(const char *pid) {
     if (length <= 0) return -1;
     line[length] = '\0';
     const char *end = strrchr(line, ')'); /* the name before it may hold anything, spaces and parentheses too */
+    char state = 'Z';
     long parent = -1;
-    if (end == NULL || sscanf(end, ") %*c %ld", &parent) != 1) return -1;
-    return parent;
+    if (end == NULL || sscanf(end, ") %c %ld", &state, &parent) != 2) return -1;
+    return state == 'Z' || state == 'X' ? -1 : parent;
 }
 
 /* The one child that we have. The server has left its own parent, and we are the reaper of what is left behind. */
@@ -119,6 +120,33 @@ static void step(struct wait *wait, const sigset_t *signals) {
     else if (number > 0 && info.si_code != SI_KERNEL) wait->signal = number;
 }
 
+/* True when a process of the container was there that is neither the server, its first process, nor ours. */
+static bool kill_others(pid_t server) {
+    DIR *folder = opendir("/proc");
+    if (folder == NULL) return false;
+    bool any = false;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
+        pid_t pid = (pid_t)atol(entry->d_name);
+        if (pid == 1 || pid == getpid() || pid == server || parent_of(entry->d_name) < 0) continue;
+        any |= kill(pid, SIGKILL) == 0;
+    }
+    closedir(folder);
+    return any;
+}
+
+/*
+ * The container's programs end with the step's own, as when a Windows container stops. The server would ask each of them to
+ * end and wait half a second for one that does not listen (a driver process, at every step).
+ */
+static void end_programs(struct wait *wait, const sigset_t *signals) {
+    while (!wait->server_gone && kill_others(wait->server)) {
+        int signal = wait->signal;
+        step(wait, signals);
+        if (signal != 0) wait->signal = signal;
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc != 4) return fail("usage: session WINESERVER WINE PROGRAM", 0);
     sigset_t signals, before;
@@ -128,6 +156,8 @@ int main(int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &signals, &before);
     if (prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) != 0) return fail("cannot become the reaper of Wine's processes", errno);
 
+    /* C:, or Wine complains that it has no name for where it starts. */
+    if (chdir("/Files") != 0) return fail("/Files", errno);
     bool parted = part_streams();
     struct wait wait = {.server = start_server(argv[1], &before)};
     if (wait.server <= 0) return fail("Wine's server did not start", 0);
@@ -137,7 +167,8 @@ int main(int argc, char **argv) {
 
     while (wait.program != 0 && wait.signal == 0 && !wait.server_gone) step(&wait, &signals);
     if (wait.server_gone && wait.signal == 0) return fail("Wine's server ended before the program", 0);
-    /* It ends every Windows process, then writes the registry. Only when it has gone are the files complete. */
+    end_programs(&wait, &signals);
+    /* It writes the registry. Only when it has gone are the files complete. */
     kill(wait.server, SIGINT);
     while (!wait.server_gone) {
         int signal = wait.signal;

@@ -46,6 +46,8 @@ export function sessionSettings({ programs = [], osVersion = "" }: SessionOption
     user: [
       // No sound: its Linux libraries would write complaints into the output and their files into the profile.
       { key: "Software\\Wine\\Drivers", value: text("Audio", "") },
+      // Windows that nobody sees: installers make some also when they are told to be quiet, and end when they get none.
+      { key: "Software\\Wine\\Drivers", value: text("Graphics", "null") },
       // A plain name counts for the system folder only, an application's own file stays its own.
       ...programs.map((name) => ({ key: "Software\\Wine\\DllOverrides", value: text(name, "builtin") })),
     ],

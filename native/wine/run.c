@@ -132,6 +132,13 @@ static void wait_for_boot(void) {
     CloseHandle(booting);
 }
 
+/* Wine takes a terminal over when its input is first looked at: better before the prompt invites people to type. */
+static void take_terminal(void) {
+    INPUT_RECORD record;
+    DWORD count;
+    PeekConsoleInputW(GetStdHandle(STD_INPUT_HANDLE), &record, 1, &count);
+}
+
 /* Starts the command on our own standard streams; 0 or the Windows error. */
 static DWORD start(wchar_t *command, const wchar_t *folder, wchar_t *environment, HANDLE errors, PROCESS_INFORMATION *process) {
     STARTUPINFOW streams = {.cb = sizeof streams};
@@ -160,6 +167,7 @@ int wmain(int argc, wchar_t **argv) {
     if (environment == NULL) return cannot_start(command, ERROR_NOT_ENOUGH_MEMORY);
     SetConsoleCtrlHandler(keep_waiting, TRUE);
     pretend_system_program();
+    take_terminal();
     SetEnvironmentStringsW(environment); /* the step's PATH is where its program is looked for */
     wait_for_boot();
 

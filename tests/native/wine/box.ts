@@ -167,6 +167,8 @@ export interface Options {
   /** Instead of Wine's server. */
   readonly server?: string;
   readonly hostname?: string;
+  /** A terminal of its own, relayed to ours; no output is collected. */
+  readonly tty?: boolean;
   /** Called for each piece of output. */
   readonly said?: (text: string, signal: (name: NodeJS.Signals) => void) => void | Promise<void>;
 }
@@ -231,7 +233,8 @@ export async function runWindows(host: WineHost, command: string, options: Optio
           WINEDLLOVERRIDES: "mscoree=;mshtml=;winemenubuilder.exe=",
           ...options.sessionEnv,
         },
-        ...{ cwd: "/", uid: 0, gid: 0, groups: [], tty: false, stdin: "null", output: "pipe" },
+        ...{ cwd: "/", uid: 0, gid: 0, groups: [], tty: options.tty === true },
+        ...(options.tty ? { stdin: "inherit", output: "inherit" } : { stdin: "null", output: "pipe" }),
       },
       hostname: options.hostname ?? "boxy",
       network: "none",

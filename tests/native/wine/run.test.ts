@@ -1,4 +1,5 @@
 /** What a step's program gets and what comes back: command line, environment, streams, 32-bit codes, signals. */
+import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -128,6 +129,18 @@ run(title("the service manager answers the first program"), async (t) => {
 run(title("a program gets a desktop without a screen"), async (t) => {
   const window = { "t/window.exe": compileProgram(host, "window", "-luser32") };
   t.is((await runWindows(host, "C:\\t\\window.exe", { files: window })).stdout, "desktop\n");
+});
+
+run(title("a terminal gives a prompt that takes what is typed, and the code of cmd"), async (t) => {
+  const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+  const node = [process.execPath, "--import=tsx", here("terminal-child.ts"), JSON.stringify(host), "cmd /K"];
+  const child = spawn("python3", [here("../core/terminal.py"), ...node], { stdio: ["pipe", "pipe", "inherit"] });
+  t.teardown(() => child.kill("SIGKILL"));
+  child.stdin.end("C:\\>\techo is %OS%\\r\nis Windows_NT\texit 7\\r\n");
+  let text = "";
+  for await (const bytes of child.stdout) text += bytes;
+  t.regex(text, /is Windows_NT[\s\S]*\[7\]\n$/);
+  t.notRegex(text, /wine:|TIMEOUT/);
 });
 
 run(title("ProcessPrng is there"), async (t) => {

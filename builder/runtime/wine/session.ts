@@ -1,5 +1,6 @@
 /** The folder that a step's Wine calls its prefix: registry, drives, and the files through which we and it speak. */
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { constants, copyFileSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Hive } from "../../../layerfs/hive/key.ts";
@@ -29,6 +30,8 @@ export interface SessionProcess {
 }
 
 const names = ["system", "user", "userdef"] as const;
+/** As much as readWineText takes. */
+const largestText = 512 << 20;
 
 /** The registry that a step begins with, as Wine's texts. */
 export function sessionTexts(wine: WineRegistry, image: ImageRegistry, options: SessionOptions): RegistryTexts {
@@ -44,9 +47,10 @@ export function sessionTexts(wine: WineRegistry, image: ImageRegistry, options: 
   };
 }
 
-/** Makes the prefix in an empty folder. */
-export function writeSession(prefix: string, texts: RegistryTexts, process: SessionProcess): void {
-  for (const name of names) writeFileSync(join(prefix, `${name}.reg`), texts[name]);
+/** Makes the prefix in an empty folder; `texts` is the folder with the registry that the step begins with. */
+export function writeSession(prefix: string, texts: string, process: SessionProcess): void {
+  // Copies, as the step can write into them; where the file system can, of what differs only.
+  for (const name of names) copyFileSync(join(texts, name), join(prefix, `${name}.reg`), constants.COPYFILE_FICLONE);
   // Wine's own updates of a prefix stay off; and C: is the only drive: any other would be a way out of the image.
   writeFileSync(join(prefix, ".update-timestamp"), "disable\n");
   mkdirSync(join(prefix, "dosdevices"));
@@ -67,10 +71,39 @@ export function writeSession(prefix: string, texts: RegistryTexts, process: Sess
   writeFileSync(join(prefix, "journal"), "");
 }
 
-/** The registry as the server left it. What it did not change it did not write. */
-export function readTexts(prefix: string): RegistryTexts {
-  const read = (name: (typeof names)[number]) => readFileSync(join(prefix, `${name}.reg`));
-  return { system: read("system"), user: read("user"), userdef: read("userdef") };
+/** The registries from a folder of kept texts and from a prefix whose server has ended, side by side. Throws WIN_SESSION. */
+export async function readTexts(
+  texts: string,
+  prefix: string,
+): Promise<{ before: RegistryTexts; after: RegistryTexts }> {
+  const read = async (path: (name: string) => string): Promise<RegistryTexts> => {
+    const [system, user, userdef] = await Promise.all([
+      readText(path("system")),
+      readText(path("user")),
+      readText(path("userdef")),
+    ]);
+    return { system, user, userdef };
+  };
+  const [before, after] = await Promise.all([
+    read((name) => join(texts, name)),
+    // What the server did not change it did not write.
+    read((name) => join(prefix, `${name}.reg`)),
+  ]);
+  return { before, after };
+}
+
+async function readText(path: string): Promise<Buffer> {
+  // Attack: the step puts a link to a file of the host there, or a fifo that never ends.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    () => undefined,
+  );
+  try {
+    const found = await file?.stat();
+    if (file && found?.isFile() && found.size <= largestText) return await file.readFile();
+  } finally {
+    await file?.close();
+  }
+  throw new WbuildError("WIN_SESSION", "a step left a registry that cannot be read");
 }
 
 /** Throws WIN_JOURNAL. */

@@ -14,7 +14,7 @@ import { type Account, accountOf } from "./account.ts";
 import { commandLineOf } from "./command-line.ts";
 import { programFailure } from "./failure.ts";
 import { ensurePersonality, type Personality, profileFolder } from "./personality.ts";
-import { type RegistryTexts, registryChanges } from "./registry/changes.ts";
+import { registryChanges } from "./registry/changes.ts";
 import { type ImageRegistry, openRegistry, registryFiles, registryStamp } from "./registry/image-hives.ts";
 import { keptTexts } from "./registry/kept-texts.ts";
 import { journalOf, readTexts, resultOf, sessionTexts, writeSession } from "./session.ts";
@@ -29,7 +29,8 @@ interface Step {
   readonly personality: Personality;
   /** Opened when it is first needed: a step that changes no registry does not read it. */
   readonly image: () => ImageRegistry;
-  readonly before: RegistryTexts;
+  /** The folder of the texts that its registry began with. */
+  readonly texts: string;
   readonly prefix: string;
   /** Lower folders that are none of the image's, top first. */
   readonly own: readonly string[];
@@ -76,7 +77,8 @@ async function start(
     signal: (name) => running.signal(name),
     async layer({ epochSeconds }) {
       await exited;
-      const registry = registryChanges(step.before, readTexts(step.prefix), step.image, warnOnce);
+      const { before, after } = await readTexts(step.texts, step.prefix);
+      const registry = registryChanges(before, after, step.image, warnOnce);
       const tree = await on.tree?.();
       if (!tree) throw new TypeError("a Windows layer needs to know what lies below it");
       return await stepLayer({
@@ -120,10 +122,11 @@ async function prepare(
   const [work, prefix, profile] = [made("work"), made("prefix"), made("profile")];
   const own = [profileFolder(profile, account.name), personality.root];
   const commandLine = process.commandLine ?? commandLineOf(process.argv);
-  const before = keptTexts(join(home, "wine/sessions"), stamp, () =>
+  const texts = join(scratch, "texts");
+  keptTexts(join(home, "wine/sessions"), stamp, texts, () =>
     sessionTexts(personality.registry, image(), { programs: builtinPrograms(personality.root), osVersion }),
   );
-  writeSession(prefix, before, {
+  writeSession(prefix, texts, {
     commandLine,
     cwd: process.cwd,
     env: process.env,
@@ -152,7 +155,7 @@ async function prepare(
     limits: host.limits,
     security: host.security,
   };
-  return { step: { account, personality, image, before, prefix, own, commandLine }, spec };
+  return { step: { account, personality, image, texts, prefix, own, commandLine }, spec };
 }
 
 /** Programs that an image may bring instead: Wine has none, only words that say so. */

@@ -4,10 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import {
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -21,34 +21,43 @@ const names = ["system", "user", "userdef"] as const;
 /** A Windows registry has 20 to 60 MB as text. */
 const mostKept = 8;
 
-/** The texts kept under `stamp` in a folder, else those that `make` gives, which are then kept. Losing the folder loses nothing. */
-export function keptTexts(folder: string, stamp: string, make: () => RegistryTexts): RegistryTexts {
+/**
+ * Makes the folder `into` with the texts kept under `stamp` in a folder, else those that `make` gives, which are then kept. They
+ * are the kept files themselves: whoever writes into one writes into other steps' registries. Losing the folder loses nothing.
+ */
+export function keptTexts(folder: string, stamp: string, into: string, make: () => RegistryTexts): void {
   const name = createHash("sha256").update(stamp).digest("hex").slice(0, 32);
   const place = join(folder, name);
   try {
-    const texts = readAll(place);
+    linkAll(place, into);
     utimesSync(place, new Date(), new Date());
-    return texts;
+    return;
   } catch {
-    // Not there, or being removed: made again.
+    // Not there, or only in part since somebody who was removing it was killed: made again.
+    for (const path of [into, place]) rmSync(path, { recursive: true, force: true });
   }
   const texts = make();
+  mkdirSync(into, { mode: 0o700 });
+  for (const each of names) writeFileSync(join(into, each), texts[each]);
   try {
     mkdirSync(folder, { recursive: true });
     forget(folder);
     const draft = mkdtempSync(join(folder, ".new-"));
-    for (const each of names) writeFileSync(join(draft, each), texts[each]);
-    renameSync(draft, place);
+    try {
+      linkAll(into, join(draft, "texts"));
+      renameSync(join(draft, "texts"), place);
+    } finally {
+      rmSync(draft, { recursive: true, force: true });
+    }
   } catch {
     // Another process kept the same, or the disk is full: the step goes on with what it has.
   }
-  return texts;
 }
 
-function readAll(place: string): RegistryTexts {
-  const [system, user, userdef] = names.map((each) => readFileSync(join(place, each)));
-  if (!system || !user || !userdef) throw new TypeError("three texts are read");
-  return { system, user, userdef };
+/** Links, not copies: they are large, and what is linked stays when the other folder is removed. */
+function linkAll(from: string, to: string): void {
+  mkdirSync(to, { mode: 0o700 });
+  for (const each of names) linkSync(join(from, each), join(to, each));
 }
 
 /** Makes room for one more: those that were not used for longest go, and drafts of killed processes. */

@@ -46,11 +46,14 @@ function readAll(key: HiveKey): { keys: number; values: number; bytes: number } 
   return found;
 }
 
+/** Types and sizes in about the shares that the registry of Windows has them. */
 function sampleValue(number: number): HiveValue {
   const name = `Value${number}`;
-  if (number % 3 === 0) return { name, type: 4, data: Buffer.from(Uint32Array.of(number).buffer) };
-  if (number % 3 === 1) return { name, type: 3, data: Buffer.alloc(40 + (number % 90), number & 255) };
-  return { name, type: 1, data: Buffer.from(`%SystemRoot%\\System32\\drivers\\driver${number}.sys\0`, "utf16le") };
+  const kind = number % 10;
+  if (kind < 3) return { name, type: 4, data: Buffer.from(Uint32Array.of(number).buffer) };
+  if (kind === 3) return { name, type: 3, data: Buffer.alloc(80 + (number % 80), number & 255) };
+  const text = `%SystemRoot%\\System32\\drivers\\driver${number}.sys\0`;
+  return { name, type: kind === 4 ? 2 : 1, data: Buffer.from(text, "utf16le") };
 }
 
 /** Three levels, some thirty subkeys a key; the values spread evenly. */

@@ -52,12 +52,22 @@ async function filesOf(tree: Tree, os: string | undefined): Promise<readonly Ent
   return os === "windows" ? (await driveTree(tree).walk("")).map(toLinux) : tree.walk("");
 }
 
+/** With paths for what would come as streams: the native writer reads files at once, streams one piece at a time. */
+async function onDisk(entries: readonly Entry[]): Promise<readonly Entry[]> {
+  const found: Entry[] = [];
+  for (const entry of entries) {
+    const path = entry.content?.kind === "stream" ? await entry.content.file?.() : undefined;
+    found.push(path === undefined ? entry : { ...entry, content: { kind: "file", path } });
+  }
+  return found;
+}
+
 async function temporaryTar(tree: Tree, folder: string, { os, ...style }: TreeStyle) {
   const temporary = await mkdtemp(join(folder, ".wbuild-"));
   const path = join(temporary, "tree.tar");
   const remove = () => rm(temporary, { recursive: true, force: true });
   try {
-    await writeLayer(changesOf(await filesOf(tree, os)), fileTarget(path), {
+    await writeLayer(changesOf(await onDisk(await filesOf(tree, os))), fileTarget(path), {
       compression: "none",
       mediaTypes: "oci",
       ...style,

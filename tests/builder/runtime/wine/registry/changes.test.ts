@@ -210,7 +210,7 @@ test("the session: the image's keys over Wine's, CurrentControlSet a link, forei
   t.deepEqual([...(set?.subkey("Services")?.subkey("Big")?.value("Start")?.data ?? [])], [3, 0, 0, 0]);
   t.deepEqual(shapeOf(trees.user.root), {
     Mine: {},
-    Software: { Classes: { ".x": {} }, Wine: { Drivers: { "@Audio": "" } } },
+    Software: { Classes: { ".x": {} }, Wine: { Drivers: { "@Audio": "", "@Graphics": "null" } } },
   });
 });
 
@@ -228,7 +228,7 @@ test("what Wine writes by itself is no change, nor are keys that were only made 
   t.deepEqual(change({ ...after, Empty: {} }), [{ ...before, Empty: {} }], "an empty key of the step's own stays");
 });
 
-test("settings of the session: the image's version for programs, no debugger, no sound, Wine's programs before others", (t) => {
+test("settings of the session: the image's version for programs, no debugger, no sound, no screen, Wine's programs before others", (t) => {
   const wine = { machine: hive({}), user: hive({}), userdef: hive({}) };
   const image = imageOf({
     Software: { Microsoft: { "Windows NT": { CurrentVersion: { "@CurrentVersion": "6.3" } } } },
@@ -246,7 +246,7 @@ test("settings of the session: the image's version for programs, no debugger, no
   t.is(text(version, "CurrentBuildNumber"), "17763");
   t.regex(text(version?.subkey("AeDebug"), "Debugger"), /secedit/);
   t.deepEqual(shapeOf(trees.user.root), {
-    Software: { Wine: { DllOverrides: { "@cmd.exe": "builtin" }, Drivers: { "@Audio": "" } } },
+    Software: { Wine: { DllOverrides: { "@cmd.exe": "builtin" }, Drivers: { "@Audio": "", "@Graphics": "null" } } },
   });
 });
 

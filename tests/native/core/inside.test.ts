@@ -62,8 +62,9 @@ const rows: readonly Row[] = [
   ["/dev/stdout can be opened by a user", "echo a > /dev/stdout", "a\n", { process: { uid: 77, gid: 77 } }],
   [
     "only the three streams are open",
-    "ls /proc/self/fd | head -3 | tr '\\n' ' '; ls /proc/$$/fd | tr '\\n' ' '",
-    /^0 1 2 (0 1 2 )+(10 )?$/,
+    // The shell looks itself, with the folder as descriptor 3: a pipe to another program would be one more for a moment.
+    'for fd in /proc/$$/fd/*; do printf "%s " "${fd##*/}"; done',
+    /^0 1 (10 )?2 3 $/,
   ],
   [
     "the environment is what was given",

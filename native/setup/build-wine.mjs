@@ -14,7 +14,7 @@ const bare = [
 ];
 
 /**
- * What runs inside containers of Windows images, as name → its C files in native/wine. All but the launcher carry
+ * What runs inside containers of Windows images, as name → its C files in native/wine and below it. All but the launcher carry
  * Wine's mark of its own files: so they are taken, as Wine's are, before what an image has of the same name.
  */
 const winePrograms = [
@@ -32,6 +32,19 @@ const winePrograms = [
   { name: "rd.exe", files: ["rmdir", "message"] },
   { name: "powershell.exe", files: ["powershell", "imports"] },
   { name: "pwsh.exe", files: ["powershell", "imports"] },
+  { name: "refuse.exe", files: ["refuse", "message"] },
+  { name: "choice.exe", files: ["choice", "message"] },
+  { name: "fc.exe", files: ["fc", "lines", "message", "wildcard"] },
+  { name: "findstr.exe", files: ["findstr", "lines", "message", "search", "wildcard"] },
+  { name: "move.exe", files: ["move", "message", "wildcard"] },
+  { name: "net.exe", files: ["net", "message"] },
+  { name: "robocopy.exe", files: ["robocopy", "robocopy-request", "message", "wildcard"] },
+  { name: "sc.exe", files: ["sc", "sc-settings", "message", "wildcard"] },
+  { name: "setx.exe", files: ["setx", "message"] },
+  { name: "systeminfo.exe", files: ["systeminfo", "message"] },
+  { name: "tasklist.exe", files: ["tasklist", "message", "wildcard"] },
+  { name: "timeout.exe", files: ["timeout", "message"] },
+  { name: "where.exe", files: ["where", "message", "wildcard"] },
   {
     name: "wbuildlnk.dll",
     files: ["wbuildlnk", "channel", "freestanding", "link", "original", "wbuildlnk.def"],

@@ -12,7 +12,7 @@ export const forwardedFunctions: readonly string[] = [
 ];
 
 /** Commands inside of cmd that programs of ours stand in for. */
-export const hiddenCommands: readonly string[] = ["MKLINK", "RD", "RMDIR"];
+export const hiddenCommands: readonly string[] = ["CHOICE", "MKLINK", "MOVE", "RD", "RMDIR"];
 
 const markPlace = 0x40;
 const markLength = 32;

@@ -6,6 +6,7 @@ import { distFolder } from "../../../native/addon/load.ts";
 import { WbuildError } from "../../../native/error.ts";
 import type { Wine } from "./find-wine.ts";
 import { patchWine } from "./patches.ts";
+import { refusedPrograms, refuser } from "./refused.ts";
 
 export interface OwnProgram {
   readonly name: string;
@@ -31,8 +32,11 @@ export function ownPrograms(folder = programsFolder()): OwnProgram[] {
   }
   return readdirSync(folder)
     .filter((name) => starters.has(name) || /^[a-z0-9-]+\.(exe|dll)$/.test(name))
-    .sort()
-    .map((name) => ({ name, bytes: readFileSync(join(folder, name)) }));
+    .flatMap((name) => {
+      const bytes = readFileSync(join(folder, name));
+      return (name === refuser ? Object.keys(refusedPrograms) : [name]).map((name) => ({ name, bytes }));
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 export function programsDigest(programs: readonly OwnProgram[]): string {
@@ -74,6 +78,8 @@ export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folde
     const isWines = existsSync(join(wine.windows, name));
     // A newer Wine brings the missing DLL itself, and more of it than ours.
     if (isWines && name.endsWith(".dll")) continue;
+    // What Wine does not pretend to have may be in an image.
+    if (!isWines && name in refusedPrograms) continue;
     (isWines ? replaced : added).push(name);
     writeFileSync(join(system, name), bytes, { mode: 0o755 });
   }

@@ -46,7 +46,7 @@ export async function runBatch(
   const calls = lines.map((line, index) => {
     const row = `C:\\rows\\${index}`;
     writeFileSync(join(disk, `rows/${index}.cmd`), `@echo off\r\n${line.replaceAll("\n", "\r\n")}\r\n`);
-    return `cmd /c ${row}.cmd <NUL >${row}.out ${process.env.TRACE ? "" : `2>${row}.err`}\r\n>${row}.exit echo %errorlevel%\r\n`;
+    return `cmd /c ${row}.cmd <NUL >${row}.out 2>${row}.err\r\n>${row}.exit echo %errorlevel%\r\n`;
   });
   writeFileSync(join(disk, "rows/all.cmd"), `@echo off\r\n${calls.join("")}exit 0\r\n`);
   await runStep(personality, scratch, "cmd /c C:\\rows\\all.cmd");
@@ -96,7 +96,6 @@ async function runStep(personality: Personality, scratch: string, command: strin
     () => undefined,
   );
   for await (const { bytes } of running.output) {
-    if (process.env.TRACE) process.stdout.write(bytes);
     void bytes;
   }
   await running.exited;

@@ -70,7 +70,7 @@ function markBuiltin(path) {
 
 /** dist/wine: our programs of the Windows personality. Without the cross compiler wbuild does without Windows steps. */
 export async function buildWine({ sanitize = false } = {}) {
-  const inputs = sources("native/wine", ".c", ".h", ".def");
+  const inputs = sources("native/wine", ".c", ".h", ".def", ".S");
   const folder = join(dist, sanitize ? "wine-asan" : "wine");
   // Asked only where nothing was compiled yet: a cached build starts no process.
   if (!existsSync(join(dist, ".stamps", basename(folder))) && !hasMingw()) return;
@@ -105,6 +105,18 @@ export async function buildWine({ sanitize = false } = {}) {
       // A loop that copies bytes shall not become a call of the function that it is the body of.
       compile(mingw, [...flags, "-fno-tree-loop-distribute-patterns", "-c", file, "-o", objectOf(objects, file)]),
     );
+    // Code that is put into a program of Wine's: no headers, no relocations.
+    const chain = objectOf(objects, "chain.S");
+    await compile(mingw, ["-c", join(top, "native/wine/chain.S"), "-o", chain]);
+    await compile(mingw.replace(/gcc$/, "objcopy"), [
+      "-O",
+      "binary",
+      "-j",
+      ".text",
+      chain,
+      join(folder, "chain.bin.new"),
+    ]);
+    finish(join(folder, "chain.bin"), false);
     await eachOfTwo(winePrograms, async ({ name, files, libraries = [], kind = ["-municode"], marked = true }) => {
       const output = join(folder, name);
       const inputs = files.map((file) =>

@@ -1,12 +1,15 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import fc from "fast-check";
+import { findWine } from "../../builder/runtime/wine/find-wine.ts";
+import { programsFolder } from "../../builder/runtime/wine/programs.ts";
 import { isWbuildError } from "../../native/error.ts";
 import { forwardExport, hideBuiltin, markBuiltin } from "../../native/wine/patch.ts";
+import { chainCommands } from "../../native/wine/patch-chain.ts";
 import { makeDll, makeProgram } from "../native/wine/dll.ts";
 
 const top = fileURLToPath(new URL("../..", import.meta.url));
@@ -43,6 +46,34 @@ test("pe: a damaged DLL is patched in its own length or refused", (t) => {
       return true;
     }),
     { numRuns: runs },
+  );
+  t.pass();
+});
+
+test("pe: a damaged cmd.exe gets its chains in its own length or is refused", (t) => {
+  const [cmd, code] = [findWine()?.windows, programsFolder()].map((folder, index) =>
+    join(folder ?? "/nonexistent", ["cmd.exe", "chain.bin"][index] ?? ""),
+  ) as [string, string];
+  if (!existsSync(cmd) || !existsSync(code)) return t.log("skipped: needs Wine's cmd.exe and the compiled chain.S");
+  const [file, chain] = [readFileSync(cmd), readFileSync(code)];
+  // Its headers and symbols are what is read; most of the file lies between.
+  const symbols = file.readUInt32LE(file.readUInt32LE(0x3c) + 12);
+  const place = fc.oneof(
+    fc.nat({ max: 0x400 }),
+    fc.nat({ max: file.length - symbols - 4 }).map((at) => symbols + at),
+  );
+  const change = fc.tuple(place, fc.oneof(fc.constantFrom(...numbers), fc.nat()));
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 6 }), (changes) => {
+      const bytes = Buffer.from(file);
+      for (const [at, value] of changes) bytes.writeUInt32LE(value >>> 0, at);
+      try {
+        return chainCommands(bytes, chain).length === file.length;
+      } catch (error) {
+        return isWbuildError(error, "WIN_PATCH");
+      }
+    }),
+    { numRuns: process.env.WBUILD_FUZZ ? 5_000 : 150 },
   );
   t.pass();
 });

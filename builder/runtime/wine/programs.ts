@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { distFolder } from "../../../native/addon/load.ts";
 import { WbuildError } from "../../../native/error.ts";
 import type { Wine } from "./find-wine.ts";
-import { patchWine } from "./patches.ts";
+import { chainCode, patchWine } from "./patches.ts";
 import { refusedPrograms, refuser } from "./refused.ts";
 
 export interface OwnProgram {
@@ -31,7 +31,7 @@ export function ownPrograms(folder = programsFolder()): OwnProgram[] {
     });
   }
   return readdirSync(folder)
-    .filter((name) => starters.has(name) || /^[a-z0-9-]+\.(exe|dll)$/.test(name))
+    .filter((name) => starters.has(name) || name === chainCode || /^[a-z0-9-]+\.(exe|dll)$/.test(name))
     .flatMap((name) => {
       const bytes = readFileSync(join(folder, name));
       return (name === refuser ? Object.keys(refusedPrograms) : [name]).map((name) => ({ name, bytes }));
@@ -75,6 +75,7 @@ export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folde
       writeFileSync(join(folder, name), bytes, { mode: 0o755 });
       continue;
     }
+    if (name === chainCode) continue;
     const isWines = existsSync(join(wine.windows, name));
     // A newer Wine brings the missing DLL itself, and more of it than ours.
     if (isWines && name.endsWith(".dll")) continue;
@@ -83,7 +84,7 @@ export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folde
     (isWines ? replaced : added).push(name);
     writeFileSync(join(system, name), bytes, { mode: 0o755 });
   }
-  const { patched, failed } = patchWine(wine, new Set(programs.map(({ name }) => name)));
+  const { patched, failed } = patchWine(wine, new Map(programs.map(({ name, bytes }) => [name, bytes])));
   for (const [name, bytes] of patched) {
     replaced.push(name);
     writeFileSync(join(system, name), bytes, { mode: 0o755 });

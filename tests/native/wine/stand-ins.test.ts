@@ -260,7 +260,9 @@ withWine("each program that does nothing is refused", async (t) => {
   t.timeout(120_000);
   const base = await personality();
   // Those of .NET lie in folders of their own, which this Wine does not make.
-  const found = Object.keys(refusedPrograms).filter((name) => existsSync(join(base.root, "Files/Windows/System32", name)));
+  const found = Object.keys(refusedPrograms).filter((name) =>
+    existsSync(join(base.root, "Files/Windows/System32", name)),
+  );
   const { rows } = await runBatch(
     t,
     base,

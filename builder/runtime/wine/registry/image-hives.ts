@@ -22,6 +22,8 @@ const machineHives: Readonly<Record<DeltaName, string>> = {
 export interface ImageRegistry {
   /** Plain views; undefined where the image has no such hive. */
   readonly machine: ReadonlyMap<DeltaName, Hive>;
+  /** The layers' own hives, lowest first. */
+  readonly deltas: ReadonlyMap<DeltaName, readonly Hive[]>;
   readonly profile: Profile;
 }
 
@@ -89,9 +91,16 @@ export function registryFiles(folders: readonly string[], account: Account): Reg
 export function openRegistry(files: RegistryFiles, warn: (text: string) => void): ImageRegistry {
   const open = (file: HiveFile | undefined) => (file === undefined ? undefined : openHive(file.path, file.shown, warn));
   const machine = new Map<DeltaName, Hive>();
-  for (const [name, stack] of files.machine)
-    machine.set(name, mergeHives(stack.map((file) => openHive(file.path, file.shown, warn))));
-  return { machine, profile: { folder: files.folder, user: open(files.user), classes: open(files.classes) } };
+  const deltas = new Map<DeltaName, readonly Hive[]>();
+  for (const [name, paths] of files.machine) {
+    const stack = paths.map((file) => openHive(file.path, file.shown, warn));
+    machine.set(name, mergeHives(stack));
+    deltas.set(
+      name,
+      stack.filter((hive) => hive.differencing),
+    );
+  }
+  return { machine, deltas, profile: { folder: files.folder, user: open(files.user), classes: open(files.classes) } };
 }
 
 /** Changes whenever one of the files does. */

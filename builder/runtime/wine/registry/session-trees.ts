@@ -33,15 +33,15 @@ export function sessionTrees(wine: SessionTrees, image: ImageRegistry, options: 
   for (const key of wine.machine.root.subkeys()) machine.setSubkey(key);
   for (const [name, hive] of machineKeys) {
     if (name === "System") continue;
-    const key = laid(wine.machine.root.subkey(name), image.machine.get(hive)?.root);
+    const key = overWine(wine.machine.root.subkey(name), image, hive);
     if (key) machine.setSubkey(copyKey(key, name));
   }
-  machine.setSubkey(systemKey(wine.machine.root.subkey("System"), image.machine.get("System")?.root));
+  machine.setSubkey(systemKey(wine.machine.root.subkey("System"), image));
   const settings = sessionSettings(options);
   return {
     machine: hiveOf(withSettings(machine, settings.machine)),
     user: hiveOf(withSettings(userKey(wine.user.root, image), settings.user)),
-    userdef: hiveOf(laid(wine.userdef.root, image.machine.get("DefaultUser")?.root) ?? new KeyTree("")),
+    userdef: hiveOf(overWine(wine.userdef.root, image, "DefaultUser") ?? new KeyTree("")),
   };
 }
 
@@ -53,13 +53,16 @@ export function currentControlSet(system: HiveKey | undefined): string {
 }
 
 /** Wine keeps CurrentControlSet as a key; Windows has a link there, and the image its ControlSet001. */
-function systemKey(wine: HiveKey | undefined, image: HiveKey | undefined): KeyTree {
-  const current = currentControlSet(image);
-  const system = copyKey(laid(wine, image) ?? new KeyTree("System"), "System");
+function systemKey(wine: HiveKey | undefined, image: ImageRegistry): KeyTree {
+  const theirs = image.machine.get("System")?.root;
+  const current = currentControlSet(theirs);
   const own = wine?.subkey("CurrentControlSet");
-  const theirs = image?.subkey(current);
-  const set = copyKey(laid(own, theirs) ?? new KeyTree(current), current);
-  const services = servicesKey(own?.subkey("Services"), theirs?.subkey("Services"));
+  const below = wine && copyKey(wine);
+  below?.deleteSubkey("CurrentControlSet");
+  if (own) below?.setSubkey(copyKey(own, current));
+  const system = copyKey(overWine(below, image, "System") ?? new KeyTree("System"), "System");
+  const set = copyKey(system.subkey(current) ?? new KeyTree(current));
+  const services = servicesKey(own?.subkey("Services"), theirs?.subkey(current)?.subkey("Services"));
   if (services) set.setSubkey(services);
   system.setSubkey(set);
   const link = new KeyTree("CurrentControlSet");
@@ -93,6 +96,13 @@ function userKey(wine: HiveKey, image: ImageRegistry): HiveKey {
   if (own) software.setSubkey(copyKey(own, "Classes"));
   root.setSubkey(software);
   return root;
+}
+
+/** A hive of the image over Wine's keys, with its deltas once more on top: what they deleted is not to come back from Wine. */
+function overWine(wine: HiveKey | undefined, image: ImageRegistry, name: DeltaName): HiveKey | undefined {
+  const hive = image.machine.get(name);
+  if (!wine || !hive) return hive?.root ?? wine;
+  return mergeHives([hiveOf(wine), hive, ...(image.deltas.get(name) ?? [])]).root;
 }
 
 /** The upper key over the lower one: values and keys of both, the upper's where both have one. */

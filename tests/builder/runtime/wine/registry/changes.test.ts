@@ -46,7 +46,7 @@ const none = textOf({});
 function imageOf(shape: Partial<Record<DeltaName, Shape>>, user?: Shape): ImageRegistry {
   const machine = new Map(Object.entries(shape).map(([name, keys]) => [name as DeltaName, hive(keys)]));
   const profile = { folder: "Users/Me", user: user && hive(user), classes: undefined };
-  return { machine, profile };
+  return { machine, deltas: new Map(), profile };
 }
 
 const leaf = fc.dictionary(fc.constantFrom("@a", "@b", "@"), fc.constantFrom("1", "2"), { maxKeys: 2 });
@@ -198,6 +198,7 @@ test("the session: the image's keys over Wine's, CurrentControlSet a link, forei
       ["System", hiveOf(system)],
       ["Software", hive({ Both: { "@a": "image" } })],
     ]),
+    deltas: new Map(),
     profile: { folder: "Users/Me", user: hive({ Mine: {} }), classes: hive({ ".x": {} }) },
   };
   const trees = sessionTrees(wine, image);
@@ -248,6 +249,19 @@ test("settings of the session: the image's version for programs, no debugger, no
   t.deepEqual(shapeOf(trees.user.root), {
     Software: { Wine: { DllOverrides: { "@cmd.exe": "builtin" }, Drivers: { "@Audio": "", "@Graphics": "null" } } },
   });
+});
+
+test("what a layer deleted does not come back from Wine's own keys", (t) => {
+  const base = { Acme: { "@a": "1", "@b": "1", Sub: { "@c": "1" } } };
+  const wine = { machine: hive({ Software: base, System: {} }), user: hive({}), userdef: hive({}) };
+  const delta = diffHives(hive(base), hive({ Acme: { "@a": "1" } }));
+  const image: ImageRegistry = {
+    machine: new Map<DeltaName, Hive>([["Software", mergeHives([hive(base), delta])]]),
+    deltas: new Map<DeltaName, readonly Hive[]>([["Software", [delta]]]),
+    profile: { folder: "Users/Me", user: undefined, classes: undefined },
+  };
+  const software = sessionTrees(wine, image).machine.root.subkey("Software");
+  t.deepEqual(shapeOf(software?.subkey("Acme") as HiveKey), { "@a": "1" });
 });
 
 test("the control set is the one that Select names", (t) => {

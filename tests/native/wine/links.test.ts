@@ -113,7 +113,7 @@ run(title("what Wine would do to a link's target is refused: moving, deleting by
     "C:\\t\\links.exe open l",
     "C:\\t\\links.exe open d\\f",
   );
-  t.deepEqual([errors[0], lines.at(-2), lines.at(-1)], ["Request not supported.", "50", "0"]);
+  t.deepEqual([errors[0], lines.at(-2), lines.at(-1)], ["The request is not supported.", "50", "0"]);
   t.is(readlinkSync(join(upper, "l")), "d/f");
   t.is(readFileSync(join(upper, "d/f"), "utf8"), "content\r\n");
 });

@@ -21,6 +21,9 @@ import { journalOf, readTexts, resultOf, sessionTexts, writeSession } from "./se
 import { stepLayer } from "./step-layer.ts";
 import { toolMounts } from "./tools.ts";
 
+/** Changes with how a session's registry is made of the same hives: what an older wbuild kept is not used any more. */
+const sessionFormat = 2;
+
 /** overlayfs takes 500: the launcher needs one, the personality and the profile one each. */
 const mostLayers = 497;
 
@@ -111,7 +114,7 @@ async function prepare(
   const [personality, tools] = await Promise.all([ensurePersonality(home, { warn }), toolMounts(home, on.folders)]);
   const files = registryFiles(on.folders, account);
   const { osVersion } = on;
-  const stamp = `${personality.root} ${osVersion} ${registryStamp(files)}`;
+  const stamp = `${sessionFormat} ${personality.root} ${osVersion} ${registryStamp(files)}`;
   let opened: ImageRegistry | undefined;
   const image = () => (opened ??= openRegistry(files, warn));
   const made = (name: string) => {

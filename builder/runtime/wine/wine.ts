@@ -22,7 +22,7 @@ import { stepLayer } from "./step-layer.ts";
 import { toolMounts } from "./tools.ts";
 
 /** Changes with how a session's registry is made of the same hives: what an older wbuild kept is not used any more. */
-const sessionFormat = 2;
+const sessionFormat = 3;
 
 /** overlayfs takes 500: the launcher needs one, the personality and the profile one each. */
 const mostLayers = 497;

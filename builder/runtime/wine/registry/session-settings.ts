@@ -40,7 +40,7 @@ export function sessionSettings({ programs = [], osVersion = "" }: SessionOption
       ...versionValues(osVersion),
       // Wine's debugger writes a hundred lines about host and processes into the output of a program that crashes, where
       // Windows writes none. This program of Wine's does nothing.
-      { key: `${windows}\\AeDebug`, value: text("Debugger", "C:\\Windows\\System32\\secedit.exe") },
+      { key: `${windows}\\AeDebug`, value: text("Debugger", "C:\\Windows\\System32\\rundll32.exe") },
       { key: `${windows}\\AeDebug`, value: text("Auto", "1") },
     ],
     user: [

@@ -245,7 +245,7 @@ test("settings of the session: the image's version for programs, no debugger, no
       .replace("\0", "");
   t.is(text(version, "CurrentVersion"), "10.0");
   t.is(text(version, "CurrentBuildNumber"), "17763");
-  t.regex(text(version?.subkey("AeDebug"), "Debugger"), /secedit/);
+  t.regex(text(version?.subkey("AeDebug"), "Debugger"), /rundll32/);
   t.deepEqual(shapeOf(trees.user.root), {
     Software: { Wine: { DllOverrides: { "@cmd.exe": "builtin" }, Drivers: { "@Audio": "", "@Graphics": "null" } } },
   });

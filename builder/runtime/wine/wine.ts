@@ -177,5 +177,7 @@ function exitOf(exit: Exit, step: Step): Exit {
   const result = resultOf(step.prefix);
   const failure = programFailure(result, step.commandLine);
   if (failure) throw failure;
+  // Wine knows nothing of a process that the kernel ended, and calls its exit code 0.
+  if (exit.outOfMemory === true && result.exit === 0) return { signal: "SIGKILL", ...memory };
   return { code: result.exit ?? 1, ...memory };
 }

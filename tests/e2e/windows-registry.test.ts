@@ -45,7 +45,7 @@ windows(
       ["dword", "4", "07000000", "REG_DWORD 7"],
       ["short", "4", "07", "REG_DWORD"],
       ["big", "5", "00000007", "REG_DWORD_BIG_ENDIAN"],
-      ["many", "7", "6100000062000000", "REG_MULTI_SZ"],
+      ["many", "7", "61000000620000000000", "REG_MULTI_SZ"],
       ["resource", "8", "01", "REG_RESOURCE_LIST"],
       ["qword", "11", "8877665544332211", "REG_QWORD"],
       ["none", "0", "01", "REG_NONE 01"],
@@ -91,11 +91,11 @@ windows(
     t.is(after.match(/<node /g)?.length, 4, "the root, Vendor, and the two new ones");
 
     const next = await s.files("next", {
-      Dockerfile: `FROM app:first\nRUN reg query ${key} /v qword & reg query ${key} /v many & reg query ${key}\\Class\n`,
+      Dockerfile: `FROM app:first\nRUN reg query ${key} /v binary & reg query ${key} /v many & reg query ${key}\\Class\n`,
     });
     t.is((await s.build(context, "-t", "app:first")).code, 0);
     const seen = printed(await s.build(next, "-t", "next")).join("\n");
-    t.regex(seen, /qword\s+REG_QWORD\s+0x1122334455667788/);
+    t.regex(seen, /binary\s+REG_BINARY\s+00FF10/);
     t.regex(seen, /many\s+REG_MULTI_SZ\s+a\\0b/);
     t.regex(seen, /Vendor\\Class/);
   },

@@ -91,7 +91,7 @@ windows(
     t.is(after.match(/<node /g)?.length, 4, "the root, Vendor, and the two new ones");
 
     const next = await s.files("next", {
-      Dockerfile: `FROM app:first\nRUN reg query ${key} /v binary & reg query ${key} /v many & reg query ${key}\\Class\n`,
+      Dockerfile: `FROM app:first\nRUN reg query ${key} /v binary & reg query ${key} /v many & reg query ${key}\n`,
     });
     t.is((await s.build(context, "-t", "app:first")).code, 0);
     const seen = printed(await s.build(next, "-t", "next")).join("\n");

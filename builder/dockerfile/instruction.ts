@@ -27,6 +27,24 @@ export type Command =
   /** JSON array: taken literally, never expanded. */
   | { readonly form: "exec"; readonly argv: readonly string[]; readonly span: Span };
 
+/** A here-document: the lines after an instruction, up to the one that holds its name alone. */
+export interface HereDocument {
+  /** The delimiter without its quotes. */
+  readonly name: string;
+  /** Every line with its newline; with `<<-` the tabs at each beginning are gone. Variables are still in it. */
+  readonly text: string;
+  /** The delimiter was written without quotes: COPY and ADD expand variables in the text; in a RUN the shell does. */
+  readonly expands: boolean;
+  /** Written as `<<-`. */
+  readonly stripsTabs: boolean;
+  /** `3<<EOF`: the descriptor that the shell is to give it. */
+  readonly descriptor?: number;
+  /** The delimiter as written (`<<-"EOF"`), on the instruction's line. */
+  readonly span: Span;
+  /** The lines of text, without the last delimiter. */
+  readonly textSpan: Span;
+}
+
 export interface From extends Common {
   readonly kind: "FROM";
   readonly image: Word;
@@ -51,6 +69,10 @@ export interface Run extends Common {
   readonly command: Command;
   readonly network?: Word;
   readonly security?: Word;
+  /** Each `--mount` as written: its values are expanded, and read by read-mount.ts, where the stage's scope is known. */
+  readonly mounts?: readonly Word[];
+  readonly devices?: readonly Word[];
+  readonly documents?: readonly HereDocument[];
 }
 /** COPY and ADD. */
 export interface Copy extends Common {
@@ -61,6 +83,16 @@ export interface Copy extends Common {
   readonly from?: Word;
   readonly chown?: Word;
   readonly chmod?: Word;
+  readonly link?: boolean;
+  /** COPY only. */
+  readonly parents?: boolean;
+  readonly exclude?: readonly Word[];
+  /** Sources that are here-documents (their word in `sources` is the opening one, `<<EOF`), in the order of their words. */
+  readonly documents?: readonly HereDocument[];
+  /** ADD only, of a URL (`sha256:…`) or of a git repository (a commit). */
+  readonly checksum?: Word;
+  readonly keepGitDir?: boolean;
+  readonly unpack?: boolean;
 }
 export interface Workdir extends Common {
   readonly kind: "WORKDIR";

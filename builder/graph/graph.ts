@@ -22,7 +22,60 @@ interface OnSystem {
   readonly os?: "windows";
 }
 
-/** Input 0: the file system the process runs on. */
+/** Paths are absolute in the container; on Windows with their drive. What is mounted is in no layer. */
+export type RunMount =
+  /** Files of another node: `source` is clean and relative to its root ("" is all of it), `input` its place in `inputs`. */
+  | {
+      readonly kind: "bind";
+      readonly input: number;
+      readonly source: string;
+      readonly target: string;
+      /** Changes can be made, and are forgotten. */
+      readonly writable?: true;
+    }
+  /** A folder that later builds find again, by its id. With `input` it begins with those files. */
+  | {
+      readonly kind: "cache";
+      readonly id: string;
+      readonly target: string;
+      readonly sharing: "shared" | "private" | "locked";
+      readonly readonly?: true;
+      readonly mode?: number;
+      readonly uid?: number;
+      readonly gid?: number;
+      readonly input?: number;
+      readonly source?: string;
+    }
+  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number }
+  /** Its value is part of no key, no layer and no log. */
+  | {
+      readonly kind: "secret";
+      readonly id: string;
+      readonly target?: string;
+      readonly env?: string;
+      readonly required: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    }
+  | {
+      readonly kind: "ssh";
+      readonly id: string;
+      readonly target: string;
+      readonly required: boolean;
+      readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
+    };
+
+/** A file that a step finds and no layer holds: the script of a here-document that begins with `#!`. */
+export interface RunFile {
+  readonly target: string;
+  readonly text: string;
+  readonly mode: number;
+}
+
+/** Input 0: the file system the process runs on. Further inputs: what mounts take their files from. */
 export interface RunOp extends OnSystem {
   readonly kind: "run";
   readonly argv: readonly string[];
@@ -39,6 +92,10 @@ export interface RunOp extends OnSystem {
   readonly network: NetworkMode;
   readonly extraHosts: readonly (readonly [name: string, address: string])[];
   readonly security: "default" | "insecure";
+  readonly mounts?: readonly RunMount[];
+  readonly files?: readonly RunFile[];
+  /** Device requests of `--device`, by name or class, as CDI writes them. */
+  readonly devices?: readonly { readonly name: string; readonly required: boolean }[];
 }
 
 /** Input 0: the file system copied onto. Input 1, if `from` is "node": the file system copied from. */
@@ -53,6 +110,16 @@ export interface CopyOp extends OnSystem {
   readonly chown?: string;
   /** Permission bits for files and folders. */
   readonly chmod?: number;
+  /** Nothing of what lies below is looked at: the layer is the same on whatever it stands. */
+  readonly link?: true;
+  /** Sources keep the folders above them; those before a `/./` are left out. */
+  readonly parents?: true;
+  /** Patterns, relative to each source. */
+  readonly exclude?: readonly string[];
+  /** ADD: false leaves archives as they are, true unpacks also what came from elsewhere. */
+  readonly unpack?: boolean;
+  /** Files that the Dockerfile brings itself: name → text. Beside `sources`, which may then be empty. */
+  readonly documents?: readonly { readonly name: string; readonly text: string }[];
 }
 
 /** Input 0: the file system. WORKDIR: makes the folder where it is missing. */

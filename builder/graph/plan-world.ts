@@ -6,7 +6,7 @@ import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
 import type { GlobalScope, StageScope } from "../dockerfile/scope.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import type { NetworkMode } from "../runtime/runtime.ts";
-import type { Node, PlannedHistory, Target } from "./graph.ts";
+import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
 
 export interface PlanOptions {
   readonly target?: string;
@@ -51,4 +51,24 @@ export interface Start {
   readonly history: readonly PlannedHistory[];
   readonly platform: Platform;
   readonly scope?: StageScope;
+}
+
+/** One stage as it stands before an instruction: what the planning of that instruction may look at. */
+export interface StageView {
+  readonly world: PlanWorld;
+  readonly stage: Stage;
+  readonly platform: Platform;
+  readonly config: ContainerConfig;
+  readonly scope: StageScope;
+}
+
+/** An op and the nodes it reads besides the stage's own files, which are always input 0. */
+export interface PlannedOp {
+  readonly op: Op;
+  readonly more: readonly Node[];
+}
+
+/** What marks an op of a Windows image; nothing for Linux, whose ids are older than that mark. */
+export function systemOf({ platform }: StageView): { os?: "windows" } {
+  return platform.os === "windows" ? { os: "windows" } : {};
 }

@@ -2,22 +2,28 @@
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
-import { dockerfileError } from "../dockerfile/errors.ts";
 import { expandInstruction } from "../dockerfile/expand.ts";
-import type { Copy, From, Instruction, Run, Stage, Word, Workdir } from "../dockerfile/instruction.ts";
+import type { Copy, From, Instruction, Run, Stage, Workdir } from "../dockerfile/instruction.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
 import { StageScope } from "../dockerfile/scope.ts";
-import { type Origin, originOfCopy } from "../dockerfile/stages.ts";
-import { applyInstruction, argvOf, baseConfig, commandLineOf, inheritConfig } from "../image/config.ts";
+import type { Origin } from "../dockerfile/stages.ts";
+import { applyInstruction, baseConfig, inheritConfig } from "../image/config.ts";
 import { type CreatedByOptions, createdBy, historyComment } from "../image/created-by.ts";
 import { platformOf } from "../image/platform.ts";
 import { belowDrive } from "../image/windows-path.ts";
-import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
+import type { Node, PlannedHistory, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
-import { copyPaths, parseMode, swallowedPath } from "./paths.ts";
-import type { PlannedStage, PlanWorld, Start } from "./plan-world.ts";
-import { networkOf, proxyEnvOf } from "./run-surroundings.ts";
-import { checkWindowsFlags } from "./windows-flags.ts";
+import { swallowedPath } from "./paths.ts";
+import { planCopy } from "./plan-copy.ts";
+import { planRun } from "./plan-run.ts";
+import {
+  type PlannedOp,
+  type PlannedStage,
+  type PlanWorld,
+  type StageView,
+  type Start,
+  systemOf,
+} from "./plan-world.ts";
 
 type Step = Exclude<Instruction, From>;
 
@@ -105,10 +111,10 @@ export class StagePlan implements PlannedStage {
         return;
       }
       case "RUN":
-        return this.#run(step);
+        return this.#layer(step, await planRun(step, this.#view()));
       case "COPY":
       case "ADD":
-        return this.#copy(step);
+        return this.#layer(step, await planCopy(step, this.#view()));
       case "WORKDIR":
         return this.#workdir(step);
       case "ENV":
@@ -135,78 +141,25 @@ export class StagePlan implements PlannedStage {
     }
   }
 
-  #run(step: Run): void {
-    const { options } = this.#world;
-    const config = this.#config;
-    const keyEnv = this.#scope.keyEnv();
-    const { os, "os.version": osVersion } = this.#start.platform;
-    const proxyEnv = proxyEnvOf(this.#scope.runEnv(), keyEnv, os);
-    const commandLine = commandLineOf(step.command, config, os);
-    const network = networkOf(step, options.network, this.#world.source);
-    this.#layer(step, {
-      kind: "run",
-      ...this.#system(),
-      argv: argvOf(step.command, config, os),
-      ...(commandLine === undefined ? {} : { commandLine }),
-      ...(this.#isWindows && osVersion !== undefined ? { osVersion } : {}),
-      env: Object.entries(keyEnv).map(([name, value]) => `${name}=${value}`),
-      proxyEnv,
-      cwd: config.WorkingDir || (this.#isWindows ? "C:\\" : "/"),
-      user: config.User ?? "",
-      network,
-      extraHosts: options.extraHosts,
-      security: "default",
-    });
-  }
-
-  /** What marks an op of a Windows image; nothing for Linux, whose ids are older than that mark. */
-  #system(): { os?: "windows" } {
-    return this.#isWindows ? { os: "windows" } : {};
-  }
-
-  async #copy(step: Copy): Promise<void> {
-    const { source } = this.#world;
-    if (step.kind === "ADD") refuseRemote(step, this.#world);
-    if (this.#isWindows) checkWindowsFlags(step, source);
-    const from = step.from ? await this.#fromNode(step, step.from) : undefined;
-    const systems = { os: this.#start.platform.os, fromOs: from?.os };
-    const op: Op = {
-      kind: step.kind === "ADD" ? "add" : "copy",
-      ...this.#system(),
-      from: from ? "node" : "context",
-      ...(from?.os === "windows" ? { fromOs: "windows" } : {}),
-      ...copyPaths(step, this.#config.WorkingDir, systems, source),
-      ...(step.chown === undefined ? {} : { chown: step.chown.text }),
-      ...(step.chmod === undefined ? {} : { chmod: parseMode(step.chmod, source) }),
-    };
-    this.#layer(step, op, from ? [from.node] : []);
-  }
-
-  async #fromNode(step: Copy, word: Word): Promise<{ node: Node; os: string }> {
-    const { dockerfile, source, options } = this.#world;
-    const origin = originOfCopy(dockerfile, word);
-    if (origin.kind !== "stage") {
-      const image = origin.kind === "image" ? origin.name : "scratch";
-      const { node, base } = await this.#world.sourceOf(image, options.targetPlatform);
-      return { node, os: base?.config.os ?? options.targetPlatform.os };
-    }
-    if (origin.stage === this.#stage) {
-      throw dockerfileError("DF_STAGE_CYCLE", `${step.kind} --from names its own stage`, { span: word.span, source });
-    }
-    const { node, platform } = await this.#world.stageOf(origin.stage);
-    return { node, os: platform.os };
-  }
-
   #workdir(step: Workdir): void {
     this.#apply(step);
     const { WorkingDir: folder = "/", User: user } = this.#config;
     const path = this.#isWindows ? `/${belowDrive(folder)}` : folder;
-    if (path === "/") this.#note(step);
-    else this.#layer(step, { kind: "mkdir", ...this.#system(), path, ...(user && !this.#isWindows ? { user } : {}) });
+    if (path === "/") {
+      this.#note(step);
+      return;
+    }
+    const owner = user && !this.#isWindows ? { user } : {};
+    this.#layer(step, { op: { kind: "mkdir", ...systemOf(this.#view()), path, ...owner }, more: [] });
+  }
+
+  #view(): StageView {
+    const { platform } = this.#start;
+    return { world: this.#world, stage: this.#stage, platform, config: this.#config, scope: this.#scope };
   }
 
   /** A node on top of the stage, and its line of history. */
-  #layer(step: Run | Copy | Workdir, op: Op, more: readonly Node[] = []): void {
+  #layer(step: Run | Copy | Workdir, { op, more }: PlannedOp): void {
     const inputs = [this.#node, ...more];
     this.#count++;
     const { name, index } = this.#stage;
@@ -259,19 +212,6 @@ async function fromImage(world: PlanWorld, stage: Stage, image: string, platform
     history: [],
     platform: platformOf(base.config),
   };
-}
-
-/** Docker fetches these; to look for a file of that name instead would be a riddle. */
-function refuseRemote(step: Copy, world: PlanWorld): void {
-  for (const { text, span } of step.sources) {
-    if (!/^(https?:\/\/|git:\/\/|git@|ssh:\/\/)/.test(text)) continue;
-    throw dockerfileError(
-      "DF_UNSUPPORTED_URL",
-      "ADD does not fetch URLs or git repositories yet",
-      { span, source: world.source },
-      { facts: { source: text }, hint: "fetch it in a RUN, or before the build, and COPY it" },
-    );
-  }
 }
 
 /** An image that cannot be had is blamed on the FROM that names it. */

@@ -47,7 +47,7 @@ const winePrograms = [
   { name: "where.exe", files: ["where", "message", "wildcard"] },
   {
     name: "wbuildlnk.dll",
-    files: ["wbuildlnk", "channel", "freestanding", "link", "original", "wbuildlnk.def"],
+    files: ["wbuildlnk", "channel", "freestanding", "link", "move-folder", "original", "wbuildlnk.def"],
     kind: bare,
     libraries: ["-lntdll"],
   },

@@ -14,7 +14,7 @@ ULONG NTAPI RtlDetermineDosPathNameType_U(const wchar_t *path);
 ULONG NTAPI RtlGetFullPathName_U(const wchar_t *path, ULONG size, wchar_t *full, wchar_t **file);
 
 enum { sys_open = 2, sys_readlink = 89, o_path = 010000000, o_directory = 0200000, o_cloexec = 02000000 };
-enum { longest = 4096, unix_longest = 4096 };
+enum { longest = 4096 };
 enum path_type { unc_path = 1, absolute_drive = 2, relative_drive = 3, rooted = 4, relative = 5, device = 6 };
 static const char drive_c[] = "/dosdevices/c:", files[] = "/Files";
 
@@ -159,9 +159,11 @@ static BOOL relative_text(const char *folder, const char *target, char text[unix
     return TRUE;
 }
 
-static DWORD windows_error(int error) {
-    enum { erofs = 30, enospc = 28, edquot = 122 };
+DWORD link_error(int error) {
+    enum { exdev = 18, erofs = 30, enospc = 28, edquot = 122 };
     switch (error) {
+    case 0: return 0;
+    case exdev: return ERROR_NOT_SAME_DEVICE;
     case linux_eexist: return ERROR_ALREADY_EXISTS;
     case linux_enoent:
     case linux_enotdir: return ERROR_PATH_NOT_FOUND;
@@ -198,7 +200,7 @@ static DWORD make(struct work *work, enum link_kind kind, const wchar_t *link, c
     if (!inside_files(work)) return ERROR_ACCESS_DENIED;
     if (!relative_text(work->folder, work->unix_target, work->text)) return ERROR_NOT_SUPPORTED;
     int error = linux_symlink(work->text, work->unix_link);
-    if (error != 0) return windows_error(error);
+    if (error != 0) return link_error(error);
     const wchar_t *fields[] = {L"link", kinds[kind], work->link, target};
     if (journal(fields, sizeof fields / sizeof *fields)) return 0;
     /* A link that the layer would lose: better none. */
@@ -225,7 +227,7 @@ static DWORD unmake(struct work *work, const wchar_t *link, enum link_target wan
     if (fd == -linux_enotdir && wanted == to_folder) return ERROR_DIRECTORY;
     /* One to nothing may be either. */
     int error = linux_unlink(work->unix_link);
-    return error == 0 ? 0 : windows_error(error);
+    return link_error(error);
 }
 
 DWORD remove_link(const wchar_t *link, enum link_target wanted) {
@@ -233,6 +235,21 @@ DWORD remove_link(const wchar_t *link, enum link_target wanted) {
     struct work *work = allocate(sizeof *work);
     if (work == NULL) return ERROR_NOT_ENOUGH_MEMORY;
     DWORD error = unmake(work, link, wanted);
+    release(work);
+    return error;
+}
+
+DWORD unix_name(const wchar_t *path, char name[unix_longest]) {
+    struct work *work = path == NULL || path[0] == 0 ? NULL : allocate(sizeof *work);
+    if (work == NULL) return ERROR_NOT_ENOUGH_MEMORY;
+    DWORD error = ERROR_ACCESS_DENIED;
+    if (full_path(path, work->link)) {
+        for (size_t last = units_of(work->link); last > 3 && work->link[last - 1] == '\\';) work->link[--last] = 0;
+        NTSTATUS status = unix_path(work->link, work->unix_link);
+        memcpy(name, work->unix_link, unix_longest);
+        error = status == STATUS_NO_SUCH_FILE ? ERROR_FILE_NOT_FOUND : RtlNtStatusToDosError(status);
+        if ((status == 0 || status == STATUS_NO_SUCH_FILE) && !inside_files(work)) error = ERROR_ACCESS_DENIED;
+    }
     release(work);
     return error;
 }

@@ -21,6 +21,17 @@ enum link_target { to_file, to_folder };
  */
 DWORD remove_link(const wchar_t *link, enum link_target wanted);
 
+enum { unix_longest = 4096 };
+
+/*
+ * The Unix path of a path of C:, of which the last name may be missing: then it is ERROR_FILE_NOT_FOUND. Other errors leave no
+ * path, as ERROR_ACCESS_DENIED for what is not below C:.
+ */
+DWORD unix_name(const wchar_t *path, char name[unix_longest]);
+
+/* The Windows error that says what an error of Linux does. */
+DWORD link_error(int error);
+
 /* True for a path of C: that is a link itself, to whatever. */
 BOOL is_link(const wchar_t *path);
 

@@ -3,10 +3,12 @@
  * kernel32 is, into every process: it imports ntdll alone, and has no start-up code.
  */
 #include "link.h"
+#include "move-folder.h"
 #include "ntdll.h"
 #include "original.h"
 
 void NTAPI RtlSetLastWin32Error(DWORD error);
+DWORD NTAPI RtlGetLastWin32Error(void);
 
 BOOL WINAPI DllMainCRTStartup(HINSTANCE instance, DWORD reason, void *reserved) {
     (void)instance, (void)reason, (void)reserved;
@@ -76,16 +78,29 @@ HANDLE WINAPI wbuild_create_file(const wchar_t *path, DWORD access, DWORD share,
     return INVALID_HANDLE_VALUE;
 }
 
-/* To move a link would move what it leads to. */
-BOOL WINAPI wbuild_move_file_ex(const wchar_t *from, const wchar_t *to, DWORD flags) {
-    BOOL(WINAPI *function)(const wchar_t *, const wchar_t *, DWORD) = (BOOL(WINAPI *)(const wchar_t *, const wchar_t *, DWORD))original("MoveFileExW");
+typedef BOOL WINAPI move_file(const wchar_t *, const wchar_t *, void *, void *, DWORD);
+
+/*
+ * To move a link would move what it leads to. Without MOVEFILE_COPY_ALLOWED first: a folder that is said to be on another device
+ * may be one of a lower layer, of which Wine could make no copy.
+ */
+static BOOL move(const wchar_t *from, const wchar_t *to, void *progress, void *context, DWORD flags) {
+    const DWORD copies = MOVEFILE_COPY_ALLOWED, later = MOVEFILE_DELAY_UNTIL_REBOOT;
+    move_file *function = (move_file *)original("MoveFileWithProgressW");
     if (function == NULL) return done(ERROR_CALL_NOT_IMPLEMENTED);
-    return is_link(from) ? done(ERROR_NOT_SUPPORTED) : function(from, to, flags);
+    if (is_link(from)) return done(ERROR_NOT_SUPPORTED);
+    if (to == NULL || (flags & later)) return function(from, to, progress, context, flags);
+    if (function(from, to, progress, context, flags & ~copies)) return TRUE;
+    if (RtlGetLastWin32Error() != ERROR_NOT_SAME_DEVICE) return FALSE;
+    DWORD error = move_folder(from, to);
+    if (error != ERROR_NOT_SAME_DEVICE || !(flags & copies)) return done(error);
+    return function(from, to, progress, context, flags);
+}
+
+BOOL WINAPI wbuild_move_file_ex(const wchar_t *from, const wchar_t *to, DWORD flags) {
+    return move(from, to, NULL, NULL, flags);
 }
 
 BOOL WINAPI wbuild_move_file_with_progress(const wchar_t *from, const wchar_t *to, void *progress, void *context, DWORD flags) {
-    typedef BOOL WINAPI move_file(const wchar_t *, const wchar_t *, void *, void *, DWORD);
-    move_file *function = (move_file *)original("MoveFileWithProgressW");
-    if (function == NULL) return done(ERROR_CALL_NOT_IMPLEMENTED);
-    return is_link(from) ? done(ERROR_NOT_SUPPORTED) : function(from, to, progress, context, flags);
+    return move(from, to, progress, context, flags);
 }

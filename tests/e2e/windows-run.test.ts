@@ -228,3 +228,15 @@ async function gone(word: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
+
+windows("folders of lower layers are moved and renamed as Windows does it", async (t) => {
+  const s = await windowsScene(t, ["probe"]);
+  const lines = String.raw`RUN mkdir C:\d\deep\er && echo one> C:\d\deep\er\one.txt && echo two> C:\d\two.txt && mkdir C:\other
+RUN move C:\d C:\other\e && ren C:\other\e\deep shallow && mkdir C:\d && echo new> C:\d\new.txt
+RUN type C:\other\e\shallow\er\one.txt C:\other\e\two.txt C:\d\new.txt & if exist C:\other\e\deep (exit 1) else (dir /b C:\d)
+RUN move C:\other C:\other\inside || cmd /c "echo refused"`;
+  t.deepEqual(
+    printed(await s.steps(lines)).filter((line) => /^(one|two|new.*|refused)$/.test(line)),
+    ["one", "two", "new", "new.txt", "refused"],
+  );
+});

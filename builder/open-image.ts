@@ -10,7 +10,7 @@ import { LayerStack, storedLayer } from "./steps/stack.ts";
 export function openImage(store: Store, image: Image): LayerStack {
   let stack = LayerStack.of(image.config.os);
   for (const layer of layersOf(image.manifest, image.config))
-    stack = stack.with(storedLayer(store, stack, layer, (wanted) => needStored(store, wanted)));
+    stack = stack.with(storedLayer(store, stack, layer, { fetch: () => needStored(store, layer) }));
   return stack;
 }
 

@@ -118,7 +118,7 @@ export class Solver {
         (await this.#cache.find(contentKey(key, content, await below.stack.chainId(world.store))));
       if (found) {
         this.#report(node, true);
-        const layer = storedLayer(world.store, below.stack, found.layer, async () => undefined);
+        const layer = storedLayer(world.store, below.stack, found.layer);
         return {
           stack: below.stack.with(layer),
           key: Promise.resolve(definition),

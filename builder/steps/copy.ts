@@ -186,7 +186,7 @@ export async function commitPlacement(
   const changes = node.op.os === "windows" ? await windowsChanges(placed, below, world) : placed;
   const input = whole ? [...changes, whole.batch] : changes;
   const commit = commitLayer(node, input, world, { fileDigests: true });
-  const stored = commit.layer.then((layer) => storedLayer(world.store, below, layer, async () => undefined));
+  const stored = commit.layer.then((layer) => storedLayer(world.store, below, layer));
   stored.catch(() => undefined);
   // The layer writer hashes every file anyway: the context takes its digests over instead of reading all again.
   const content = commit.index.then((index) =>

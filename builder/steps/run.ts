@@ -89,7 +89,7 @@ export const runStep: Step<RunOp> = {
 
 /** The layer as it was written, unpacked from its blob where somebody needs its files. */
 function storedStep(below: LayerStack, committed: Promise<Layer>, world: World): Performed {
-  const stored = committed.then((layer) => storedLayer(world.store, below, layer, async () => undefined));
+  const stored = committed.then((layer) => storedLayer(world.store, below, layer));
   stored.catch(() => undefined);
   return {
     layer: {

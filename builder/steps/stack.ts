@@ -12,9 +12,19 @@ import { stackTree } from "../../layerfs/tree/stacked.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { normalizeUnpacked } from "../../layerfs/windows/unpacked.ts";
 
+/** Where a layer's blob comes from when the store may not have it. */
+export interface RemoteBlob {
+  /** Full reference of an image of a registry that has the blob: who pushes to that registry can have it mounted. */
+  readonly reference?: string;
+  /** Brings the blob into the store unless it is there. */
+  fetch(): Promise<void>;
+}
+
 export interface StackLayer {
-  /** The layer once its blob is durable. */
+  /** The layer once its blob is durable: in the store, or where `remote` has it. */
   readonly committed: Promise<Layer>;
+  /** Absent when the blob is in the store, or will be. */
+  readonly remote?: RemoteBlob;
   /** What it does to the layers below. */
   changes(): Promise<readonly Change[]>;
   /** Its unpacked form, absolute, in overlayfs form. Valid until the store's lease ends. */
@@ -67,15 +77,10 @@ export class LayerStack {
 }
 
 /**
- * A layer that is known by name: its blob lies in the store or `fetch` brings it there.
- * Throws what `fetch` throws, and LAYER_* when the blob is no sound layer.
+ * A layer that is known by name: its blob lies in the store or `remote` brings it there, when somebody needs its files.
+ * Throws what `remote` throws, and LAYER_* when the blob is no sound layer.
  */
-export function storedLayer(
-  store: Store,
-  below: LayerStack,
-  layer: Layer,
-  fetch: (layer: Layer) => Promise<void>,
-): StackLayer {
+export function storedLayer(store: Store, below: LayerStack, layer: Layer, remote?: RemoteBlob): StackLayer {
   let unpacking: Promise<{ folder: string; index: Uint8Array | undefined }> | undefined;
   let reading: Promise<readonly Change[]> | undefined;
   const unpack = async () => {
@@ -83,7 +88,7 @@ export function storedLayer(
     const chain = store.snapshots.chainId(parent, layer.diffId);
     const found = store.snapshots.find(chain);
     if (found) return { folder: found.folder, index: undefined };
-    await fetch(layer);
+    await remote?.fetch();
     const lower = (await below.folders()).reverse();
     await using place = await store.snapshots.reserve();
     const blob = { path: store.blobs.path(layer.blob.digest) };
@@ -109,10 +114,11 @@ export function storedLayer(
     const { index } = await unpackOnce();
     const now = index ?? (await store.layers.index(layer.diffId));
     // The folder was there but its index is not: an index is rebuilt only by reading the layer again.
-    return now ? decodeIndex(now) : rebuildIndex(store, layer, fetch);
+    return now ? decodeIndex(now) : rebuildIndex(store, layer, remote);
   };
   return {
     committed: Promise.resolve(layer),
+    ...(remote === undefined ? {} : { remote }),
     folder: async () => (await unpackOnce()).folder,
     changes: () => {
       reading ??= read();
@@ -121,8 +127,8 @@ export function storedLayer(
   };
 }
 
-async function rebuildIndex(store: Store, layer: Layer, fetch: (layer: Layer) => Promise<void>) {
-  await fetch(layer);
+async function rebuildIndex(store: Store, layer: Layer, remote: RemoteBlob | undefined) {
+  await remote?.fetch();
   await using place = await store.snapshots.reserve();
   const blob = { path: store.blobs.path(layer.blob.digest) };
   const unpacked = await unpackLayer(blob, place.folder, { expect: { diffId: layer.diffId }, form: "overlay" });

@@ -24,6 +24,12 @@ function mountOptions(mount: Mount): LaunchOption[] {
   if (mount.source !== undefined) options.push(["mount.source", mount.source]);
   if (mount.sizeBytes !== undefined) options.push(["mount.size", mount.sizeBytes]);
   if (mount.mode !== undefined) options.push(["mount.mode", mount.mode]);
+  if (mount.uid !== undefined) options.push(["mount.uid", mount.uid]);
+  if (mount.gid !== undefined) options.push(["mount.gid", mount.gid]);
+  for (const folder of new Set(mount.lower)) options.push(["mount.lower", folder]);
+  if (mount.upper !== undefined) options.push(["mount.upper", mount.upper]);
+  if (mount.work !== undefined) options.push(["mount.work", mount.work]);
+  if (mount.bytes !== undefined) options.push(["mount.hex", Buffer.from(mount.bytes).toString("hex")]);
   return options;
 }
 

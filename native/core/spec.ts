@@ -1,16 +1,28 @@
 /** SandboxSpec: all that the launcher must know of one container, as plain data. Paths are absolute host paths unless said otherwise. */
 
 export interface Mount {
-  /** `overlay`: the source's files, with what the process writes kept in memory and forgotten. */
-  readonly kind: "bind" | "tmpfs" | "overlay";
-  /** Host path of a bind or an overlay. */
+  /**
+   * `overlay`: the source's files, with what the process writes kept in memory and forgotten. `layers`: a file or folder
+   * inside stacked layers. `file`: bytes of ours, kept in memory only; can be executed when its mode says so.
+   */
+  readonly kind: "bind" | "tmpfs" | "overlay" | "layers" | "file";
+  /** Host path of a bind or an overlay; of layers the path inside them, whose links are followed there. */
   readonly source?: string;
   /** Path inside the container; created when missing. */
   readonly target: string;
   readonly readonly: boolean;
   /** tmpfs: bytes. */
   readonly sizeBytes?: number;
+  /** tmpfs, usually 0755, and file, usually 0644. */
   readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Layers: absolute folders in overlayfs form, topmost first; with `upper` and `work` (empty folders) they can be written to. */
+  readonly lower?: readonly string[];
+  readonly upper?: string;
+  readonly work?: string;
+  /** File: what is in it. */
+  readonly bytes?: Uint8Array;
 }
 
 export interface SandboxRoot {

@@ -17,6 +17,7 @@ struct box {
 
   /* Made by the init. */
   int lower[MAX_LOWER], upper, work, source[MAX_MOUNTS];
+  int *layer[MAX_MOUNTS]; /* of a mount of layers: its lower folders, then upper and work folder */
   int host_sys, host_device[8];
   int stage; /* private tmpfs: names of the layers, skeleton, root, files */
   int root;  /* the container's root, O_PATH */
@@ -47,6 +48,8 @@ void namespace_cgroup(struct box *);
 void namespace_hostname(struct box *);
 void sources_open(struct box *);
 void stage_mount(struct box *);
+void layers_open(struct box *, size_t index);
+void layers_mount(struct box *);
 void root_mount(struct box *);
 void proc_mount(struct box *);
 void sys_mount(struct box *);

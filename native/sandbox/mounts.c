@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -93,14 +94,21 @@ void cgroup_mount(struct box *b) {
   close(fd);
 }
 
-/* A small file of ours, in the staging tmpfs: resolv.conf, hosts, hostname. */
+static unsigned char nibble(char digit) { return (unsigned char)(digit <= '9' ? digit - '0' : digit - 'a' + 10); }
+
+/* A small file of ours, in the staging tmpfs: resolv.conf, hosts, hostname, secrets. It is never on a disk. */
 static int make_file(struct box *b, size_t index) {
+  const struct mount_option *m = &b->o.mounts[index];
   char name[24];
   snprintf(name, sizeof name, "file%zu", index);
-  int fd = openat(b->stage, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0644);
-  size_t length = strlen(b->o.mounts[index].source);
-  if (fd < 0 || fchmod(fd, 0644) < 0 || write(fd, b->o.mounts[index].source, length) != (ssize_t)length)
-    fail("BOX_MOUNT", "write a file to mount", b->o.mounts[index].target, errno);
+  int fd = openat(b->stage, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  size_t length = m->hex ? strlen(m->hex) / 2 : strlen(m->source);
+  unsigned char *bytes = m->hex ? malloc(length + 1) : (unsigned char *)m->source;
+  if (!bytes) fail("BOX_MOUNT", "write a file to mount", m->target, ENOMEM);
+  for (size_t i = 0; m->hex && i < length; i++) bytes[i] = (unsigned char)(nibble(m->hex[2 * i]) << 4 | nibble(m->hex[2 * i + 1]));
+  if (fd < 0 || write(fd, bytes, length) != (ssize_t)length || fchown(fd, m->uid, m->gid) < 0 || fchmod(fd, m->mode) < 0)
+    fail("BOX_MOUNT", "write a file to mount", m->target, errno);
+  if (m->hex) free(bytes);
   return fd;
 }
 
@@ -121,7 +129,7 @@ static void overlay_mount(struct box *b, size_t i, const char *target) {
 
 void mount_one(struct box *b, size_t i) {
   const struct mount_option *m = &b->o.mounts[i];
-  char real[PATH_MAX], path[FD_PATH], source[FD_PATH], data[64];
+  char real[PATH_MAX], path[FD_PATH], source[FD_PATH], data[96];
   struct stat info;
   int from = m->kind == MOUNT_FILE ? make_file(b, i) : b->source[i];
   bool folder = m->kind == MOUNT_TMPFS || m->kind == MOUNT_OVERLAY || (fstat(from, &info) == 0 && S_ISDIR(info.st_mode));
@@ -131,7 +139,7 @@ void mount_one(struct box *b, size_t i) {
     fail("BOX_MOUNT_TARGET", "mount over /, /proc or /sys", m->target, EINVAL);
   fd_path(path, fd);
   if (m->kind == MOUNT_TMPFS) {
-    int length = snprintf(data, sizeof data, "mode=%o", (unsigned)m->mode);
+    int length = snprintf(data, sizeof data, "mode=%o,uid=%u,gid=%u", (unsigned)m->mode, m->uid, m->gid);
     if (m->size) snprintf(data + length, sizeof data - (size_t)length, ",size=%llu", m->size);
     if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | (m->readonly ? MS_RDONLY : 0), data) < 0)
       fail("BOX_MOUNT", "mount a tmpfs", m->target, errno);
@@ -142,7 +150,9 @@ void mount_one(struct box *b, size_t i) {
     fd_path(source, from);
     if (mount(source, path, NULL, MS_BIND | MS_REC, NULL) < 0) fail("BOX_MOUNT", "bind", m->target, errno);
     /* The caller decides what is bound, but device nodes in it stay asleep: see devices.c. */
-    mount_restrict(b->root, real, (m->readonly ? MS_RDONLY : 0) | (b->o.insecure ? 0 : MS_NODEV));
+    unsigned long flags = (m->readonly ? MS_RDONLY : 0) | (b->o.insecure ? 0 : MS_NODEV);
+    if (m->kind == MOUNT_FILE && !(m->mode & 0111)) flags |= MS_NOEXEC;
+    mount_restrict(b->root, real, flags);
     close(from);
   }
   close(fd);

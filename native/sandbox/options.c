@@ -84,12 +84,21 @@ static struct mount_option *last_mount(struct options *o) {
 static void add_mount(struct options *o, const char *kind) {
   if (o->mount_count == MAX_MOUNTS) refuse("too many mounts");
   struct mount_option *m = &o->mounts[o->mount_count++];
-  m->mode = 0755;
   if (strcmp(kind, "bind") == 0) m->kind = MOUNT_BIND;
   else if (strcmp(kind, "tmpfs") == 0) m->kind = MOUNT_TMPFS;
   else if (strcmp(kind, "file") == 0) m->kind = MOUNT_FILE;
   else if (strcmp(kind, "overlay") == 0) m->kind = MOUNT_OVERLAY;
+  else if (strcmp(kind, "layers") == 0) m->kind = MOUNT_LAYERS;
   else refuse(kind);
+  m->mode = m->kind == MOUNT_FILE ? 0644 : 0755;
+}
+
+static void add_lower(struct mount_option *m, const char *path) {
+  if (m->lowers == MAX_LOWER) refuse("too many layers in a mount");
+  const char **grown = realloc(m->lower, (m->lowers + 1) * sizeof *m->lower);
+  if (!grown) refuse("out of memory");
+  m->lower = grown;
+  m->lower[m->lowers++] = path;
 }
 
 static void set_network(struct options *o, const char *kind) {
@@ -118,6 +127,12 @@ static void set(struct options *o, const char *name, const char *value) {
   else if (strcmp(name, "mount.readonly") == 0) last_mount(o)->readonly = truth(value);
   else if (strcmp(name, "mount.size") == 0) last_mount(o)->size = number(value, UINT64_MAX / 2);
   else if (strcmp(name, "mount.mode") == 0) last_mount(o)->mode = (mode_t)number(value, 07777);
+  else if (strcmp(name, "mount.lower") == 0) add_lower(last_mount(o), absolute(value));
+  else if (strcmp(name, "mount.upper") == 0) last_mount(o)->upper = absolute(value);
+  else if (strcmp(name, "mount.work") == 0) last_mount(o)->work = absolute(value);
+  else if (strcmp(name, "mount.hex") == 0) last_mount(o)->hex = value;
+  else if (strcmp(name, "mount.uid") == 0) last_mount(o)->uid = (uid_t)number(value, UINT32_MAX - 1);
+  else if (strcmp(name, "mount.gid") == 0) last_mount(o)->gid = (gid_t)number(value, UINT32_MAX - 1);
   else if (strcmp(name, "arg") == 0) o->argv[o->args++] = value;
   else if (strcmp(name, "env") == 0) o->env[o->envs++] = value;
   else if (strcmp(name, "cwd") == 0) o->cwd = absolute(value);
@@ -166,6 +181,10 @@ void options_read(struct options *o, int fd) {
     const struct mount_option *m = &o->mounts[i];
     if (!m->target) refuse("a mount without a target");
     if ((m->kind == MOUNT_BIND || m->kind == MOUNT_OVERLAY) && (!m->source || m->source[0] != '/')) refuse("a bind without a source");
-    if (m->kind == MOUNT_FILE && !m->source) refuse("a file without text");
+    if (m->kind == MOUNT_FILE && !m->source == !m->hex) refuse("a file without text");
+    if (m->hex && (strlen(m->hex) % 2 || strspn(m->hex, "0123456789abcdef") != strlen(m->hex))) refuse("a file's bytes");
+    if (m->kind == MOUNT_LAYERS && !m->source) refuse("layers without a path inside them");
+    if (m->kind == MOUNT_LAYERS && !m->upper != !m->work) refuse("an upper folder without a work folder");
+    if (m->kind != MOUNT_LAYERS && (m->lowers || m->upper || m->work)) refuse("layers of a mount of another kind");
   }
 }

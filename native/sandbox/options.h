@@ -12,17 +12,26 @@
 #define MAX_MOUNTS 256
 #define MAX_GROUPS 1024
 #define MAX_CGROUPS 16
-#define MAX_OPTION_BYTES (8u << 20)
+/* Files come as hexadecimal digits: room for some twenty secrets of the largest size. */
+#define MAX_OPTION_BYTES (32u << 20)
 
-enum mount_kind { MOUNT_BIND, MOUNT_TMPFS, MOUNT_FILE, MOUNT_OVERLAY };
+enum mount_kind { MOUNT_BIND, MOUNT_TMPFS, MOUNT_FILE, MOUNT_OVERLAY, MOUNT_LAYERS };
 enum network_kind { NETWORK_HOST, NETWORK_NONE, NETWORK_VETH, NETWORK_PASTA };
 
 struct mount_option {
   enum mount_kind kind;
-  /* Host path of a bind or of an overlay's lower folder; text of a file. */
+  /* Host path of a bind or of an overlay's lower folder; text of a file; of layers the path inside them. */
   const char *source;
   const char *target;
   bool readonly;
+  /* Layers: topmost first, and where what is written goes. */
+  const char **lower;
+  size_t lowers;
+  const char *upper, *work;
+  /* File: its bytes as hexadecimal digits, instead of text. */
+  const char *hex;
+  uid_t uid;
+  gid_t gid;
   /* tmpfs only; 0 means the kernel's default. */
   unsigned long long size;
   mode_t mode;

@@ -13,6 +13,11 @@ static bool veth(const struct box *b) { return b->o.network == NETWORK_VETH; }
 static bool pasta(const struct box *b) { return b->o.network == NETWORK_PASTA; }
 static bool guarded(const struct box *b) { return !b->o.insecure; }
 static bool with_tty(const struct box *b) { return b->o.tty; }
+static bool with_layers(const struct box *b) {
+  for (size_t i = 0; i < b->o.mount_count; i++)
+    if (b->o.mounts[i].kind == MOUNT_LAYERS) return true;
+  return false;
+}
 static bool cgroup_v2(const struct box *b) { return b->o.cgroup_v2_mount; }
 
 static const char *root_detail(const struct box *b, char *into, size_t room) {
@@ -60,6 +65,7 @@ static const struct operation operations[] = {
     {INIT, "make mounts private", always, NULL, namespace_private_mounts},
     {INIT, "open sources", always, NULL, sources_open},
     {INIT, "mount staging tmpfs", always, NULL, stage_mount},
+    {INIT, "mount layers of mounts", with_layers, NULL, layers_mount},
     {INIT, "mount root", always, root_detail, root_mount},
     {INIT, "mount /proc", always, NULL, proc_mount},
     {INIT, "mount /dev", always, NULL, devices_mount},
@@ -97,7 +103,7 @@ void plan_carry_out(struct box *b, enum actor actor) {
 }
 
 static void print_mounts(const struct box *b) {
-  static const char *const kinds[] = {"bind", "tmpfs", "file", "overlay"};
+  static const char *const kinds[] = {"bind", "tmpfs", "file", "overlay", "layers"};
   for (size_t i = 0; i < b->o.mount_count; i++) {
     const struct mount_option *m = &b->o.mounts[i];
     printf("init\tmount %s\t%s%s\n", kinds[m->kind], m->target, m->readonly ? " (read-only)" : "");

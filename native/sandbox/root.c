@@ -32,6 +32,7 @@ void sources_open(struct box *b) {
   for (size_t i = 0; i < b->o.mount_count; i++) {
     const struct mount_option *m = &b->o.mounts[i];
     b->source[i] = -1;
+    if (m->kind == MOUNT_LAYERS) layers_open(b, i);
     if (m->kind != MOUNT_BIND && m->kind != MOUNT_OVERLAY) continue;
     b->source[i] = open(m->source, O_PATH | O_CLOEXEC);
     if (b->source[i] < 0) fail("BOX_MOUNT_SOURCE", "open the source of a mount", m->source, errno);
@@ -49,7 +50,7 @@ void sources_open(struct box *b) {
 void stage_mount(struct box *b) {
   static const char *const places[] = {"/tmp", "/run", "/mnt", "/var"};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    if (mount("wbuild", places[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=64m") < 0) continue;
+    if (mount("wbuild", places[i], "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m") < 0) continue;
     strcpy(b->stage_path, places[i]);
     b->stage = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->stage < 0 || mkdirat(b->stage, "root", 0755) < 0 || mkdirat(b->stage, "empty", 0755) < 0 ||
@@ -142,7 +143,8 @@ static bool mount_point(int root, int skeleton, const char *target, bool folder)
 
 static bool is_folder(const struct box *b, size_t i) {
   struct stat info;
-  if (b->o.mounts[i].kind != MOUNT_BIND) return b->o.mounts[i].kind != MOUNT_FILE;
+  enum mount_kind kind = b->o.mounts[i].kind;
+  if (kind != MOUNT_BIND && kind != MOUNT_LAYERS) return kind != MOUNT_FILE;
   return fstat(b->source[i], &info) == 0 && S_ISDIR(info.st_mode);
 }
 

@@ -54,6 +54,7 @@ for (const [title, option] of [
   ["an unknown mount", ["mount", "nfs"]],
   ["a mount option before any mount", ["mount.target", "/x"]],
   ["a mount without a target", ["mount", "tmpfs"]],
+  ["a lower folder that is not absolute", ["mount.lower", "x"]],
   ["half a limit", ["limit", "nofile:5"]],
   ["a limit that there is not", ["limit", "files:5:5"]],
   ["a truth that is none", ["tty", "yes"]],
@@ -67,6 +68,15 @@ for (const [title, option] of [
 }
 
 for (const [title, bytes] of [
+  ["a file with half a byte", Buffer.from("mount=file\0mount.target=/x\0mount.hex=abc\0\0")],
+  ["a file of other digits", Buffer.from("mount=file\0mount.target=/x\0mount.hex=AB\0\0")],
+  ["a file without anything in it", Buffer.from("mount=file\0mount.target=/x\0\0")],
+  ["layers without a path", Buffer.from("mount=layers\0mount.target=/x\0\0")],
+  ["layers of a bind", Buffer.from("mount=bind\0mount.source=/y\0mount.target=/x\0mount.lower=/z\0\0")],
+  [
+    "an upper folder without a work folder",
+    Buffer.from("mount=layers\0mount.source=\0mount.target=/x\0mount.upper=/u\0\0"),
+  ],
   ["nothing", Buffer.alloc(0)],
   ["no end", Buffer.from("lower=/x\0")],
   ["no equals sign", Buffer.from("lower\0\0")],

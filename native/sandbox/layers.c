@@ -74,7 +74,7 @@ static int stack_mount(struct box *b, const struct mount_option *m, const int *f
 void layers_mount(struct box *b) {
   for (size_t i = 0; i < b->o.mount_count; i++) {
     const struct mount_option *m = &b->o.mounts[i];
-    char place[24], real[PATH_MAX];
+    char place[32], real[PATH_MAX];
     if (m->kind != MOUNT_LAYERS) continue;
     snprintf(place, sizeof place, "layers%zu", i);
     if (fchdir(b->stage) < 0 || mkdir(place, 0755) < 0 || chdir(place) < 0 || mkdir("tree", 0755) < 0 || mkdir("empty", 0755) < 0 ||

@@ -6,11 +6,30 @@ import * as v from "valibot";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import { type Digest, digestOf, isDigest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
+import type { RemoteBlob } from "../steps/stack.ts";
 
 export interface CachedLayer {
   readonly layer: Layer;
   /** When the step ran: it is what the image's history says, so that a cached build gives the same image. */
   readonly createdMs: number;
+  /** The key by definition under which it is kept, for a result that was found without it. */
+  readonly definition?: Digest;
+  /** Where the blob comes from when it is not in the store yet. */
+  readonly remote?: RemoteBlob;
+}
+
+/** A result with all that others need to find it: what one machine tells another. */
+export interface ResultRecord extends CachedLayer {
+  readonly op: Digest;
+  readonly definition: Digest;
+  /** The definition among them. */
+  readonly keys: readonly Digest[];
+}
+
+/** Results that were read from elsewhere. A record whose blob was found to be lost is not given again. */
+export interface ImportedResults {
+  knows(op: Digest): boolean;
+  find(key: Digest): (CachedLayer & { readonly remote: RemoteBlob }) | undefined;
 }
 
 const digestShape = v.custom<Digest>((value) => typeof value === "string" && isDigest(value));
@@ -18,18 +37,16 @@ const recordShape = v.object({
   diffId: digestShape,
   blob: v.object({ mediaType: v.string(), digest: digestShape, size: v.number() }),
   createdMs: v.number(),
+  definition: v.exactOptional(digestShape),
 });
-
-/** The keys under which a result is kept and looked for. */
-export interface ResultKeys {
-  /** This op has been carried out at least once, on whatever input. Without it no other key can be there. */
-  readonly op: string;
-  readonly definition: Digest;
-  readonly content?: Digest;
-}
 
 export function definitionKey(op: Digest, content: Digest | undefined, parent: Digest): Digest {
   return digestOf(`definition/1 ${op} ${content ?? "-"} ${parent}`);
+}
+
+/** By the definitions of all inputs: for an op that reads other nodes, whose files need not be here to find it so. */
+export function inputsKey(op: Digest, inputs: readonly Digest[]): Digest {
+  return digestOf(`inputs/1 ${op} ${inputs.join(" ")}`);
 }
 
 export function contentKey(op: Digest, content: Digest | undefined, chain: Digest | undefined): Digest {
@@ -38,30 +55,40 @@ export function contentKey(op: Digest, content: Digest | undefined, chain: Diges
 
 export class ResultCache {
   readonly #store: Store;
+  readonly #imported: () => Promise<ImportedResults | undefined>;
 
-  constructor(store: Store) {
+  /** `imported` is asked when the store does not know; it never rejects. */
+  constructor(store: Store, imported: () => Promise<ImportedResults | undefined> = async () => undefined) {
     this.#store = store;
+    this.#imported = imported;
   }
 
-  /** True when an op was ever carried out here. */
-  knows(op: Digest): boolean {
-    return this.#store.cache.get(`op ${op}`) !== undefined;
+  /** True when an op was ever carried out, here or where results were imported from. Without that no key can be found. */
+  async knows(op: Digest): Promise<boolean> {
+    return this.#store.cache.get(`op ${op}`) !== undefined || (await this.#imported())?.knows(op) === true;
   }
 
-  /** A usable result: its blob is in the store. A record that cannot be read or has lost its blob counts as absent. */
+  /** A usable result: its blob is in the store, or it is known where it is. */
   async find(key: Digest): Promise<CachedLayer | undefined> {
+    return (await this.#stored(key)) ?? (await this.#imported())?.find(key);
+  }
+
+  /** A record that cannot be read or has lost its blob counts as absent. */
+  async #stored(key: Digest): Promise<CachedLayer | undefined> {
     const row = this.#store.cache.get(key);
     if (!row) return undefined;
     const parsed = v.safeParse(recordShape, parse(row.value));
     if (!parsed.success) return undefined;
-    const { diffId, blob, createdMs } = parsed.output;
+    const { diffId, blob, createdMs, definition } = parsed.output;
     if ((await this.#store.blobs.has(blob.digest)) !== blob.size) return undefined;
-    return { layer: { blob, diffId }, createdMs };
+    return { layer: { blob, diffId }, createdMs, ...(definition === undefined ? {} : { definition }) };
   }
 
-  put(op: Digest, keys: readonly Digest[], result: CachedLayer): void {
-    const { diffId, blob } = result.layer;
-    const value = JSON.stringify({ diffId, blob, createdMs: result.createdMs });
+  /** Keeps a result whose blob is in the store. */
+  put({ op, keys, layer, createdMs, definition }: ResultRecord): void {
+    const { mediaType, digest, size } = layer.blob;
+    const blob = { mediaType, digest, size };
+    const value = JSON.stringify({ diffId: layer.diffId, blob, createdMs, definition });
     for (const key of keys) this.#store.cache.put(key, value, [blob.digest]);
     this.#store.cache.put(`op ${op}`, "{}", []);
   }

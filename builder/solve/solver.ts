@@ -14,7 +14,15 @@ import { runStep } from "../steps/run.ts";
 import { openSource } from "../steps/source.ts";
 import { type LayerStack, storedLayer } from "../steps/stack.ts";
 import type { Performed, Step, World } from "../steps/step.ts";
-import { contentKey, definitionKey, ResultCache } from "./cache.ts";
+import {
+  type CachedLayer,
+  contentKey,
+  definitionKey,
+  type ImportedResults,
+  inputsKey,
+  ResultCache,
+  type ResultRecord,
+} from "./cache.ts";
 import { Slots } from "./schedule.ts";
 
 export interface Solved {
@@ -23,6 +31,10 @@ export interface Solved {
   readonly key: Promise<Digest>;
   readonly createdMs: number;
   readonly cached: boolean;
+  /** Carried out by this build, or standing on such a node: its key may have meant other files before. */
+  readonly renewed: boolean;
+  /** What another machine needs to find the result; absent for a source. Resolves when the layer is durable. */
+  readonly record?: () => Promise<ResultRecord>;
 }
 
 export interface SolveOptions {
@@ -30,6 +42,8 @@ export interface SolveOptions {
   readonly jobs: number;
   /** Nodes for which no cached result may be used. */
   readonly ignoreCache: (node: Node) => boolean;
+  /** Results from elsewhere, once they are read; asked for only when the store lacks one. Never rejects. */
+  readonly imported?: () => Promise<ImportedResults | undefined>;
 }
 
 /** Steps by kind; each takes the op of its own kind, which the table's keys guarantee. */
@@ -53,7 +67,7 @@ export class Solver {
   constructor(world: World, options: SolveOptions) {
     this.#world = world;
     this.#options = options;
-    this.#cache = new ResultCache(world.store);
+    this.#cache = new ResultCache(world.store, options.imported);
     this.#slots = new Slots(options.jobs);
   }
 
@@ -78,7 +92,7 @@ export class Solver {
       const stack = openSource(op, this.#world);
       const key = digestOf(`source/1 ${op.layers.map((layer) => layer.diffId).join(" ")}`);
       this.#report(node, true);
-      return { stack, key: Promise.resolve(key), createdMs: 0, cached: true };
+      return { stack, key: Promise.resolve(key), createdMs: 0, cached: true, renewed: false };
     }
     if (op.kind === "run") this.#prepareBase(node);
     const inputs = await Promise.all(node.inputs.map((input) => this.solve(input)));
@@ -94,11 +108,15 @@ export class Solver {
 
   /** A RUN that was never carried out will be: its base is unpacked while the steps in between are still at work. */
   #prepareBase(run: Node): void {
-    if (this.#cache.knows(opKey(run.op))) return;
-    let base = run;
-    while (base.inputs[0]) base = base.inputs[0];
-    // Only an advance: what goes wrong is met again, and told, by whoever needs the folders.
-    this.#world.background(this.solve(base).then(async ({ stack }) => stack.folders().catch(() => undefined)));
+    const unpack = async () => {
+      if (await this.#cache.knows(opKey(run.op))) return;
+      let base = run;
+      while (base.inputs[0]) base = base.inputs[0];
+      const { stack } = await this.solve(base);
+      // Only an advance: what goes wrong is met again, and told, by whoever needs the folders.
+      await stack.folders().catch(() => undefined);
+    };
+    this.#world.background(unpack());
   }
 
   async #layerNode(node: LayerNode, inputs: readonly Solved[]): Promise<Solved> {
@@ -109,23 +127,10 @@ export class Solver {
     const step = steps[node.op.kind] as Step<LayerOp>;
     const key = opKey(node.op);
     const contentOf = async () => step.contentKey?.(node.op, stacks, world);
-    if (this.#cache.knows(key) && !this.#options.ignoreCache(node)) {
-      const content = await contentOf();
-      const definition = definitionKey(key, content, await below.key);
-      // Waiting for the chain ID of layers that are still being written is worth it only now that the op is known.
-      const found =
-        (await this.#cache.find(definition)) ??
-        (await this.#cache.find(contentKey(key, content, await below.stack.chainId(world.store))));
-      if (found) {
-        this.#report(node, true);
-        const layer = storedLayer(world.store, below.stack, found.layer);
-        return {
-          stack: below.stack.with(layer),
-          key: Promise.resolve(definition),
-          createdMs: found.createdMs,
-          cached: true,
-        };
-      }
+    const found = this.#options.ignoreCache(node) ? undefined : await this.#find(key, inputs, contentOf);
+    if (found) {
+      this.#report(node, true);
+      return this.#known(key, inputs, found);
     }
     return this.#slots.use(async () => {
       world.signal.throwIfAborted();
@@ -133,31 +138,88 @@ export class Solver {
       const createdMs = createdNow(world);
       const performed = await step.perform(node, stacks, world);
       const stack = below.stack.with(performed.layer);
-      const definition = this.#keep(key, contentOf, below, performed, createdMs);
+      const { definition, record } = this.#keep(key, contentOf, inputs, performed, createdMs);
       this.#whenFinished(node, performed);
-      return { stack, key: definition, createdMs, cached: false };
+      return { stack, key: definition, createdMs, cached: false, renewed: true, record };
     });
+  }
+
+  /** What is known of an op on these inputs: first by what needs no files, last by what may have to wait for layers. */
+  async #find(op: Digest, inputs: readonly Solved[], contentOf: () => Promise<Digest | undefined>) {
+    if (!(await this.#cache.knows(op))) return undefined;
+    const [below] = inputs as [Solved];
+    // What stands on something that was made anew is the same only if that came out the same.
+    const byDefinition = !isRenewed(inputs);
+    if (byDefinition && inputs.length > 1) {
+      const found = await this.#cache.find(inputsKey(op, await keysOf(inputs)));
+      if (found?.definition) return { ...found, definition: found.definition, content: undefined };
+    }
+    const content = await contentOf();
+    const definition = definitionKey(op, content, await below.key);
+    const found =
+      (byDefinition ? await this.#cache.find(definition) : undefined) ??
+      // Waiting for the chain ID of layers that are still being written is worth it only now that the op is known.
+      (await this.#cache.find(contentKey(op, content, await below.stack.chainId(this.#world.store))));
+    return found && { ...found, definition, content: { digest: content } };
+  }
+
+  /** A node that need not be carried out. Its layer may lie elsewhere still: the store learns of it when it comes here. */
+  #known(op: Digest, inputs: readonly Solved[], found: Found): Solved {
+    const { layer, createdMs, definition, content, remote } = found;
+    const { store } = this.#world;
+    const [below] = inputs as [Solved];
+    const record = async (): Promise<ResultRecord> => {
+      const chain = await below.stack.chainId(store);
+      const keys = [
+        definition,
+        ...(inputs.length > 1 ? [inputsKey(op, await keysOf(inputs))] : []),
+        ...(content ? [contentKey(op, content.digest, chain)] : []),
+      ];
+      return { op, definition, keys, layer, createdMs, ...(remote ? { remote } : {}) };
+    };
+    const fetched = remote && {
+      ...remote,
+      fetch: async () => {
+        await remote.fetch();
+        this.#cache.put(await record());
+      },
+    };
+    return {
+      stack: below.stack.with(storedLayer(store, below.stack, layer, fetched)),
+      key: Promise.resolve(definition),
+      createdMs,
+      cached: true,
+      renewed: isRenewed(inputs),
+      record,
+    };
   }
 
   /** Records the result once its layer is durable. */
   #keep(
     op: Digest,
     contentOf: () => Promise<Digest | undefined>,
-    below: Solved,
+    inputs: readonly Solved[],
     performed: Performed,
     createdMs: number,
-  ): Promise<Digest> {
+  ): { definition: Promise<Digest>; record: () => Promise<ResultRecord> } {
     const { background, store } = this.#world;
+    const [below] = inputs as [Solved];
     const content = (performed.content ?? Promise.resolve()).then(contentOf);
-    const key = Promise.all([content, below.key]).then(([known, parent]) => definitionKey(op, known, parent));
-    key.catch(() => undefined);
-    const kept = (async () => {
+    const definition = Promise.all([content, below.key]).then(([known, parent]) => definitionKey(op, known, parent));
+    definition.catch(() => undefined);
+    const kept = (async (): Promise<ResultRecord> => {
       const layer = await performed.layer.committed;
-      const byContent = contentKey(op, await content, await below.stack.chainId(store));
-      this.#cache.put(op, [await key, byContent], { layer, createdMs });
+      const keys = [
+        await definition,
+        ...(inputs.length > 1 ? [inputsKey(op, await keysOf(inputs))] : []),
+        contentKey(op, await content, await below.stack.chainId(store)),
+      ];
+      const record = { op, definition: await definition, keys, layer, createdMs };
+      this.#cache.put(record);
+      return record;
     })();
     background(kept);
-    return key;
+    return { definition, record: () => kept };
   }
 
   #whenFinished(node: Node, performed: Performed): void {
@@ -177,6 +239,20 @@ export class Solver {
     this.#world.report({ kind: "start", step: { id: node.id, title: node.title }, at });
     this.#world.report({ kind: "done", id: node.id, cached, at });
   }
+}
+
+type Found = CachedLayer & {
+  readonly definition: Digest;
+  /** Undefined when nobody has looked at what the inputs hold. */
+  readonly content: { readonly digest: Digest | undefined } | undefined;
+};
+
+function keysOf(inputs: readonly Solved[]): Promise<Digest[]> {
+  return Promise.all(inputs.map((input) => input.key));
+}
+
+function isRenewed(inputs: readonly Solved[]): boolean {
+  return inputs.some((input) => input.renewed);
 }
 
 type LayerNode = Node & { readonly op: LayerOp };

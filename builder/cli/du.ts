@@ -31,6 +31,7 @@ export const duCommand: Command = {
       ["layers", usage.layers],
       ["unpacked layers", usage.snapshots],
       ["build cache", usage.cache],
+      ["cache mounts", usage.cacheMounts],
       ["unfinished", usage.temp],
     ] as const;
     cli.stdout.write(

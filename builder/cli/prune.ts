@@ -18,9 +18,9 @@ interface PruneFlags {
 export const pruneCommand: Command = {
   operands: "",
   about: `
-    Removes what no image, cached step or running build needs. With --all also the whole build cache, unpacked layers and
-    images without a name. With --keep-storage build cache and unpacked layers go, the longest unused first, until the store
-    is no larger than that. Named images stay always: \`wbuild rmi\` removes them.`,
+    Removes what no image, cached step or running build needs. With --all also the whole build cache, cache mounts of RUN,
+    unpacked layers and images without a name. With --keep-storage build cache, cache mounts and unpacked layers go, the
+    longest unused first, until the store is no larger than that. Named images stay always: \`wbuild rmi\` removes them.`,
   examples: [
     ["wbuild prune", "remove leftovers"],
     ["wbuild prune --keep-storage 10GB", "shrink the store to 10 GB"],
@@ -30,19 +30,18 @@ export const pruneCommand: Command = {
     parser
       .option("-a, --all", "also remove build cache, unpacked layers and images without a name")
       .option("--keep-storage <size>", "remove only until the store is no larger than this, such as 10GB")
-      .option("--filter <until=time>", "remove only what was last used before: until=24h, until=2026-01-31", collect)
+      .option(
+        "--filter <key=value>",
+        "until=24h or until=2026-01-31: what was last used before; type=exec.cachemount: cache mounts; type=regular: the rest",
+        collect,
+      )
       .option("-f, --force", "do not ask")
       .option("--dry-run", "tell what would go, and remove nothing")
       .option("--json", "print the result as JSON");
   },
   async run(parser, cli) {
     const flags = flagsOf<PruneFlags>(parser);
-    let until: number | undefined;
-    for (const filter of flags.filter ?? []) {
-      const [key, value] = parsePair("--filter", filter);
-      if (key !== "until" || value === undefined) throw badValue("--filter", filter, "of the form until=24h");
-      until = parseUntil("--filter until", value, Date.now());
-    }
+    const { until, only } = filtersOf(flags.filter ?? []);
     const keep = flags.keepStorage === undefined ? undefined : parseSize("--keep-storage", flags.keepStorage);
     if (flags.all && !flags.force && !flags.dryRun && !(await agrees(cli)))
       throw new WbuildError("CLI_USAGE", "nothing was removed", { hint: "--force removes without being asked" });
@@ -50,13 +49,14 @@ export const pruneCommand: Command = {
     const store = await session.store();
     if (flags.all && !flags.dryRun) {
       const { removeUntagged } = await import("../image/local.ts");
-      removeUntagged(store, until);
+      if (only !== "cache mounts") removeUntagged(store, until);
     }
     const report = await store.collect({
       all: flags.all === true,
       dryRun: flags.dryRun === true,
       ...(keep === undefined ? {} : { keepStorageBytes: keep }),
       ...(until === undefined ? {} : { until }),
+      ...(only === undefined ? {} : { only }),
     });
     cli.stdout.write(
       flags.json
@@ -66,6 +66,21 @@ export const pruneCommand: Command = {
     return 0;
   },
 };
+
+/** Buildx's names of what a build leaves, as far as there is such a thing here. */
+const kinds = { "exec.cachemount": "cache mounts", regular: "all but cache mounts" } as const;
+
+function filtersOf(filters: readonly string[]): { until?: number; only?: (typeof kinds)[keyof typeof kinds] } {
+  let until: number | undefined;
+  let only: (typeof kinds)[keyof typeof kinds] | undefined;
+  for (const filter of filters) {
+    const [key, value] = parsePair("--filter", filter);
+    if (key === "until" && value !== undefined) until = parseUntil("--filter until", value, Date.now());
+    else if (key === "type" && (value === "exec.cachemount" || value === "regular")) only = kinds[value];
+    else throw badValue("--filter", filter, "of the form until=24h, type=exec.cachemount or type=regular");
+  }
+  return { ...(until === undefined ? {} : { until }), ...(only === undefined ? {} : { only }) };
+}
 
 async function agrees(cli: Cli): Promise<boolean> {
   if (!cli.stdin.isTTY) return false;

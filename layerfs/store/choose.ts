@@ -10,6 +10,8 @@ export interface CollectOptions {
   readonly until?: number;
   /** Drops all build cache and all snapshots that nobody uses now. */
   readonly all?: boolean;
+  /** Only what steps mount as their cache, or everything but that. Alone it drops all cache mounts that nobody uses now. */
+  readonly only?: "cache mounts" | "all but cache mounts";
   /** Tells what would go. */
   readonly dryRun?: boolean;
 }
@@ -23,11 +25,20 @@ export interface Candidates {
   readonly layers: readonly { readonly blob: Digest; readonly diff_id: Digest }[];
   readonly blobs: ReadonlyMap<Digest, StoredFile>;
   readonly indexes: ReadonlyMap<Digest, StoredFile>;
+  /** Those that nobody uses now; of leftovers without a row `used` is 0. */
+  readonly cacheMounts?: readonly FreeCacheMount[];
   /** Names of the folders that snapshots have, those without a row included. */
   readonly folders: readonly string[];
 }
 
+export interface FreeCacheMount {
+  readonly name: string;
+  readonly used: number;
+  readonly bytes: number;
+}
+
 export interface Victims {
+  readonly cacheMounts: readonly FreeCacheMount[];
   readonly cache: readonly CacheKeep[];
   readonly snapshots: readonly SnapshotRow[];
   /** Folders without a row. */
@@ -40,9 +51,30 @@ export interface Victims {
   readonly keptBytes: number;
 }
 
-type Item = { readonly used: number } & ({ readonly row: CacheKeep } | { readonly snapshot: SnapshotRow });
+type Item = { readonly used: number } & (
+  | { readonly row: CacheKeep }
+  | { readonly snapshot: SnapshotRow }
+  | { readonly mount: FreeCacheMount }
+);
+
+/** A collection that may take cache mounts alone. */
+function chooseCacheMounts(all: Candidates, options: CollectOptions): Victims {
+  const mounts = (all.cacheMounts ?? []).toSorted((a, b) => a.used - b.used);
+  let bytes = mounts.reduce((sum, mount) => sum + mount.bytes, 0);
+  const gone: FreeCacheMount[] = [];
+  for (const mount of mounts) {
+    if (options.keepStorageBytes !== undefined && bytes <= options.keepStorageBytes) break;
+    if (options.until !== undefined && mount.used >= options.until) continue;
+    gone.push(mount);
+    bytes -= mount.bytes;
+  }
+  const nothing = { cache: [], snapshots: [], folders: [], blobs: [], layers: [], indexes: [] };
+  return { ...nothing, cacheMounts: gone, keptBytes: bytes };
+}
 
 export function chooseVictims(all: Candidates, options: CollectOptions): Victims {
+  if (options.only === "cache mounts") return chooseCacheMounts(all, options);
+  const mounts = options.only === "all but cache mounts" ? [] : (all.cacheMounts ?? []);
   const needs = new Map<Digest, number>();
   const need = (digests: readonly Digest[], by: number) => {
     for (const digest of digests) needs.set(digest, (needs.get(digest) ?? 0) + by);
@@ -68,13 +100,14 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
   };
   dropStray();
 
-  const sizes = { blobs: 0, snapshots: 0 };
+  const cacheMounts = new Set<FreeCacheMount>();
+  const sizes = { blobs: 0, snapshots: 0, mounts: mounts.reduce((sum, mount) => sum + mount.bytes, 0) };
   for (const [digest, file] of all.blobs) if (!orphaned.has(digest)) sizes.blobs += file.bytes;
   for (const row of all.snapshots) if (!snapshots.has(row)) sizes.snapshots += row.bytes ?? 0;
 
   const wantsMore = () =>
     options.keepStorageBytes !== undefined
-      ? sizes.blobs + sizes.snapshots > options.keepStorageBytes
+      ? sizes.blobs + sizes.snapshots + sizes.mounts > options.keepStorageBytes
       : options.all === true || options.until !== undefined;
 
   const dropRow = (row: CacheKeep) => {
@@ -91,13 +124,17 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
   const items: Item[] = [
     ...all.snapshots.map((snapshot) => ({ used: snapshot.used, snapshot })),
     ...all.cache.map((row) => ({ used: row.used, row })),
+    ...mounts.map((mount) => ({ used: mount.used, mount })),
   ].sort((a, b) => a.used - b.used);
   // Twice: a snapshot that a cache row needed becomes free with it.
   for (let round = 0; round < 2; round++) {
     for (const item of items) {
       if (!wantsMore()) break;
       if (!isOld(item.used)) continue;
-      if ("row" in item) {
+      if ("mount" in item) {
+        if (!cacheMounts.has(item.mount)) sizes.mounts -= item.mount.bytes;
+        cacheMounts.add(item.mount);
+      } else if ("row" in item) {
         if (!cache.has(item.row)) dropRow(item.row);
       } else if (!snapshots.has(item.snapshot) && !isNeeded(item.snapshot.chain_id)) {
         snapshots.add(item.snapshot);
@@ -116,7 +153,9 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
   for (const [digest, file] of all.blobs) if (!orphaned.has(digest)) keptBytes += file.bytes;
   for (const [diffId, file] of all.indexes) if (!gone.has(diffId)) keptBytes += file.bytes;
   for (const row of all.snapshots) if (!snapshots.has(row)) keptBytes += row.bytes ?? 0;
+  for (const mount of mounts) if (!cacheMounts.has(mount)) keptBytes += mount.bytes;
   return {
+    cacheMounts: [...cacheMounts],
     cache: [...cache],
     snapshots: [...snapshots],
     folders: all.folders.filter((name) => !known.has(name)),

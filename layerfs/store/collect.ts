@@ -2,16 +2,19 @@
 import { randomBytes } from "node:crypto";
 import { renameSync } from "node:fs";
 import { join } from "node:path";
-import { type Candidates, type CollectOptions, chooseVictims, type Victims } from "./choose.ts";
+import { lockCacheMount } from "./cache-mounts.ts";
+import { type Candidates, type CollectOptions, chooseVictims, type FreeCacheMount, type Victims } from "./choose.ts";
 import type { Database } from "./database.ts";
 import type { Digest } from "./digest.ts";
 import { factLimit, forgetFacts } from "./facts.ts";
 import { isMissing, storeError } from "./failure.ts";
 import {
   cacheRows,
+  listCacheMounts,
   listShards,
   listSnapshotFolders,
   listTemp,
+  type MeasuredCacheMount,
   measure,
   measureSnapshots,
   refKeeps,
@@ -23,7 +26,7 @@ import { removeTree, removeTrees } from "./remove-tree.ts";
 import { gated, type LiveSessions, liveSessions } from "./session.ts";
 
 export interface Removed {
-  readonly kind: "blob" | "index" | "snapshot" | "cache" | "temp";
+  readonly kind: "blob" | "index" | "snapshot" | "cache" | "cache mount" | "temp";
   /** Digest, chain ID, cache key, or name of the temporary file. */
   readonly id: string;
   readonly bytes: number;
@@ -44,12 +47,15 @@ export async function collect(db: Database, layout: Layout, options: CollectOpti
   const blobs = await listShards(layout.blobs);
   const indexes = await listShards(layout.indexes);
   const folders = await listSnapshotFolders(layout);
-  const temp = await listTemp(layout);
+  const temp = options.only === "cache mounts" ? [] : await listTemp(layout);
+  const mounts = await listCacheMounts(db, layout);
   await measureSnapshots(db, layout);
   const trash: string[] = [];
   const { victims, leftovers } = gated(layout, "exclusive", () => {
     const live = liveSessions(layout);
-    const gather = (): Victims => chooseVictims(candidates(db, live, blobs, indexes, folders), options);
+    const cacheMounts = freeCacheMounts(layout, mounts);
+    const gather = (): Victims =>
+      chooseVictims({ ...candidates(db, live, blobs, indexes, folders), cacheMounts }, options);
     const leftovers = temp.filter((item) => isLeftover(item, live));
     if (options.dryRun === true) return { victims: gather(), leftovers };
     // Durable, or a power cut could bring back rows whose content is gone.
@@ -72,12 +78,32 @@ export async function collect(db: Database, layout: Layout, options: CollectOpti
   const removed: Removed[] = [
     ...victims.cache.map((row): Removed => ({ kind: "cache", id: row.key, bytes: 0 })),
     ...victims.snapshots.map((row): Removed => ({ kind: "snapshot", id: row.chain_id, bytes: row.bytes ?? 0 })),
+    ...victims.cacheMounts.map(({ name, bytes }): Removed => ({ kind: "cache mount", id: name, bytes })),
     ...victims.folders.map((id, i): Removed => ({ kind: "snapshot", id, bytes: orphanSizes[i] ?? 0 })),
     ...victims.blobs.map((id): Removed => ({ kind: "blob", id, bytes: blobs.get(id)?.bytes ?? 0 })),
     ...victims.indexes.map((id): Removed => ({ kind: "index", id, bytes: indexes.get(id)?.bytes ?? 0 })),
     ...leftovers.map((item, i): Removed => ({ kind: "temp", id: item.name, bytes: sizes[i] ?? 0 })),
   ];
   return { removed, freedBytes: removed.reduce((sum, item) => sum + item.bytes, 0), keptBytes: victims.keptBytes };
+}
+
+/** With the gate locked nobody begins to use one: what can be locked now stays free until the collection has moved it. */
+export function freeCacheMounts(layout: Layout, mounts: readonly MeasuredCacheMount[]): FreeCacheMount[] {
+  return mounts.flatMap(({ name, row, bytes }) => {
+    const lock = tryLock(layout, name);
+    lock?.release();
+    return lock === undefined ? [] : [{ name, used: row?.used ?? 0, bytes }];
+  });
+}
+
+/** Undefined also for what another collection has just moved away. */
+function tryLock(layout: Layout, name: string): { release(): void } | undefined {
+  try {
+    return lockCacheMount(layout, name, "exclusive");
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw storeError(cause, "look whether a cache mount is in use", join(layout.cacheMounts, name));
+  }
 }
 
 function candidates(
@@ -102,6 +128,7 @@ function candidates(
 function dropRows(db: Database, victims: Victims): void {
   for (const row of victims.cache) db.run("DELETE FROM cache WHERE key = ?", row.key);
   for (const row of victims.snapshots) db.run("DELETE FROM snapshots WHERE chain_id = ?", row.chain_id);
+  for (const { name } of victims.cacheMounts) db.run("DELETE FROM cache_mounts WHERE folder = ?", name);
   for (const blob of victims.layers) db.run("DELETE FROM layers WHERE blob = ?", blob);
   for (const diffId of victims.indexes) db.run("DELETE FROM indexes WHERE diff_id = ?", diffId);
   forgetFacts(db, factLimit);
@@ -111,6 +138,7 @@ function victimPaths(layout: Layout, victims: Victims): string[] {
   return [
     ...victims.blobs.map((digest) => shardedPath(layout.blobs, digest)),
     ...victims.indexes.map((digest) => shardedPath(layout.indexes, digest)),
+    ...victims.cacheMounts.map(({ name }) => join(layout.cacheMounts, name)),
     ...victims.snapshots.map((row) => join(layout.snapshots, row.folder)),
     ...victims.folders.map((name) => join(layout.snapshots, name)),
   ];

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { type CacheMountRow, cacheMountRows } from "./cache-mounts.ts";
 import type { Database } from "./database.ts";
 import { type Digest, isDigest } from "./digest.ts";
 import { isMissing, storeError } from "./failure.ts";
@@ -106,6 +107,24 @@ export async function measureSnapshots(db: Database, layout: Layout): Promise<vo
         row.folder,
       );
     }
+  });
+}
+
+export interface MeasuredCacheMount {
+  readonly name: string;
+  /** Absent: a folder that a killed process left without a row. */
+  readonly row?: CacheMountRow;
+  readonly bytes: number;
+}
+
+/** Unlike unpacked layers they change: each look measures them anew. */
+export async function listCacheMounts(db: Database, layout: Layout): Promise<MeasuredCacheMount[]> {
+  const folders = await names(layout.cacheMounts);
+  const sizes = await measure(folders.map((name) => join(layout.cacheMounts, name)));
+  const rows = new Map(cacheMountRows(db).map((row) => [row.folder, row]));
+  return folders.map((name, i) => {
+    const row = rows.get(name);
+    return { name, bytes: sizes[i] ?? 0, ...(row === undefined ? {} : { row }) };
   });
 }
 

@@ -11,6 +11,8 @@ export interface Layout {
   readonly blobs: string;
   readonly indexes: string;
   readonly snapshots: string;
+  /** One folder a cache mount: `data`, which steps see, and `lock`. Made when the first one is. */
+  readonly cacheMounts: string;
   /** Unfinished things; each name begins with the id of the session that makes it. */
   readonly temp: string;
   /** One file a session, locked by its process for as long as it lives; lists what the session holds. */
@@ -30,6 +32,7 @@ export function layoutOf(home: string): Layout {
     blobs: join(root, "blobs", "sha256"),
     indexes: join(root, "indexes"),
     snapshots: join(root, "snapshots"),
+    cacheMounts: join(root, "cache-mounts"),
     temp: join(root, "temp"),
     leases: join(root, "leases"),
     gate: join(root, "gate"),

@@ -1,6 +1,7 @@
 /** The door of the store: blobs, names, layers, snapshots, build cache, shared by any number of processes. */
 import type { BlobFiles } from "./blob-store.ts";
 import { type CacheTable, cacheOf } from "./cache.ts";
+import { type CacheMounts, cacheMountsOf } from "./cache-mounts.ts";
 import type { CollectOptions } from "./choose.ts";
 import { type CollectReport, collect } from "./collect.ts";
 import { Database } from "./database.ts";
@@ -24,6 +25,7 @@ export interface Store extends Disposable {
   readonly layers: LayerTable;
   readonly snapshots: Snapshots;
   readonly cache: CacheTable;
+  readonly cacheMounts: CacheMounts;
   readonly facts: FactTable;
   /** Until it is disposed, nothing that this store puts, finds or reserves is collected by anyone. Leases nest. */
   lease(): Lease;
@@ -60,6 +62,7 @@ export function openStore(home: string, options: StoreOptions = {}): Store {
     layers: layersOf(db, session, layout, blobs, now),
     snapshots,
     cache: cacheOf(db, session, layout, now),
+    cacheMounts: cacheMountsOf(db, session, layout, now),
     facts: factsOf(db, now),
     lease: () => session.lease(),
     collect: async (what = {}) => {

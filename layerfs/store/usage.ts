@@ -1,9 +1,19 @@
 /** What the store holds and what could go, for `du` and `prune`. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { freeCacheMounts } from "./collect.ts";
 import type { Database } from "./database.ts";
 import type { Digest } from "./digest.ts";
-import { cacheRows, listShards, listTemp, measure, measureSnapshots, refKeeps, snapshotRows } from "./inventory.ts";
+import {
+  cacheRows,
+  listCacheMounts,
+  listShards,
+  listTemp,
+  measure,
+  measureSnapshots,
+  refKeeps,
+  snapshotRows,
+} from "./inventory.ts";
 import type { Layout } from "./layout.ts";
 import { gated, liveSessions } from "./session.ts";
 
@@ -17,7 +27,7 @@ export interface UsageSum {
 export interface UsageRow {
   /** Name, digest, chain ID, cache key, or name of the temporary file. */
   readonly id: string;
-  readonly kind: "image" | "layer" | "snapshot" | "cache" | "temp";
+  readonly kind: "image" | "layer" | "snapshot" | "cache" | "cache mount" | "temp";
   /** Of what it keeps; the same blob counts for each of its keepers. */
   readonly bytes: number;
   readonly createdMs: number;
@@ -35,6 +45,8 @@ export interface Usage {
   readonly snapshots: UsageSum;
   /** Blobs that only the build cache keeps. */
   readonly cache: UsageSum;
+  /** Folders that steps share from build to build. */
+  readonly cacheMounts: UsageSum;
   /** Unfinished things; reclaimable when their process is dead. */
   readonly temp: UsageSum;
   /** The index database with its log. */
@@ -48,7 +60,12 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
   const blobs = await listShards(layout.blobs);
   const temp = await listTemp(layout);
   const tempSizes = await measure(temp.map((item) => join(layout.temp, item.name)));
-  const live = gated(layout, "exclusive", () => liveSessions(layout));
+  const mounts = await listCacheMounts(db, layout);
+  const { live, freeMounts } = gated(layout, "exclusive", () => ({
+    live: liveSessions(layout),
+    freeMounts: freeCacheMounts(layout, mounts),
+  }));
+  const freeNames = new Set(freeMounts.map(({ name }) => name));
   const refs = refKeeps(db);
   const cache = cacheRows(db);
   const snapshots = snapshotRows(db);
@@ -68,6 +85,17 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
     ...refs.map((ref) => row("image", ref.name, bytesOf(ref.keeps), ref.created, ref.updated, true, "")),
     ...cache.map((entry) =>
       row("cache", entry.key, bytesOf(entry.keeps), entry.created, entry.used, entry.keeps.some(isHeld), ""),
+    ),
+    ...mounts.map(({ name, row: mount, bytes }) =>
+      row(
+        "cache mount",
+        name,
+        bytes,
+        mount?.created ?? 0,
+        mount?.used ?? 0,
+        !freeNames.has(name),
+        mount?.description ?? "left by a killed process",
+      ),
     ),
     ...[...blobs].map(([digest, file]) => {
       const diffId = diffIds.get(digest);
@@ -102,6 +130,11 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
       reclaimableBytes: sum(freeSnapshots.map((entry) => entry.bytes ?? 0)),
     },
     cache: { count: cache.length, bytes: bytesOf(cached), reclaimableBytes: bytesOf(cachedFree) },
+    cacheMounts: {
+      count: mounts.length,
+      bytes: sum(mounts.map(({ bytes }) => bytes)),
+      reclaimableBytes: sum(freeMounts.map(({ bytes }) => bytes)),
+    },
     temp: {
       count: temp.length,
       bytes: sum(tempSizes),
@@ -114,7 +147,7 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
   };
 }
 
-const kindOrder: readonly UsageRow["kind"][] = ["image", "cache", "layer", "snapshot", "temp"];
+const kindOrder: readonly UsageRow["kind"][] = ["image", "cache", "cache mount", "layer", "snapshot", "temp"];
 
 function row(
   kind: UsageRow["kind"],

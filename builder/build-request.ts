@@ -29,7 +29,12 @@ export type OutputSpec =
       readonly dest: string;
       readonly folder: boolean;
     })
-  | { readonly type: "tar" | "local"; readonly dest: string };
+  | {
+      readonly type: "tar" | "local";
+      readonly dest: string;
+      /** Each platform's files in a folder of their own (`linux_amd64/`); absent: where there are several. */
+      readonly platformSplit?: boolean;
+    };
 
 /** An image under another name. */
 export interface NamedImage {
@@ -53,7 +58,8 @@ export interface BuildRequest {
   readonly labels: Readonly<Record<string, string>>;
   /** What FROM and COPY --from find under a name instead of the image that is called so. */
   readonly namedImages?: readonly NamedImage[];
-  readonly platform?: Platform;
+  /** One image each, in this order; absent or empty: this host's, or what the base is made for. */
+  readonly platforms?: readonly Platform[];
   /** Ask the registry for each base image again, even when the store has one of that name. */
   readonly pull: boolean;
   /** true: use no cached result. A list: of these stages (names or indexes) only. Results are still stored. */
@@ -81,9 +87,9 @@ export interface BuildRequest {
 }
 
 export interface BuildResult {
-  /** Digest of the image's configuration: the image ID. */
+  /** Digest of the image's configuration: the image ID. Of an index, the index's own digest. */
   readonly imageId: Digest;
-  /** The manifest in the store. */
+  /** The manifest in the store, or the index. */
   readonly manifest: Descriptor;
   /** Full names that now point at the image. */
   readonly tags: readonly string[];

@@ -5,8 +5,11 @@ import type { RegistryClient } from "../registry/client.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
 import { earlyPush } from "./early-push.ts";
 import type { Node } from "./graph/graph.ts";
+import { allNodes } from "./graph/merge.ts";
 import { layerFetcher } from "./image/base-image.ts";
-import { deliver } from "./image/deliver.ts";
+import { checkOutputs, deliver } from "./image/deliver.ts";
+import { distinctPlatforms } from "./image/platform.ts";
+import type { FinishedImage } from "./image/write-result.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
 import { imageConfig } from "./solve/created.ts";
@@ -27,9 +30,12 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
   const work = new Background((error) => ended.abort(error));
   const kept: AsyncDisposable[] = [];
   try {
+    checkOutputs(request, distinctPlatforms(request.platforms ?? []).length);
     const planned = await planRequest(request, { ...world, signal }, registry);
-    const { graph, context, source } = planned;
-    world.report({ kind: "plan", steps: graph.nodes.map(({ id, title }) => ({ id, title })) });
+    const { graphs, context, source } = planned;
+    const nodes = allNodes(graphs);
+    world.report({ kind: "plan", steps: nodes.map(({ id, title }) => ({ id, title })) });
+    const targets = graphs.map(({ target }) => target.node);
     const pushed = pushTarget(request);
     const fetchLayer = layerFetcher(store, registry, signal);
     const solver = new Solver(
@@ -45,21 +51,26 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         background: (promise) => work.add(promise),
         keep: (resource) => kept.push(resource),
         style: styleOf(request),
-        ...(pushed === undefined ? {} : { tail: earlyPush(pushed, graph.target.node, registry, (w) => work.add(w)) }),
+        ...(pushed === undefined ? {} : { tail: earlyPush(pushed, targets, registry, (w) => work.add(w)) }),
       },
       { jobs: request.jobs ?? Math.max(8, availableParallelism() * 2), ignoreCache: ignoreCache(request) },
     );
     try {
       const solved = new Map<string, Solved>();
       // In the graph's order, inputs first: a chain of thousands of stages would overflow the stack from its end.
-      await Promise.all(graph.nodes.map((node) => solver.solve(node)));
+      await Promise.all(nodes.map((node) => solver.solve(node)));
       await work.finished();
-      for (const node of graph.nodes) solved.set(node.id, await solver.solve(node));
-      const last = solved.get(graph.target.node.id) as Solved;
-      const layers = await Promise.all(last.stack.layers.map((layer) => layer.committed));
-      const origins = await fetchBases(graph.nodes, layers, fetchLayer);
-      const config = imageConfig(graph.target, (node) => solved.get(node.id) as Solved, request.sourceDateEpoch);
-      return await deliver({ image: { config, layers }, tree: () => last.stack.tree() }, request, {
+      for (const node of nodes) solved.set(node.id, await solver.solve(node));
+      const images: FinishedImage[] = [];
+      for (const { target } of graphs) {
+        const { stack } = solved.get(target.node.id) as Solved;
+        const layers = await Promise.all(stack.layers.map((layer) => layer.committed));
+        const config = imageConfig(target, (node) => solved.get(node.id) as Solved, request.sourceDateEpoch);
+        images.push({ image: { config, layers }, tree: () => stack.tree() });
+      }
+      const layers = images.flatMap(({ image }) => image.layers);
+      const origins = await fetchBases(nodes, layers, fetchLayer);
+      return await deliver({ images, asIndex: isMultiPlatform(request) }, request, {
         store,
         registry,
         signal,
@@ -124,6 +135,11 @@ async function fetchBases(nodes: readonly Node[], layers: readonly Layer[], fetc
   }
   await Promise.all(fetches);
   return origins;
+}
+
+/** BuildKit's own argument: an index even around a single image. */
+function isMultiPlatform({ buildArgs }: BuildRequest): boolean {
+  return /^(1|t|true)$/i.test(buildArgs.BUILDKIT_MULTI_PLATFORM ?? "");
 }
 
 function styleOf(request: BuildRequest): World["style"] {

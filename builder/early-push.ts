@@ -8,15 +8,16 @@ import { parseReference } from "../registry/reference.ts";
 import type { Node } from "./graph/graph.ts";
 import type { LayerTail } from "./steps/step.ts";
 
-/** A step's layer is sent only when it will be in the image: nodes under the target, not those merely copied from. */
+/** A step's layer is sent only when it will be in the image: nodes under a target, not those merely copied from. */
 export function earlyPush(
   name: string,
-  target: Node,
+  targets: readonly Node[],
   registry: () => Promise<RegistryClient>,
   background: (work: Promise<unknown>) => void,
 ): LayerTail {
   const wanted = new Set<string>();
-  for (let node: Node | undefined = target; node; node = node.inputs[0]) wanted.add(node.id);
+  for (const target of targets)
+    for (let node: Node | undefined = target; node; node = node.inputs[0]) wanted.add(node.id);
   const reference = parseReference(name);
   return (node, tail, layer) => {
     if (!wanted.has(node.id)) return;

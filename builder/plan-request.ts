@@ -1,6 +1,7 @@
 /** A request → Dockerfile, context and build graph: all that is read before the first step. `wbuild plan` ends here. */
 import { basename, join } from "node:path";
 import { addAbortSignal, type Readable, type Writable } from "node:stream";
+import type { Platform } from "../layerfs/store/descriptor.ts";
 import type { Store } from "../layerfs/store/store.ts";
 import { WbuildError } from "../native/error.ts";
 import type { RegistryClient } from "../registry/client.ts";
@@ -16,7 +17,7 @@ import type { BuildGraph } from "./graph/graph.ts";
 import { planBuild } from "./graph/plan.ts";
 import { findBase } from "./image/base-image.ts";
 import { imageNames } from "./image/named-images.ts";
-import { hostPlatform } from "./image/platform.ts";
+import { distinctPlatforms, hostPlatform } from "./image/platform.ts";
 import type { Report } from "./progress/events.ts";
 
 /** What a build needs of the process it runs in. */
@@ -30,7 +31,8 @@ export interface BuildWorld {
 }
 
 export interface PlannedBuild {
-  readonly graph: BuildGraph;
+  /** One for each platform, in the request's order. What they have in common has the same ids. */
+  readonly graphs: readonly BuildGraph[];
   readonly source: SourceText;
   /** Undefined for a lone Dockerfile on standard input. */
   readonly context: BuildContext | undefined;
@@ -49,36 +51,65 @@ export async function planRequest(
   const source = await readDockerfile(request, world);
   try {
     const dockerfile = parseDockerfile(source);
-    const platform = request.platform ?? hostPlatform();
+    const wanted = distinctPlatforms(request.platforms ?? []);
+    const targets = wanted.length > 0 ? wanted : [hostPlatform()];
     const imageOf = imageNames(request.namedImages ?? []);
-    const graph = await planBuild(dockerfile, {
-      buildArgs: request.buildArgs,
-      labels: request.labels,
-      buildPlatform: hostPlatform(),
-      targetPlatform: platform,
-      network: request.network,
-      extraHosts: request.addHosts,
-      // Who names no platform means this host's, or else what the base is made for.
-      findBase: (name, wanted) =>
-        findBase(store, registry, imageOf(name), {
-          platform: wanted,
-          orWindows: request.platform === undefined && wanted === platform,
-          pull: request.pull,
-          signal,
-        }),
-      warn: (text, line) =>
-        report({
-          kind: "warning",
-          text,
-          ...(line === undefined ? {} : { span: { file: source.name, line } }),
-          at: Date.now(),
-        }),
-      ...(request.target === undefined ? {} : { target: request.target }),
-    });
+    const warnings = new Warnings(source.name, targets.length);
+    const planFor = (targetPlatform: Platform) =>
+      planBuild(dockerfile, {
+        buildArgs: request.buildArgs,
+        labels: request.labels,
+        buildPlatform: hostPlatform(),
+        targetPlatform,
+        severalPlatforms: targets.length > 1,
+        network: request.network,
+        extraHosts: request.addHosts,
+        // Who names no platform means this host's, or else what the base is made for.
+        findBase: (name, platform) =>
+          findBase(store, registry, imageOf(name), {
+            platform,
+            orWindows: wanted.length === 0 && platform === targetPlatform,
+            pull: request.pull,
+            signal,
+          }),
+        warn: warnings.ofPlan(),
+        ...(request.target === undefined ? {} : { target: request.target }),
+      });
+    const graphs = await Promise.all(targets.map(planFor));
+    for (const warning of warnings.told()) report({ kind: "warning", ...warning, at: Date.now() });
     const context = await openContext(request, store);
-    return { graph, source, context, dockerfile };
+    return { graphs, source, context, dockerfile };
   } catch (error) {
     throw withSource(error, source);
+  }
+}
+
+/** What the plans of one file warn of, each once. What has no line (an unused argument) must hold for every platform. */
+class Warnings {
+  readonly #file: string;
+  readonly #plans: number;
+  readonly #found = new Map<string, { text: string; line: number | undefined; plans: number }>();
+
+  constructor(file: string, plans: number) {
+    this.#file = file;
+    this.#plans = plans;
+  }
+
+  /** Takes the warnings of one more plan. */
+  ofPlan(): (text: string, line?: number) => void {
+    const own = new Set<string>();
+    return (text, line) => {
+      const key = JSON.stringify([text, line]);
+      if (own.has(key)) return;
+      own.add(key);
+      this.#found.set(key, { text, line, plans: (this.#found.get(key)?.plans ?? 0) + 1 });
+    };
+  }
+
+  told(): { text: string; span?: { file: string; line: number } }[] {
+    return [...this.#found.values()]
+      .filter(({ line, plans }) => line !== undefined || plans === this.#plans)
+      .map(({ text, line }) => ({ text, ...(line === undefined ? {} : { span: { file: this.#file, line } }) }));
   }
 }
 

@@ -27,7 +27,7 @@ export interface BuildFlags extends ContainerFlags, ProgressFlags, Nondistributa
   readonly buildArg?: readonly string[];
   readonly label?: readonly string[];
   readonly buildContext?: readonly string[];
-  readonly platform?: string;
+  readonly platform?: readonly string[];
   readonly pull?: boolean;
   readonly iidfile?: string;
   readonly metadataFile?: string;
@@ -49,7 +49,11 @@ export function definePlanFlags(parser: Parser): void {
     .option("--build-arg <name=value>", "set an ARG; without =value, from the environment; may be repeated", collect)
     .option("--label <name=value>", "add a label to the image; may be repeated", collect)
     .option("--build-context <name=image>", "let FROM NAME mean another image; may be repeated", collect)
-    .option("--platform <os/arch>", "build for this platform, such as linux/arm64")
+    .option(
+      "--platform <os/arch>",
+      "build for this platform, such as linux/arm64; a list, or repeated: an index",
+      collect,
+    )
     .option("--pull", "look for newer base images in their registries")
     .option("--no-cache", "carry out every step, whatever is cached")
     .option(
@@ -114,7 +118,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     namedImages: (flags.buildContext ?? []).map((text) => parseNamedImage("--build-context", text)),
     ...(flags.platform === undefined
       ? {}
-      : { platform: (await import("../image/platform.ts")).parsePlatform(flags.platform) }),
+      : { platforms: (await import("../image/platform.ts")).parsePlatforms(flags.platform) }),
     pull: flags.pull === true,
     noCache: flags.cache === false ? true : Array.isArray(flags.cacheFilter) ? flags.cacheFilter : false,
     outputs,

@@ -25,14 +25,13 @@ export const exportCommand: Command = {
     await using session = openSession(cli);
     const store = await session.store();
     const image = await findImage(store, parser.args[0] ?? "");
-    const tree = await openImage(store, image).tree();
-    const style = { os: image.config.os };
+    const trees = [{ tree: await openImage(store, image).tree(), os: image.config.os }];
     if (output !== undefined && output !== "-") {
-      await exportTar(tree, output, style);
+      await exportTar(trees, output, {});
       return 0;
     }
     await using place = await store.snapshots.reserve();
-    await streamTar(tree, cli.stdout, place.scratch, style);
+    await streamTar(trees, cli.stdout, place.scratch, {});
     return 0;
   },
 };

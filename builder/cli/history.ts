@@ -2,6 +2,7 @@
 import { WbuildError } from "../../native/error.ts";
 import { forReader } from "../progress/harmless.ts";
 import { type Command, flagsOf } from "./command.ts";
+import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 
 interface HistoryFlags {
@@ -11,6 +12,7 @@ interface HistoryFlags {
   readonly format?: string;
   readonly json?: boolean;
   readonly dockerfile?: boolean;
+  readonly platform?: string;
 }
 
 export const historyCommand: Command = {
@@ -33,7 +35,8 @@ export const historyCommand: Command = {
       .option("-q, --quiet", "print image IDs alone")
       .option("--format <template>", "table, json, or a Go template: {{.ID}} {{.CreatedBy}} {{.Size}} …")
       .option("--json", "print the steps as JSON, one object a line")
-      .option("--dockerfile", "print a Dockerfile");
+      .option("--dockerfile", "print a Dockerfile")
+      .option("--platform <os/arch>", "of an image for several platforms, this one");
   },
   async run(parser, cli) {
     const flags = flagsOf<HistoryFlags>(parser);
@@ -44,7 +47,7 @@ export const historyCommand: Command = {
     const { registryCounts } = await import("../image/registry-counts.ts");
     await using session = openSession(cli);
     const store = await session.store();
-    const image = await findImage(store, parser.args[0] ?? "");
+    const image = await findImage(store, parser.args[0] ?? "", (await platformOf(flags)).platform);
     if (flags.dockerfile) {
       const { historyToDockerfile } = await import("../image/to-dockerfile.ts");
       const { findBaseOf } = await import("../image/base-of.ts");

@@ -3,6 +3,7 @@ import { WbuildError } from "../../native/error.ts";
 import type { VerifyReport } from "../image/verify.ts";
 import { forReader, harmless } from "../progress/harmless.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
+import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 import { json, table } from "./table.ts";
 
@@ -10,6 +11,7 @@ interface InspectFlags {
   readonly format?: string;
   readonly raw?: boolean;
   readonly verify?: boolean;
+  readonly platform?: string;
 }
 
 export const inspectCommand: Command = {
@@ -31,27 +33,30 @@ export const inspectCommand: Command = {
     parser
       .argument("<images...>")
       .option("-f, --format <template>", "json, or a Go template: {{.Id}} {{json .Config}} …")
-      .option("--raw", "print the manifest as it is stored")
+      .option("--raw", "print the manifest, or index, as it is stored")
+      .option("--platform <os/arch>", "of an image for several platforms, this one")
       .option("--verify", "check the image against the rules of its importers, with --format json for programs");
   },
   async run(parser, cli) {
     const flags = flagsOf<InspectFlags>(parser);
     if (flags.raw && (flags.format !== undefined || flags.verify))
       throw new WbuildError("CLI_USAGE", `--raw and --${flags.verify ? "verify" : "format"} exclude each other`);
-    const { findImage } = await import("../image/local.ts");
+    const { everyImage, findImage } = await import("../image/local.ts");
     const { inspectImage } = await import("../image/inspect.ts");
     await using session = openSession(cli);
     const store = await session.store();
+    const { platform } = await platformOf(flags);
     const found = [];
-    for (const text of parser.args) found.push(await findImage(store, text));
+    for (const text of parser.args) found.push(await findImage(store, text, platform));
     if (flags.raw) {
-      for (const { descriptor } of found) for await (const part of store.blobs.open(descriptor)) cli.stdout.write(part);
+      for (const { whole } of found) for await (const part of store.blobs.open(whole)) cli.stdout.write(part);
       return 0;
     }
     if (flags.verify) {
       const { verifyImage } = await import("../image/verify.ts");
       const reports = [];
-      for (const image of found) reports.push(await verifyImage(store, image, cli.signal));
+      for (const whole of found)
+        for (const image of await everyImage(store, whole)) reports.push(await verifyImage(store, image, cli.signal));
       if (flags.format === undefined) for (const report of reports) cli.stdout.write(told(report));
       else await print(reports, flags.format, cli);
       return reports.some((report) => report.errors > 0) ? 1 : 0;

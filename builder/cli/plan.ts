@@ -35,8 +35,8 @@ export const planCommand: Command = {
       stdin: () => cli.stdin,
       stdout: cli.stdout,
     };
-    const { graph } = await planRequest(request, world, () => session.registry());
-    cli.stdout.write((flags.json ? printJson : flags.mermaid ? printMermaid : printText)(graph));
+    const { graphs } = await planRequest(request, world, () => session.registry());
+    cli.stdout.write((flags.json ? printJson : flags.mermaid ? printMermaid : printText)(graphs));
     return 0;
   },
 };

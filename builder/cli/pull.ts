@@ -1,6 +1,7 @@
 /** `wbuild pull`: from a registry into the store. */
 import { type Command, flagsOf } from "./command.ts";
 import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 
 export const pullCommand: Command = {
@@ -20,14 +21,13 @@ export const pullCommand: Command = {
   async run(parser, cli) {
     const flags = flagsOf<ProgressFlags & { platform?: string; plainHttp?: boolean }>(parser);
     const text = parser.args[0] ?? "";
-    const { parsePlatform } = await import("../image/platform.ts");
     const { parseReference } = await import("../../registry/reference.ts");
     const { pullInto } = await import("../image/transfer.ts");
     const { registry } = parseReference(text);
     await using session = openSession(cli);
     const client = await session.registry(flags.plainHttp ? [registry] : []);
     const image = await pullInto(await session.store(), client, text, {
-      ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform) }),
+      ...(await platformOf(flags)),
       report: await session.report(flags),
       signal: cli.signal,
     });

@@ -8,6 +8,7 @@ import {
   type NondistributableFlags,
   type ProgressFlags,
 } from "./flags.ts";
+import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 
 export const pushCommand: Command = {
@@ -22,13 +23,13 @@ export const pushCommand: Command = {
     ["wbuild push localhost:5000/app", "to a registry on this host, which may speak plain http"],
   ],
   define(parser) {
-    parser.argument("<image>");
+    parser.argument("<image>").option("--platform <os/arch>", "of an image for several platforms, send only this one");
     defineProgressFlags(parser, "show no progress");
     defineAllowNondistributable(parser);
     definePlainHttp(parser);
   },
   async run(parser, cli) {
-    const flags = flagsOf<ProgressFlags & NondistributableFlags & { plainHttp?: boolean }>(parser);
+    const flags = flagsOf<ProgressFlags & NondistributableFlags & { plainHttp?: boolean; platform?: string }>(parser);
     const text = parser.args[0] ?? "";
     const { parseReference } = await import("../../registry/reference.ts");
     const { pushFrom } = await import("../image/transfer.ts");
@@ -39,8 +40,9 @@ export const pushCommand: Command = {
       report: await session.report(flags),
       signal: cli.signal,
       allowNondistributable: allowsNondistributable(flags),
+      ...(await platformOf(flags)),
     });
-    cli.stdout.write(`${image.name ?? text}@${image.descriptor.digest}\n`);
+    cli.stdout.write(`${image.name ?? text}@${image.whole.digest}\n`);
     return 0;
   },
 };

@@ -16,6 +16,7 @@ import {
   networkOf,
 } from "./flags.ts";
 import { passOn } from "./parse.ts";
+import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 import { badValue, parseVariables } from "./values.ts";
 
@@ -69,7 +70,7 @@ export const runCommand: Command = {
       .option("-i, --interactive", "pass standard input on")
       .option("-t, --tty", "give the process a terminal of its own")
       .option("--rm", "accepted and does nothing: what was changed is always thrown away")
-      .option("--platform <os/arch>", "the image for this platform, when it must be pulled");
+      .option("--platform <os/arch>", "the image for this platform");
     defineContainerFlags(parser);
     definePlainHttp(parser);
   },
@@ -137,16 +138,17 @@ async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: Retu
   const { isWbuildError } = await import("../../native/error.ts");
   const { parseReference, isLocalOnly } = await import("../../registry/reference.ts");
   const store = await session.store();
+  const wanted = await platformOf(flags);
   try {
-    return await findImage(store, text);
+    return await findImage(store, text, wanted.platform);
   } catch (error) {
-    if (!isWbuildError(error, "IMG_NOT_FOUND") || isLocalOnly(parseReference(text))) throw error;
+    const isMissing = isWbuildError(error, "IMG_NOT_FOUND") || isWbuildError(error, "IMG_PLATFORM");
+    if (!isMissing || isLocalOnly(parseReference(text))) throw error;
   }
   const { pullInto } = await import("../image/transfer.ts");
-  const { parsePlatform } = await import("../image/platform.ts");
   const client = await session.registry(flags.plainHttp ? [parseReference(text).registry] : []);
   const image = await pullInto(store, client, text, {
-    ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform) }),
+    ...wanted,
     report: await session.report(),
     signal: cli.signal,
   });

@@ -1,6 +1,7 @@
 /** `wbuild save`: images to an archive or a folder. */
 import { WbuildError } from "../../native/error.ts";
 import { type Command, flagsOf } from "./command.ts";
+import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 import { parseChoice } from "./values.ts";
 
@@ -18,10 +19,11 @@ export const saveCommand: Command = {
     parser
       .argument("<images...>")
       .option("-o, --output <path>", "write to this file or folder, not to standard output")
-      .option("--format <kind>", "oci or docker", "oci");
+      .option("--format <kind>", "oci or docker", "oci")
+      .option("--platform <os/arch>", "of images for several platforms, save only this one");
   },
   async run(parser, cli) {
-    const flags = flagsOf<{ output?: string; format: string }>(parser);
+    const flags = flagsOf<{ output?: string; format: string; platform?: string }>(parser);
     const format = parseChoice("--format", flags.format, ["oci", "docker"]);
     const output = flags.output === "-" ? undefined : flags.output;
     if (output === undefined && cli.stdout.isTTY)
@@ -32,6 +34,7 @@ export const saveCommand: Command = {
     await using session = openSession(cli);
     await saveLocal(await session.store(), parser.args, {
       format,
+      ...(await platformOf(flags)),
       ...(output === undefined ? { stream: cli.stdout } : { path: output }),
     });
     return 0;

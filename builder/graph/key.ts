@@ -29,7 +29,12 @@ function identity(op: Op): unknown {
   switch (op.kind) {
     case "source":
       // By content, not by name: two tags of one image are one source.
-      return { kind: op.kind, diffIds: op.layers.map((layer) => layer.diffId) };
+      // The system stands beside it, since what is built on `scratch` reads as its system's files. No cache knows this id.
+      return {
+        kind: op.kind,
+        diffIds: op.layers.map((layer) => layer.diffId),
+        ...(op.platform.os === "windows" ? { os: "windows" } : {}),
+      };
     case "run": {
       const { proxyEnv: _, ...rest } = op;
       return rest;

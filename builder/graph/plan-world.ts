@@ -14,6 +14,8 @@ export interface PlanOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly buildPlatform: Platform;
   readonly targetPlatform: Platform;
+  /** This is one of several plans, each for a platform: titles tell which. */
+  readonly severalPlatforms?: boolean;
   readonly network: NetworkMode;
   readonly extraHosts: readonly (readonly [name: string, address: string])[];
   /** Finds a base image's config and layers by name. */

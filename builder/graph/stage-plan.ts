@@ -9,7 +9,7 @@ import { StageScope } from "../dockerfile/scope.ts";
 import type { Origin } from "../dockerfile/stages.ts";
 import { applyInstruction, baseConfig, inheritConfig } from "../image/config.ts";
 import { type CreatedByOptions, createdBy, historyComment } from "../image/created-by.ts";
-import { platformOf } from "../image/platform.ts";
+import { formatPlatform, platformOf } from "../image/platform.ts";
 import { belowDrive } from "../image/windows-path.ts";
 import type { Node, PlannedHistory, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
@@ -182,13 +182,30 @@ export class StagePlan implements PlannedStage {
     });
   }
 
-  /** `[build 2/5] RUN make`; a file of one unnamed stage leaves the name out. */
+  /**
+   * `[build 2/5] RUN make`; a file of one unnamed stage leaves the name out. Where several platforms are built, the
+   * stage's stands before it: `[linux/arm64 build 2/5]`, `[linux/amd64->arm64 build 2/5]` for a stage that cross builds.
+   */
   #title(text: string): string {
     const { name, index } = this.#stage;
     const only = this.#world.dockerfile.stages.length === 1 && name === undefined;
     const stage = only ? "" : `${name ?? `stage-${index}`} `;
-    return `[${stage}${this.#count}/${this.#total}] ${text}`;
+    return `[${this.#platformTold()}${stage}${this.#count}/${this.#total}] ${text}`;
   }
+
+  #platformTold(): string {
+    const { severalPlatforms = false, targetPlatform: target } = this.#world.options;
+    if (!severalPlatforms) return "";
+    const own = this.#start.platform;
+    if (own.os !== target.os) return `${bare(own)}->${bare(target)} `;
+    const isCross = bare(own) !== bare(target);
+    return `${bare(own)}${isCross ? `->${bare(target).slice(target.os.length + 1)}` : ""} `;
+  }
+}
+
+/** Without version and features: short enough for a title. */
+function bare({ os, architecture, variant = "" }: Platform): string {
+  return formatPlatform({ os, architecture, variant });
 }
 
 function makesLayer(step: Step): boolean {

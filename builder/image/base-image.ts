@@ -7,10 +7,9 @@ import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import type { ImageConfig, Manifest } from "../../registry/oci/image.ts";
-import { parseConfig, parseManifest } from "../../registry/oci/schema.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
-import { choosePlatform, formatPlatform, platformMatches } from "./platform.ts";
-import { readBytes } from "./read-bytes.ts";
+import { choosePlatform, formatPlatform } from "./platform.ts";
+import { imagesIn, noSuchPlatform, readConfig, readManifest } from "./stored-image.ts";
 import { normalizeFolder } from "./windows-path.ts";
 
 export interface BaseImage {
@@ -46,13 +45,8 @@ export async function findBase(
   }
   const repository = (await registry()).repository(parsed);
   const { resolveImage } = await import("../../registry/pull.ts");
-  const choose = (manifests: readonly Descriptor[]) =>
-    platformsOf(options).reduce<Descriptor | undefined>(
-      (found, each) => found ?? choosePlatform(manifests, each),
-      undefined,
-    );
   const resolved = await resolveImage(repository, parsed.digest ?? parsed.tag ?? "latest", {
-    choose,
+    choose: (manifests) => bestOf(manifests, options),
     signal: options.signal,
   });
   const [manifest, config] = [await put(store, resolved.manifest), await put(store, resolved.config)];
@@ -63,6 +57,17 @@ export async function findBase(
 /** What may be taken, best first. */
 function platformsOf({ platform, orWindows }: Pick<BaseOptions, "platform" | "orWindows">): Platform[] {
   return orWindows ? [platform, { os: "windows", architecture: platform.architecture }] : [platform];
+}
+
+function bestOf(
+  manifests: readonly Descriptor[],
+  options: Pick<BaseOptions, "platform" | "orWindows">,
+): Descriptor | undefined {
+  for (const each of platformsOf(options)) {
+    const found = choosePlatform(manifests, each);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 function rowName(reference: string, platform: Platform): string {
@@ -84,26 +89,20 @@ async function stored(
   const row = ref ? undefined : store.cache.get(rowName(reference, platform));
   const found = ref ?? (row ? (v.parse(rowShape, JSON.parse(row.value)).manifest as Descriptor) : undefined);
   if (!found) return undefined;
-  const manifest = await readManifest(store, found);
-  const config = await readConfig(store, manifest.config);
-  if (platformsOf(options).some((each) => platformMatches(config, each))) return imageOf(reference, manifest, config);
+  const images = await imagesIn(store, found);
+  const chosen = bestOf(images, options);
+  if (chosen) {
+    const manifest = await readManifest(store, chosen);
+    return imageOf(reference, manifest, await readConfig(store, manifest.config));
+  }
   if (!isLocal) return undefined;
-  throw new WbuildError(
-    "IMG_PLATFORM",
-    `${reference} is made for ${formatPlatform(config)}, not for ${formatPlatform(platform)}`,
-    {
-      facts: { reference, found: formatPlatform(config), wanted: formatPlatform(platform) },
-      hint: `for a stage of its own platform write FROM --platform=${config.os}/${config.architecture}`,
-    },
-  );
-}
-
-export async function readManifest(store: Store, descriptor: Descriptor): Promise<Manifest> {
-  return parseManifest(await readBytes(store.blobs.open(descriptor)), descriptor.mediaType);
-}
-
-export async function readConfig(store: Store, descriptor: Descriptor): Promise<ImageConfig> {
-  return parseConfig(await readBytes(store.blobs.open(descriptor)));
+  const [only] = images;
+  if (images.length !== 1 || !only?.platform) throw noSuchPlatform(reference, platform, images);
+  const made = formatPlatform(only.platform);
+  throw new WbuildError("IMG_PLATFORM", `${reference} is made for ${made}, not for ${formatPlatform(platform)}`, {
+    facts: { reference, found: made, wanted: formatPlatform(platform) },
+    hint: `for a stage of its own platform write FROM --platform=${only.platform.os}/${only.platform.architecture}`,
+  });
 }
 
 async function put(store: Store, blob: { bytes: Uint8Array; mediaType: string }): Promise<Descriptor> {

@@ -1,15 +1,17 @@
 /** Which image of the store another one was built on: told by layers and history, since no image names its base. */
 import type { Store } from "../../layerfs/store/store.ts";
 import type { History, Image } from "../../registry/oci/image.ts";
-import { listImages } from "./local.ts";
+import { everyImage, listImages } from "./local.ts";
 import type { BaseHint } from "./to-dockerfile.ts";
 
 /** The stored, named image with the most layers and steps that this one begins with; undefined when there is none. */
 export async function findBaseOf(store: Store, image: Image): Promise<BaseHint | undefined> {
   let best: BaseHint | undefined;
   for (const row of await listImages(store)) {
-    const { config } = row;
-    if (row.tag === "<none>" || !isBase(row, image)) continue;
+    if (row.tag === "<none>") continue;
+    const base = (await everyImage(store, row)).find((one) => isBase(one, image));
+    if (!base) continue;
+    const { config } = base;
     const entries = config.history?.length ?? 0;
     if (best && best.entries >= entries) continue;
     const name = row.tag === "latest" ? row.repository : `${row.repository}:${row.tag}`;

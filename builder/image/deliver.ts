@@ -2,34 +2,37 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Writable } from "node:stream";
-import { compressionOf } from "../../layerfs/layer/compression.ts";
-import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { Platform } from "../../layerfs/store/descriptor.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
-import type { Tree } from "../../layerfs/tree/tree.ts";
+import { WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
-import { isForeign } from "../../registry/oci/image.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
-import type { BuildRequest, BuildResult, Compression, OutputSpec } from "../build-request.ts";
+import type { BuildRequest, BuildResult, OutputSpec } from "../build-request.ts";
 import type { Report } from "../progress/events.ts";
-import { exportFolder, exportTar, streamTar } from "./export-tree.ts";
+import { exportFolder, exportTar, type PlacedTree, streamTar } from "./export-tree.ts";
 import { untaggedName } from "./local.ts";
 import { toldAsStep, warnLeftOut } from "./told-step.ts";
-import { transcodeLayer } from "./transcode.ts";
-import { type NewImage, type WrittenImage, writeImage } from "./write-image.ts";
+import { type Finished, type ResultWorld, type WrittenResult, writeResult } from "./write-result.ts";
 
-export interface Finished {
-  readonly image: NewImage;
-  readonly tree: () => Promise<Tree>;
-}
-
-export interface DeliveryWorld {
-  readonly store: Store;
+export interface DeliveryWorld extends ResultWorld {
   readonly registry: () => Promise<RegistryClient>;
   readonly report: Report;
   readonly signal: AbortSignal;
   readonly stdout: Writable;
-  /** Repositories (on any registry) a base's blob came from, for mounting. */
-  readonly originOf: (digest: string) => string | undefined;
+}
+
+/**
+ * What cannot be delivered, told before any step is carried out. Throws REG_ARCHIVE_FORMAT: a docker archive holds one
+ * platform.
+ */
+export function checkOutputs({ outputs }: BuildRequest, platforms: number): void {
+  if (platforms < 2 || !outputs.some((output) => output.type === "docker")) return;
+  throw new WbuildError(
+    "REG_ARCHIVE_FORMAT",
+    `a docker archive holds one platform, and the build is for ${platforms}: it has no place for an index`,
+    { facts: { platforms }, hint: "write an OCI archive (type=oci), or build for one platform" },
+  );
 }
 
 /** Carries out every output of a request, in order. */
@@ -38,12 +41,12 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
   const outputs: readonly OutputSpec[] =
     request.outputs.length > 0 ? request.outputs : [{ type: "image", names: [], push: false }];
   const style = { compression: request.compression, compressionLevel: request.compressionLevel };
-  const image = await written(finished.image, world, style);
+  const result = await writeResult(finished, world, style);
   let named: string[] = [];
   const deliverImage = async (output: Extract<OutputSpec, { type: "image" | "registry" }>) => {
     const all = [...names, ...output.names.map((name) => formatReference(parseReference(name)))];
-    const own = output.compression ? await written(finished.image, world, { ...style, ...output }) : image;
-    if (output.type === "image") named = nameImage(own, all, world.store);
+    const own = output.compression ? await writeResult(finished, world, { ...style, ...output }) : result;
+    if (output.type === "image") named = nameResult(own, all, world.store);
     if (output.type === "registry" || output.push) await pushAll(own, all, request, world);
   };
   for (const output of outputs) {
@@ -54,7 +57,7 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
         break;
       case "oci":
       case "docker":
-        await deliverArchive(output, finished.image, [...names, ...output.names], request, world);
+        await deliverArchive(output, finished, [...names, ...output.names], request, world);
         break;
       case "image":
       case "registry":
@@ -62,43 +65,23 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
         break;
     }
   }
-  if (request.push) await pushAll(image, names, request, world);
-  const result: BuildResult = { imageId: image.manifest.config.digest, manifest: image.descriptor, tags: named };
-  if (request.iidfile !== undefined) await writeFile(request.iidfile, result.imageId);
-  if (request.metadataFile !== undefined) await writeFile(request.metadataFile, metadata(image, names));
-  return result;
+  if (request.push) await pushAll(result, names, request, world);
+  const imageId = idOf(result);
+  if (request.iidfile !== undefined) await writeFile(request.iidfile, imageId);
+  if (request.metadataFile !== undefined) await writeFile(request.metadataFile, metadata(result, names));
+  return { imageId, manifest: result.descriptor, tags: named };
 }
 
-interface Style {
-  readonly compression?: Compression | undefined;
-  readonly compressionLevel?: number | undefined;
-  /** Where the image goes cannot hold zstd at all. */
-  readonly noZstd?: boolean;
-}
-
-/**
- * The image with its layers in the compression asked for; without one they stay as they are. What came with a Windows
- * base, and a foreign layer of any, stays as it is wherever it can: its descriptor names those bytes and no others.
- */
-async function written(
-  image: NewImage,
-  { store, originOf }: DeliveryWorld,
-  { compression, compressionLevel, noZstd = false }: Style,
-): Promise<WrittenImage> {
-  if (compression === undefined) return writeImage(store.blobs, image);
-  const stays = ({ blob }: Layer) =>
-    (isForeign(blob) || (image.config.os === "windows" && originOf(blob.digest) !== undefined)) &&
-    !(noZstd && compressionOf(blob.mediaType) === "zstd");
-  const layers: Layer[] = [];
-  for (const layer of image.layers)
-    layers.push(stays(layer) ? layer : await transcodeLayer(store, layer, compression, compressionLevel));
-  return writeImage(store.blobs, { ...image, layers });
+/** The configuration's digest; of several images, the index's. */
+function idOf({ images, descriptor }: WrittenResult): Digest {
+  const [first] = images;
+  return images.length === 1 && first ? first.manifest.config.digest : descriptor.digest;
 }
 
 /** Without a tag the image is kept under its digest, as docker keeps `<none>`. */
-function nameImage(image: WrittenImage, names: readonly string[], store: Store): string[] {
-  const all = names.length > 0 ? [...new Set(names)] : [untaggedName(image.descriptor.digest)];
-  for (const name of all) store.refs.set(name, image.descriptor, image.keeps);
+function nameResult(result: WrittenResult, names: readonly string[], store: Store): string[] {
+  const all = names.length > 0 ? [...new Set(names)] : [untaggedName(result.descriptor.digest)];
+  for (const name of all) store.refs.set(name, result.descriptor, result.keeps);
   return names.length > 0 ? all : [];
 }
 
@@ -108,20 +91,28 @@ async function deliverTree(
   request: BuildRequest,
   world: DeliveryWorld,
 ): Promise<void> {
-  const tree = await finished.tree();
-  const { os } = finished.image.config;
-  const style = { os, ...(request.sourceDateEpoch === undefined ? {} : { epochSeconds: request.sourceDateEpoch }) };
+  const { images, asIndex } = finished;
+  const epoch = request.sourceDateEpoch === undefined ? {} : { epochSeconds: request.sourceDateEpoch };
+  const split = output.platformSplit ?? (asIndex || images.length > 1);
   await toldAsStep(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
-    if (output.type === "tar" && output.dest !== "-") return exportTar(tree, output.dest, style);
+    const trees: PlacedTree[] = [];
+    for (const { image, tree } of images)
+      trees.push({ tree: await tree(), os: image.config.os, ...(split ? { under: folderOf(image.config) } : {}) });
+    if (output.type === "tar" && output.dest !== "-") return exportTar(trees, output.dest, epoch);
     await using place = await world.store.snapshots.reserve();
-    if (output.type === "local") return await exportFolder(tree, output.dest, place.scratch, style);
-    return await streamTar(tree, world.stdout, place.scratch, style);
+    if (output.type === "local") return await exportFolder(trees, output.dest, place.scratch, epoch);
+    return await streamTar(trees, world.stdout, place.scratch, epoch);
   });
+}
+
+/** `linux_amd64`, `linux_arm_v7`: as BuildKit calls the folders of an export for several platforms. */
+function folderOf({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(Boolean).join("_");
 }
 
 async function deliverArchive(
   output: Extract<OutputSpec, { type: "oci" | "docker" }>,
-  image: NewImage,
+  finished: Finished,
   names: readonly string[],
   request: BuildRequest,
   world: DeliveryWorld,
@@ -131,7 +122,9 @@ async function deliverArchive(
   const fallback = output.type === "docker" ? "gzip" : undefined;
   const compression = output.compression ?? request.compression ?? fallback;
   const level = output.compressionLevel ?? request.compressionLevel;
-  const ready = await written(image, world, { compression, compressionLevel: level, noZstd: output.type === "docker" });
+  const isDocker = output.type === "docker";
+  const style = { compression, compressionLevel: level, noZstd: isDocker, single: isDocker };
+  const ready = await writeResult(finished, world, style);
   const { saveImages } = await import("../../registry/archive/save.ts");
   const images = [{ descriptor: ready.descriptor, refs: names.map((name) => formatReference(parseReference(name))) }];
   await toldAsStep(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
@@ -145,7 +138,7 @@ async function deliverArchive(
 }
 
 async function pushAll(
-  image: WrittenImage,
+  result: WrittenResult,
   names: readonly string[],
   { allowNondistributable = false }: BuildRequest,
   world: DeliveryWorld,
@@ -155,7 +148,7 @@ async function pushAll(
   for (const name of new Set(names)) {
     const reference = parseReference(name);
     await toldAsStep(world.report, `pushing ${name}`, async (onProgress) => {
-      const result = await pushImage(client, image.descriptor, reference, world.store.blobs, {
+      const pushed = await pushImage(client, result.descriptor, reference, world.store.blobs, {
         allowNondistributable,
         signal: world.signal,
         mountFrom: (digest) => {
@@ -165,17 +158,18 @@ async function pushAll(
         },
         onProgress,
       });
-      warnLeftOut(world.report, result);
+      warnLeftOut(world.report, pushed);
     });
   }
 }
 
-/** As `docker buildx build --metadata-file` writes it. */
-function metadata(image: WrittenImage, names: readonly string[]): string {
+/** As `docker buildx build --metadata-file` writes it. Several images have no configuration of their own to name. */
+function metadata({ images, descriptor }: WrittenResult, names: readonly string[]): string {
+  const [first] = images;
   const data = {
-    "containerimage.config.digest": image.manifest.config.digest,
-    "containerimage.descriptor": image.descriptor,
-    "containerimage.digest": image.descriptor.digest,
+    ...(images.length === 1 && first ? { "containerimage.config.digest": first.manifest.config.digest } : {}),
+    "containerimage.descriptor": descriptor,
+    "containerimage.digest": descriptor.digest,
     ...(names.length > 0 ? { "image.name": names.join(",") } : {}),
   };
   return `${JSON.stringify(data, null, 2)}\n`;

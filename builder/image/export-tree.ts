@@ -12,43 +12,61 @@ import type { BlobFiles } from "../../layerfs/store/blob-store.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { driveTree } from "../../layerfs/windows/drive.ts";
 import { toLinux } from "../../layerfs/windows/to-linux.ts";
+import { WbuildError } from "../../native/error.ts";
 
 export interface TreeStyle {
   /** Seconds since 1970 that no time may exceed. */
   readonly epochSeconds?: number;
-  /** The image's: of Windows the files of drive C: are written, as Linux has files. Usual: linux. */
-  readonly os?: string;
 }
 
-/** Writes a tree as an uncompressed tar to a path. The file appears whole or not at all; a device or pipe is written to. */
-export async function exportTar(tree: Tree, path: string, style: TreeStyle): Promise<void> {
+/** One image's files, and where in the export they go. */
+export interface PlacedTree {
+  readonly tree: Tree;
+  /** The image's: of Windows the files of drive C: are written, as Linux has files. Usual: linux. */
+  readonly os?: string;
+  /** A folder of the export, such as `linux_amd64`; absent: its top. */
+  readonly under?: string;
+}
+
+/** Writes trees as one uncompressed tar to a path. The file appears whole or not at all; a device or pipe is written to. */
+export async function exportTar(trees: readonly PlacedTree[], path: string, style: TreeStyle): Promise<void> {
   const target = resolve(path);
   const there = await stat(target).catch(() => undefined);
   if (there && !there.isFile() && !there.isDirectory()) {
     // The accident: root writes to /dev/null, and a rename would put a file in its place.
-    await using file = await temporaryTar(tree, tmpdir(), style);
+    await using file = await temporaryTar(trees, tmpdir(), style);
     return pipeline(createReadStream(file.path, { highWaterMark: 1 << 20 }), createWriteStream(target));
   }
   await mkdir(dirname(target), { recursive: true });
-  await using file = await temporaryTar(tree, dirname(target), style);
+  await using file = await temporaryTar(trees, dirname(target), style);
   await rename(file.path, target);
 }
 
-/** Writes a tree as an uncompressed tar to a stream, which is left open. */
-export async function streamTar(tree: Tree, to: Writable, scratch: string, style: TreeStyle): Promise<void> {
-  await using file = await temporaryTar(tree, scratch, style);
+/** Writes trees as one uncompressed tar to a stream, which is left open. */
+export async function streamTar(
+  trees: readonly PlacedTree[],
+  to: Writable,
+  scratch: string,
+  style: TreeStyle,
+): Promise<void> {
+  await using file = await temporaryTar(trees, scratch, style);
   await pipeline(createReadStream(file.path, { highWaterMark: 1 << 20 }), to, { end: false });
 }
 
-/** Writes a tree into a folder that may hold other files: those of the same name are replaced, the rest stays. */
-export async function exportFolder(tree: Tree, path: string, scratch: string, style: TreeStyle): Promise<void> {
+/** Writes trees into a folder that may hold other files: those of the same name are replaced, the rest stays. */
+export async function exportFolder(
+  trees: readonly PlacedTree[],
+  path: string,
+  scratch: string,
+  style: TreeStyle,
+): Promise<void> {
   const target = resolve(path);
   await mkdir(target, { recursive: true });
-  await using file = await temporaryTar(tree, scratch, style);
+  await using file = await temporaryTar(trees, scratch, style);
   await unpackLayer({ path: file.path }, target, { form: "plain" });
 }
 
-async function filesOf(tree: Tree, os: string | undefined): Promise<readonly Entry[]> {
+async function filesOf({ tree, os }: PlacedTree): Promise<readonly Entry[]> {
   return os === "windows" ? (await driveTree(tree).walk("")).map(toLinux) : tree.walk("");
 }
 
@@ -62,12 +80,14 @@ async function onDisk(entries: readonly Entry[]): Promise<readonly Entry[]> {
   return found;
 }
 
-async function temporaryTar(tree: Tree, folder: string, { os, ...style }: TreeStyle) {
+async function temporaryTar(trees: readonly PlacedTree[], folder: string, style: TreeStyle) {
   const temporary = await mkdtemp(join(folder, ".wbuild-"));
   const path = join(temporary, "tree.tar");
   const remove = () => rm(temporary, { recursive: true, force: true });
   try {
-    await writeLayer(changesOf(await onDisk(await filesOf(tree, os))), fileTarget(path), {
+    const files: { entries: readonly Entry[]; under: string }[] = [];
+    for (const placed of trees) files.push({ entries: await onDisk(await filesOf(placed)), under: placed.under ?? "" });
+    await writeLayer(changesOf(files), fileTarget(path), {
       compression: "none",
       mediaTypes: "oci",
       ...style,
@@ -79,16 +99,50 @@ async function temporaryTar(tree: Tree, folder: string, { os, ...style }: TreeSt
   return { path, [Symbol.asyncDispose]: remove };
 }
 
-function* changesOf(entries: readonly Entry[]): Generator<Change> {
-  // A tree shows hard links as files: they become links again.
-  const firsts = new Map<object, string>();
-  for (const entry of entries) {
-    if (entry.path === "") continue;
-    const { inode } = entry;
-    const target = inode === undefined ? undefined : firsts.get(inode);
-    if (inode !== undefined && target === undefined) firsts.set(inode, entry.path);
-    yield { kind: "set", entry: target === undefined ? entry : linkTo(target, entry) };
+function* changesOf(trees: readonly { entries: readonly Entry[]; under: string }[]): Generator<Change> {
+  const written = new Map<string, Entry>();
+  for (const { entries, under } of trees) {
+    if (under !== "") yield { kind: "set", entry: folderEntry(under, entries) };
+    // A tree shows hard links as files: they become links again.
+    const firsts = new Map<object, string>();
+    for (const found of entries) {
+      if (found.path === "") continue;
+      const entry = under === "" ? found : placed(found, under);
+      const before = trees.length > 1 ? written.get(entry.path) : undefined;
+      if (before?.type === "directory" && entry.type === "directory") continue;
+      if (before) throw twice(entry.path);
+      if (trees.length > 1) written.set(entry.path, entry);
+      const { inode } = entry;
+      const target = inode === undefined ? undefined : firsts.get(inode);
+      if (inode !== undefined && target === undefined) firsts.set(inode, entry.path);
+      yield { kind: "set", entry: target === undefined ? entry : linkTo(target, entry) };
+    }
   }
+}
+
+function placed(entry: Entry, under: string): Entry {
+  const path = `${under}/${entry.path}`;
+  // A hard link names another path of the export; a symlink's text stays what the image says.
+  return entry.type === "hardlink" ? { ...entry, path, target: `${under}/${entry.target}` } : { ...entry, path };
+}
+
+/** The folder of one platform, like the root of its files. */
+function folderEntry(path: string, entries: readonly Entry[]): Entry {
+  const root = entries.find((entry) => entry.path === "");
+  if (root?.type === "directory") return { ...root, path };
+  return { path, type: "directory", mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0n };
+}
+
+/** Which of the two a reader would find depends on the order of platforms: nobody means that. */
+function twice(path: string): WbuildError {
+  return new WbuildError(
+    "CLI_OUTPUT",
+    `two platforms of the export have a file ${JSON.stringify(path.slice(0, 200))}`,
+    {
+      facts: { path },
+      hint: "leave out platform-split=false, or let each platform write other names",
+    },
+  );
 }
 
 function linkTo(target: string, entry: Entry): Entry {

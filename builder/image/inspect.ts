@@ -5,12 +5,12 @@ import { type LocalImage, listImages, shortName } from "./local.ts";
 
 /** One element of the array that `inspect` prints. Size is uncompressed bytes, as docker counts. */
 export async function inspectImage(store: Store, image: LocalImage): Promise<Readonly<Record<string, unknown>>> {
-  const { config, descriptor, id, manifest } = image;
+  const { config, id, images, manifest, whole } = image;
   const names = (await listImages(store)).filter((row) => row.id === id && row.name !== undefined);
   const tags = names
     .map((row) => shortName(row.name ?? ""))
     .filter((name) => name !== undefined && !name.includes("@"));
-  const digests = names.map((row) => `${row.repository}@${row.descriptor.digest}`);
+  const digests = names.map((row) => `${row.repository}@${row.whole.digest}`);
   const sizes = await layerSizes(store, image);
   return {
     Id: id,
@@ -26,7 +26,10 @@ export async function inspectImage(store: Store, image: LocalImage): Promise<Rea
     ...(config["os.version"] === undefined ? {} : { OsVersion: config["os.version"] }),
     Size: sizes.reduce((sum, size) => sum + size, 0),
     RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
-    Descriptor: { mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size },
+    Descriptor: { mediaType: whole.mediaType, digest: whole.digest, size: whole.size },
+    ...(images.length > 1
+      ? { Manifests: images.map(({ digest, size, platform }) => ({ Digest: digest, Size: size, Platform: platform })) }
+      : {}),
     Layers: manifest.layers.map(({ mediaType, digest, size }, i) => ({
       MediaType: mediaType,
       Digest: digest,

@@ -1,5 +1,6 @@
 /** Images of the store by what people call them: a name, an image ID or the start of one, a digest. */
 
+import type { Descriptor, Platform } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { isDigest } from "../../layerfs/store/digest.ts";
 import type { Ref } from "../../layerfs/store/refs.ts";
@@ -9,8 +10,9 @@ import type { Image } from "../../registry/oci/image.ts";
 import { formatName, formatReference, parseReference } from "../../registry/reference.ts";
 import { nearest } from "../diagnose/nearest.ts";
 import { formatBytes } from "../progress/units.ts";
-import { readConfig, readManifest } from "./base-image.ts";
 import { humanAge } from "./go-text.ts";
+import { choosePlatform, chooseUsual, formatPlatform } from "./platform.ts";
+import { imagesIn, keepsOf, noSuchPlatform, readConfig, readManifest } from "./stored-image.ts";
 
 /** Refs of images that nobody named, so that they are not collected: this and the manifest's digest. */
 const untagged = "<none>@";
@@ -20,11 +22,18 @@ export function untaggedName(manifest: Digest): string {
   return `${untagged}${manifest}`;
 }
 
+/** One image. Of an index it is the one for the platform that was asked for, else the one that would run here. */
 export interface LocalImage extends Image {
   /** As the store has it; undefined when it was found by its digest and has no name. */
   readonly name: string | undefined;
-  /** Digest of the configuration. */
+  /** What people know it by: the digest of the configuration; of an index of several images, the index's own. */
   readonly id: Digest;
+  /** What the name means: the same manifest, or the index. What is tagged, pushed and saved. */
+  readonly whole: Descriptor;
+  /** Every digest that `whole` needs. */
+  readonly keeps: readonly Digest[];
+  /** The manifests of all images of `whole`, with their platforms. */
+  readonly images: readonly Descriptor[];
   readonly ref: Ref;
 }
 
@@ -32,7 +41,7 @@ export interface ImageRow extends LocalImage {
   /** As people type it, without `docker.io/library/`; `<none>` when there is no name. */
   readonly repository: string;
   readonly tag: string;
-  /** Bytes of all its layers as stored, its configuration and its manifest. */
+  /** Bytes of everything that the name keeps, as it is stored. */
   readonly sizeBytes: number;
   /** Milliseconds since 1970: when it was made, else when it came here. */
   readonly createdMs: number;
@@ -40,9 +49,24 @@ export interface ImageRow extends LocalImage {
 
 /**
  * Finds one image. Names win over IDs. Throws IMG_NOT_FOUND, with the nearest name there is, IMG_AMBIGUOUS for the start of
- * several IDs, and REG_REFERENCE for text that can be neither.
+ * several IDs, and REG_REFERENCE for text that can be neither. With `platform` the image for it alone, as if the index
+ * around it were not there; IMG_PLATFORM when there is none.
  */
-export async function findImage(store: Store, text: string): Promise<LocalImage> {
+export async function findImage(store: Store, text: string, platform?: Platform): Promise<LocalImage> {
+  const found = await find(store, text);
+  if (platform === undefined) return found;
+  const chosen = choosePlatform(found.images, platform);
+  if (!chosen) throw noSuchPlatform(text, platform, found.images);
+  return alone(store, found, chosen);
+}
+
+/** Each image of an index by itself; an image that stands alone as it is. */
+export async function everyImage(store: Store, image: LocalImage): Promise<LocalImage[]> {
+  if (image.images.length <= 1) return [image];
+  return Promise.all(image.images.map((one) => alone(store, image, one)));
+}
+
+async function find(store: Store, text: string): Promise<LocalImage> {
   const hex = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
   const reference = hex?.length === 64 || text.startsWith("sha256:") ? undefined : parseReference(text);
   if (reference) {
@@ -60,8 +84,7 @@ export async function findImage(store: Store, text: string): Promise<LocalImage>
   if (hex !== undefined) {
     const found = new Map<Digest, LocalImage>();
     for (const ref of all) {
-      const image = await localImage(store, ref);
-      if ([image.id, image.descriptor.digest].some((digest) => digest.startsWith(`sha256:${hex}`)))
+      for (const image of await meantBy(`sha256:${hex}`, await localImage(store, ref), store))
         found.set(image.id, image);
     }
     const [first] = found.values();
@@ -87,7 +110,7 @@ export async function listImages(store: Store): Promise<ImageRow[]> {
   const rows: ImageRow[] = [];
   for (const ref of store.refs.list()) {
     const image = await localImage(store, ref).catch(() => undefined);
-    if (image) rows.push(rowOf(image));
+    if (image) rows.push(rowOf(image, await sizeOf(store, image)));
   }
   return rows;
 }
@@ -104,8 +127,8 @@ export function nameFor(text: string): string {
 /** Points another name at the image. */
 export function tagImage(store: Store, image: LocalImage, text: string): string {
   const name = nameFor(text);
-  store.refs.set(name, image.descriptor, image.ref.keeps);
-  store.refs.delete(untaggedName(image.descriptor.digest));
+  store.refs.set(name, image.whole, image.keeps);
+  store.refs.delete(untaggedName(image.whole.digest));
   return name;
 }
 
@@ -126,6 +149,15 @@ export async function removeImage(store: Store, text: string, force: boolean): P
     const other = await localImage(store, ref).catch(() => undefined);
     if (other?.id === image.id) sameImage.push(ref);
   }
+  if (sameImage.length === 0)
+    throw new WbuildError(
+      "IMG_NOT_FOUND",
+      `${text} is one image of several under one name, and cannot be removed alone`,
+      {
+        facts: { text, name: image.ref.name },
+        hint: `remove ${shortName(image.ref.name) ?? image.ref.descriptor.digest}, which holds it`,
+      },
+    );
   const byId =
     /^(?:sha256:)?[0-9a-f]{4,64}$/.test(text) && shortName(image.ref.name) !== shortName(fullName(text) ?? "");
   if (byId && sameImage.length > 1 && !force)
@@ -164,17 +196,41 @@ function isOf(name: string, repository: string): boolean {
 }
 
 async function localImage(store: Store, ref: Ref): Promise<LocalImage> {
-  const manifest = await readManifest(store, ref.descriptor);
+  const images = await imagesIn(store, ref.descriptor);
+  const descriptor = chooseUsual(images) ?? images[0];
+  if (!descriptor)
+    throw new WbuildError("IMG_INCOMPLETE", `the store has none of the images of ${ref.name}`, {
+      hint: "pull or build it again",
+    });
+  const manifest = await readManifest(store, descriptor);
   const config = await readConfig(store, manifest.config);
   const name = ref.name.startsWith(untagged) ? undefined : ref.name;
-  return { descriptor: ref.descriptor, manifest, config, id: manifest.config.digest, name, ref };
+  const id = images.length > 1 ? ref.descriptor.digest : manifest.config.digest;
+  return { descriptor, manifest, config, id, name, ref, whole: ref.descriptor, keeps: ref.keeps, images };
 }
 
-function rowOf(image: LocalImage): ImageRow {
-  const { descriptor, manifest, config, name, ref } = image;
+/** An image of an index, taken by itself. */
+async function alone(store: Store, image: LocalImage, descriptor: Descriptor): Promise<LocalImage> {
+  const manifest = await readManifest(store, descriptor);
+  const config = await readConfig(store, manifest.config);
+  const keeps = await keepsOf(store, descriptor);
+  const own = { descriptor, manifest, config, whole: descriptor, keeps, images: [descriptor] };
+  return { ...image, ...own, id: manifest.config.digest };
+}
+
+/** What the start of a digest means in a name's content: the whole, or one image of several. */
+async function meantBy(start: string, image: LocalImage, store: Store): Promise<LocalImage[]> {
+  if ([image.id, image.whole.digest].some((digest) => digest.startsWith(start))) return [image];
+  const each = await everyImage(store, image);
+  const found = each.filter((one) => one.id.startsWith(start) || one.descriptor.digest.startsWith(start));
+  // An image that is alone in its index (beside attestations) is meant with them.
+  return each.length === 1 && found.length === 1 ? [image] : found;
+}
+
+function rowOf(image: LocalImage, sizeBytes: number): ImageRow {
+  const { config, name, ref } = image;
   const made = Date.parse(config.created ?? "");
   const reference = name === undefined ? undefined : parseReferenceOf(name);
-  const sizeBytes = manifest.layers.reduce((sum, layer) => sum + layer.size, descriptor.size + manifest.config.size);
   return {
     ...image,
     repository: reference ? formatName(reference, { familiar: true }) : "<none>",
@@ -182,6 +238,14 @@ function rowOf(image: LocalImage): ImageRow {
     sizeBytes,
     createdMs: Number.isFinite(made) ? made : ref.createdMs,
   };
+}
+
+/** Manifests, configurations and layers; what images of an index share counts once. */
+async function sizeOf(store: Store, image: LocalImage): Promise<number> {
+  const sizes = new Map<Digest, number>([[image.whole.digest, image.whole.size]]);
+  for (const { descriptor, manifest } of await everyImage(store, image))
+    for (const { digest, size } of [descriptor, manifest.config, ...manifest.layers]) sizes.set(digest, size);
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 function parseReferenceOf(name: string) {
@@ -223,10 +287,11 @@ export function imageFields(image: ImageRow, options: { readonly isFull: boolean
   return {
     Repository: image.repository,
     Tag: image.tag,
-    Digest: image.descriptor.digest,
+    Digest: image.whole.digest,
     ID: options.isFull ? image.id : shortId(image.id),
     CreatedSince: humanAge(image.createdMs, options.now),
     CreatedAt: new Date(image.createdMs).toISOString(),
     Size: formatBytes(image.sizeBytes),
+    Platforms: image.images.map(({ platform }) => (platform ? formatPlatform(platform) : "unknown")).join(", "),
   };
 }

@@ -88,6 +88,12 @@ export function parsePlatform(text: string): Platform {
   });
 }
 
+/** Values of a repeatable flag, each a list with commas; `local` is this host's. Throws IMG_PLATFORM_SYNTAX. */
+export function parsePlatforms(texts: readonly string[]): Platform[] {
+  const names = texts.flatMap((text) => text.split(",")).map((name) => name.trim());
+  return names.map((name) => (name === "local" ? hostPlatform() : parsePlatform(name)));
+}
+
 function unknownPlatform(text: string, suggestion: string | undefined): WbuildError {
   return new WbuildError("IMG_PLATFORM_SYNTAX", `${JSON.stringify(text.slice(0, 100))} is no platform`, {
     facts: { found: text, suggestion },
@@ -103,6 +109,11 @@ export function formatPlatform(platform: Platform): string {
   const inside = [platform["os.version"] ?? "", ...(platform["os.features"] ?? [])].join("+");
   const os = inside === "" ? platform.os : `${platform.os}(${inside})`;
   return [os, platform.architecture, platform.variant].filter((piece) => piece).join("/");
+}
+
+/** Each platform once, in the order of their first naming. */
+export function distinctPlatforms(platforms: readonly Platform[]): Platform[] {
+  return [...new Map(platforms.map((each) => [formatPlatform(normalizePlatform(each)), each])).values()];
 }
 
 /** The platform that an image's configuration tells. */

@@ -44,20 +44,20 @@ export async function pullInto(
 }
 
 /**
- * Sends the image of this name to its registry. Other repositories there that hold its layers serve as their source.
+ * Sends the image or index of this name, or of an index the one image for a platform, to its registry. Other repositories there that hold its layers serve as their source.
  * Foreign layers are left out, and that is told, unless `allowNondistributable` is set.
  */
 export async function pushFrom(
   store: Store,
   client: RegistryClient,
   text: string,
-  options: TransferOptions & { readonly allowNondistributable?: boolean },
+  options: TransferOptions & { readonly allowNondistributable?: boolean; readonly platform?: Platform },
 ): Promise<LocalImage> {
-  const image = await findImage(store, text);
+  const image = await findImage(store, text, options.platform);
   const reference = parseReference(image.name ?? text);
   const { pushImage } = await import("../../registry/push.ts");
   return toldAsStep(options.report, `push ${formatReference(reference, { familiar: true })}`, async (onProgress) => {
-    const result = await pushImage(client, image.descriptor, reference, store.blobs, {
+    const result = await pushImage(client, image.whole, reference, store.blobs, {
       mountFrom: siblings(store, reference),
       allowNondistributable: options.allowNondistributable === true,
       signal: options.signal,

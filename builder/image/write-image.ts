@@ -4,7 +4,7 @@ import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Descriptor, Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
-import { type ImageConfig, type Manifest, mediaTypes } from "../../registry/oci/image.ts";
+import { type ImageConfig, type Index, type Manifest, mediaTypes } from "../../registry/oci/image.ts";
 import { platformOf } from "./platform.ts";
 
 export interface NewImage {
@@ -41,6 +41,23 @@ export async function writeImage(blobs: BlobStore, image: NewImage): Promise<Wri
   const descriptor = { ...written, platform: platformOf(config) };
   const keeps = [descriptor.digest, configBlob.digest, ...image.layers.map((layer) => layer.blob.digest)];
   return { descriptor, manifest, config, keeps };
+}
+
+export interface NewIndex {
+  /** Images with their platforms, then what is said about them. */
+  readonly manifests: readonly Descriptor[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** Writes an index (OCI image specification, "Image Index"). What it names must be in the store already. */
+export async function writeIndex(blobs: BlobStore, { manifests, annotations }: NewIndex): Promise<Descriptor> {
+  const index: Index = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests,
+    ...(annotations ? { annotations } : {}),
+  };
+  return putJson(blobs, index, mediaTypes.ociIndex);
 }
 
 /** A cached build writes what is there already: asking first saves the disk a sync. */

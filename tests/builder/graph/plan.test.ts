@@ -113,8 +113,8 @@ test("plan: proxies reach a RUN but not its id, its history or what is printed",
   t.deepEqual(node.op.kind === "run" && node.op.proxyEnv, [`HTTP_PROXY=${secret}`, `http_proxy=${secret}`]);
   for (const text of [
     JSON.stringify(history.map((line) => line.createdBy)),
-    printJson(withProxy.graph),
-    printText(withProxy.graph),
+    printJson([withProxy.graph]),
+    printText([withProxy.graph]),
   ]) {
     t.false(text.includes("secret"));
   }
@@ -167,12 +167,12 @@ test("plan: a build argument nobody declares is worth a warning", async (t) => {
 
 test("plan: the graph as text, JSON and mermaid names every node and edge", async (t) => {
   const { graph } = await plan(["FROM busy AS a", "RUN a", "FROM scratch", "COPY --from=a '/x\"];' /"]);
-  const text = printText(graph);
+  const text = printText([graph]);
   t.is(text.split("\n").filter(Boolean).length, graph.nodes.length);
-  const json = JSON.parse(printJson(graph)) as { target: string; nodes: { id: string; inputs: string[] }[] };
+  const json = JSON.parse(printJson([graph])) as { target: string; nodes: { id: string; inputs: string[] }[] };
   t.is(json.target, graph.target.node.id);
   for (const node of json.nodes) for (const input of node.inputs) t.true(json.nodes.some(({ id }) => id === input));
-  const mermaid = printMermaid(graph);
+  const mermaid = printMermaid([graph]);
   t.is((mermaid.match(/-->|-\.->/g) ?? []).length, 3);
   t.false(mermaid.includes('x"]'), "a label cannot be ended by what a Dockerfile says");
 });

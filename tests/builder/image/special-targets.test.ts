@@ -11,7 +11,7 @@ import { makeTempFolder } from "../../layerfs/tree/files.ts";
 
 /** Writes of a tar to a path, each by the code that does it for real. */
 const writers: [name: string, write: (path: string, home: string) => Promise<void>][] = [
-  ["an export", async (path) => exportTar(await treeOf("dir a", "link a/b c"), path, {})],
+  ["an export", async (path) => exportTar([{ tree: await treeOf("dir a", "link a/b c") }], path, {})],
   [
     "a save",
     async (path, home) => {

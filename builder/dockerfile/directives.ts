@@ -1,11 +1,12 @@
 /** Parser directives: the comments `# syntax=`, `# escape=` and `# check=` that may open a Dockerfile, by BuildKit's rules. */
 import type { SourceText, Span } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "./errors.ts";
+import type { Word } from "./instruction.ts";
 
 export interface Directives {
   readonly escape: "\\" | "`";
   readonly syntax?: string;
-  readonly check?: string;
+  readonly check?: Word;
   /** How many lines at the top are directives. */
   readonly lineCount: number;
 }
@@ -19,6 +20,7 @@ const known = new Set(["syntax", "escape", "check"]);
  */
 export function readDirectives(source: SourceText, lines: readonly string[]): Directives {
   const found = new Map<string, string>();
+  let check: Word | undefined;
   let lineCount = 0;
   for (const raw of lines) {
     const line = raw.replace(/^[\t\v\f\r ]+/, "");
@@ -40,9 +42,9 @@ export function readDirectives(source: SourceText, lines: readonly string[]): Di
     }
     found.set(name, value);
     lineCount++;
+    if (name === "check") check = { text: value, span: valueSpan(lineCount, raw, value) };
   }
   const syntax = found.get("syntax");
-  const check = found.get("check");
   return {
     escape: found.get("escape") === "`" ? "`" : "\\",
     ...(syntax === undefined ? {} : { syntax }),
@@ -55,6 +57,12 @@ export function readDirectives(source: SourceText, lines: readonly string[]): Di
 export function isLateDirective(line: string): boolean {
   const name = shape.exec(line.trim())?.[1]?.toLowerCase();
   return name === "escape" || name === "syntax";
+}
+
+/** The value is the last text of its line. */
+function valueSpan(line: number, text: string, value: string): Span {
+  const start = text.lastIndexOf(value) + 1;
+  return { start: { line, column: start }, end: { line, column: start + value.length } };
 }
 
 function lineSpan(line: number, text: string): Span {

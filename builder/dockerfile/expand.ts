@@ -1,7 +1,8 @@
 /** Which words of which instruction are expanded: an instruction → the same instruction with its final words. */
 import type { SourceText } from "../diagnose/source.ts";
-import type { Instruction, KeyValue, Word } from "./instruction.ts";
-import { expandWord, expandWords, type Lookup } from "./words.ts";
+import { textOf } from "./here-document.ts";
+import type { HereDocument, Instruction, KeyValue, Word } from "./instruction.ts";
+import { expandText, expandWord, expandWords, type Lookup } from "./words.ts";
 
 export interface ExpandOptions {
   readonly escape: "\\" | "`";
@@ -9,8 +10,8 @@ export interface ExpandOptions {
 }
 
 /**
- * Expands ADD, COPY, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR and MAINTAINER, flags included. FROM's image and
- * platform too: give it the global scope. RUN, CMD, ENTRYPOINT, HEALTHCHECK, SHELL and ONBUILD stay as written, and ARG is
+ * Expands ADD, COPY, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR and MAINTAINER, flags and here-documents included.
+ * FROM's image and platform too: give it the global scope. RUN (but for its mounts, which read-mount.ts expands), CMD, ENTRYPOINT, HEALTHCHECK, SHELL and ONBUILD stay as written, and ARG is
  * expanded by the scope that it changes. Within one instruction all words see the values from before it. Throws DF_EXPANSION.
  */
 export function expandInstruction<I extends Instruction>(instruction: I, scope: Lookup, options: ExpandOptions): I;
@@ -18,6 +19,11 @@ export function expandInstruction(instruction: Instruction, scope: Lookup, optio
   const { escape: escapeChar, source } = options;
   const word = (each: Word): Word => ({ ...each, text: expandWord(each, scope, escapeChar, source) });
   const pair = (each: KeyValue): KeyValue => ({ key: word(each.key), value: word(each.value) });
+  const document = (each: HereDocument): HereDocument => {
+    const text = textOf(each);
+    const final = each.expands ? expandText({ text, span: each.textSpan }, scope, source) : text;
+    return { ...each, text: final, expands: false, stripsTabs: false };
+  };
   const flag = <Name extends string>(name: Name, each: Word | undefined): Partial<Record<Name, Word>> =>
     each === undefined ? {} : ({ [name]: word(each) } as Record<Name, Word>);
   switch (instruction.kind) {
@@ -34,6 +40,9 @@ export function expandInstruction(instruction: Instruction, scope: Lookup, optio
         target: word(instruction.target),
         ...flag("chown", instruction.chown),
         ...flag("chmod", instruction.chmod),
+        ...flag("checksum", instruction.checksum),
+        ...(instruction.exclude === undefined ? {} : { exclude: instruction.exclude.map(word) }),
+        ...(instruction.documents === undefined ? {} : { documents: instruction.documents.map(document) }),
       };
     case "WORKDIR":
       return { ...instruction, path: word(instruction.path) };

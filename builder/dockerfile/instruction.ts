@@ -5,7 +5,7 @@
 import type { SourceText, Span } from "../diagnose/source.ts";
 
 interface Common {
-  /** From the keyword to the end of the last line that belongs to it. */
+  /** From the keyword to the end of the last line that continues it; here-documents behind it have places of their own. */
   readonly span: Span;
   /** The instruction as written, continuations joined by nothing, comments inside them removed, trimmed: `RUN a && b`. */
   readonly text: string;
@@ -31,7 +31,7 @@ export type Command =
 export interface HereDocument {
   /** The delimiter without its quotes. */
   readonly name: string;
-  /** Every line with its newline; with `<<-` the tabs at each beginning are gone. Variables are still in it. */
+  /** The lines as written, each with its end: variables are in it, and `<<-` has taken no tabs away yet (textOf does). */
   readonly text: string;
   /** The delimiter was written without quotes: COPY and ADD expand variables in the text; in a RUN the shell does. */
   readonly expands: boolean;
@@ -41,7 +41,7 @@ export interface HereDocument {
   readonly descriptor?: number;
   /** The delimiter as written (`<<-"EOF"`), on the instruction's line. */
   readonly span: Span;
-  /** The lines of text, without the last delimiter. */
+  /** The lines of text, up to the beginning of the one that ends it. */
   readonly textSpan: Span;
 }
 
@@ -87,7 +87,7 @@ export interface Copy extends Common {
   /** COPY only. */
   readonly parents?: boolean;
   readonly exclude?: readonly Word[];
-  /** Sources that are here-documents (their word in `sources` is the opening one, `<<EOF`), in the order of their words. */
+  /** Sources that are here-documents, in the order of their words, which `sources` does not have. */
   readonly documents?: readonly HereDocument[];
   /** ADD only, of a URL (`sha256:…`) or of a git repository (a commit). */
   readonly checksum?: Word;
@@ -179,6 +179,8 @@ export interface Dockerfile {
   readonly source: SourceText;
   readonly escape: "\\" | "`";
   readonly syntax?: string;
+  /** The check directive: value and place of the value. */
+  readonly check?: Word;
   /** ARGs before the first FROM. */
   readonly globalArgs: readonly Arg[];
   readonly stages: readonly Stage[];

@@ -1,9 +1,6 @@
-/**
- * One instruction as one line of text that still knows where each character came from.
- * dockerfile-ast finds where instructions begin and end; what it sees differently from BuildKit is evened out here first.
- */
-import { DockerfileParser } from "dockerfile-ast";
+/** One instruction as one line of text that still knows where each character came from. */
 import type { Position, SourceText, Span } from "../diagnose/source.ts";
+import type { HereDocument } from "./instruction.ts";
 
 /** Blank characters inside a line, as Dockerfiles separate words. */
 const blank = /[\t\v\f\r ]/;
@@ -16,18 +13,26 @@ interface Piece {
   readonly start: Position;
 }
 
+export interface LineDetails {
+  /** Continued over an empty line: accepted, but BuildKit warns. */
+  readonly hasEmptyLine?: boolean;
+  /** The here-documents that the text opens, in order. */
+  readonly documents?: readonly HereDocument[];
+}
+
 /** The joined text of an instruction: continuations gone, comments inside it gone, trimmed. Offsets are UTF-16 units. */
 export class LogicalLine {
   readonly source: SourceText;
   readonly text: string;
-  /** Continued over an empty line: accepted, but BuildKit warns. */
   readonly hasEmptyLine: boolean;
+  readonly documents: readonly HereDocument[];
   readonly #pieces: readonly Piece[];
 
-  constructor(source: SourceText, text: string, pieces: readonly Piece[], hasEmptyLine = false) {
+  constructor(source: SourceText, text: string, pieces: readonly Piece[], details: LineDetails = {}) {
     this.source = source;
     this.text = text;
-    this.hasEmptyLine = hasEmptyLine;
+    this.hasEmptyLine = details.hasEmptyLine ?? false;
+    this.documents = details.documents ?? [];
     this.#pieces = pieces;
   }
 
@@ -61,15 +66,13 @@ export class LogicalLine {
           ? { at: piece.at - offset, start: piece.start }
           : { at: 0, start: { line: piece.start.line, column: piece.start.column + offset - piece.at } },
       );
-    return new LogicalLine(this.source, this.text.slice(offset), pieces);
+    return new LogicalLine(this.source, this.text.slice(offset), pieces, { documents: this.documents });
   }
-}
 
-/** A whole text as one logical line, at line 1: for text that comes from an image instead of a file. */
-export function singleLine(source: SourceText): LogicalLine {
-  const text = source.text.trim();
-  const skipped = source.text.length - source.text.trimStart().length;
-  return new LogicalLine(source, text, [{ at: 0, start: { line: 1, column: skipped + 1 } }]);
+  /** The same line with what it opens. */
+  with(documents: readonly HereDocument[]): LogicalLine {
+    return new LogicalLine(this.source, this.text, this.#pieces, { hasEmptyLine: this.hasEmptyLine, documents });
+  }
 }
 
 /** Physical lines without their ends and without a byte order mark. A lone carriage return ends no line. */
@@ -91,73 +94,55 @@ export function isComment(line: string): boolean {
   return line.replace(leading, "").startsWith("#");
 }
 
-/** The instructions of a Dockerfile, one logical line each, in order. */
-export function logicalLines(source: SourceText, lines: readonly string[], escapeChar: "\\" | "`"): LogicalLine[] {
-  const found: LogicalLine[] = [];
-  const parsed = DockerfileParser.parse(lines.map((line) => maskLine(line, escapeChar)).join("\n"));
-  for (const instruction of parsed.getInstructions()) {
-    const range = instruction.getRange();
-    const joined = join(source, lines, range.start.line, range.end.line, escapeChar);
-    if (joined.text !== "") found.push(joined);
-  }
-  return found;
+/** A line that holds nothing but blanks. */
+export function isEmptyLine(line: string): boolean {
+  return line.replace(leading, "") === "";
 }
 
-function join(
+/** How many characters of a line come before its text. */
+export function indentOf(line: string): number {
+  return leading.exec(line)?.[0].length ?? 0;
+}
+
+/** The instruction that begins in the physical line `first` and ends in `last` at the latest; `next` is the line behind it. */
+export function join(
   source: SourceText,
   lines: readonly string[],
   first: number,
   last: number,
   escapeChar: string,
-): LogicalLine {
+): { line: LogicalLine; next: number } {
   let text = "";
   let hasEmptyLine = false;
   const pieces: Piece[] = [];
-  for (let index = first; index <= last; index++) {
+  let next = first;
+  while (next <= last) {
+    const index = next++;
     const line = lines[index] ?? "";
     if (index > first) {
       if (isComment(line)) continue;
-      if (line.replace(leading, "") === "") {
+      if (isEmptyLine(line)) {
         hasEmptyLine = true;
         continue;
       }
     }
-    const skipped = pieces.length === 0 ? (leading.exec(line)?.[0].length ?? 0) : 0;
+    const skipped = pieces.length === 0 ? indentOf(line) : 0;
     const cut = continuationAt(line, escapeChar);
     pieces.push({ at: text.length, start: { line: index + 1, column: skipped + 1 } });
     text += line.slice(skipped, cut ?? line.length);
     if (cut === undefined) break;
   }
-  return new LogicalLine(source, trimEndOf(text, "\t\v\f\r \u0085\u00a0"), pieces, hasEmptyLine);
+  return { line: new LogicalLine(source, trimEndOf(text, "\t\v\f\r \u0085\u00a0"), pieces, { hasEmptyLine }), next };
 }
 
 /**
  * Where the escape character stands that continues a line, or undefined. It is the last character but for spaces and tabs,
  * and the one before it is not an escape character (BuildKit: `foo \\` does not continue).
  */
-function continuationAt(line: string, escapeChar: string): number | undefined {
+export function continuationAt(line: string, escapeChar: string): number | undefined {
   let at = line.length - 1;
   while (at >= 0 && (line[at] === " " || line[at] === "\t")) at--;
   return at >= 0 && line[at] === escapeChar && line[at - 1] !== escapeChar ? at : undefined;
-}
-
-/**
- * The line as dockerfile-ast may see it so that it splits as BuildKit does, every character at its place:
- * comments blank (it would glue one to a split keyword), the escape character always a backslash and only where it
- * continues a line, no `<<` (it takes quoted ones for here-documents), no flags (it reads many in quadratic time),
- * no odd white space, no lone carriage return.
- */
-function maskLine(line: string, escapeChar: string): string {
-  if (isComment(line)) return " ".repeat(line.length);
-  const indent = leading.exec(line)?.[0].length ?? 0;
-  const cut = continuationAt(line, escapeChar);
-  const body = line
-    .slice(indent, cut ?? line.length)
-    // A byte order mark in the middle of a file is a character like any other; the library takes it for a blank.
-    .replace(/[\\<\ufeff-]/g, "x")
-    .replace(/[\v\f\r]/g, " ");
-  const tail = cut === undefined ? "" : `${" ".repeat(line.length - cut - 1)}\\`;
-  return " ".repeat(indent) + body + tail;
 }
 
 /** True for a character that separates words. */

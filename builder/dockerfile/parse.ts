@@ -4,7 +4,8 @@ import type { SourceText, Span } from "../diagnose/source.ts";
 import { isLateDirective, readDirectives } from "./directives.ts";
 import { dockerfileError } from "./errors.ts";
 import type { Arg, Dockerfile, From, Instruction, Stage } from "./instruction.ts";
-import { isComment, type LogicalLine, logicalLines, physicalLines, singleLine } from "./logical-line.ts";
+import { isComment, type LogicalLine, physicalLines } from "./logical-line.ts";
+import { type LogicalLines, logicalLines } from "./logical-lines.ts";
 import { checkTrigger, readInstruction } from "./read-instruction.ts";
 import type { ReadOptions } from "./reading.ts";
 
@@ -30,13 +31,15 @@ export function parseDockerfile(source: SourceText): Dockerfile {
   const warn = (text: string, span: Span): void => {
     warnings.push({ text, span });
   };
-  warnOfDirectives(lines, directives, warn);
-  const instructions = readAll(logicalLines(source, lines, directives.escape), { escape: directives.escape, warn });
+  const logical = logicalLines(source, lines, directives.escape);
+  warnOfDirectives(lines, logical, directives, warn);
+  const instructions = readAll(logical.instructions, { escape: directives.escape, warn });
   const { globalArgs, stages } = arrange(source, lines, instructions);
   return {
     source,
     escape: directives.escape,
     ...(directives.syntax === undefined ? {} : { syntax: directives.syntax }),
+    ...(directives.check === undefined ? {} : { check: directives.check }),
     globalArgs,
     stages,
     warnings,
@@ -44,13 +47,22 @@ export function parseDockerfile(source: SourceText): Dockerfile {
 }
 
 /**
- * The trigger of an ONBUILD, as an image's config holds it. `escape` is always the backslash: the config does not keep it.
- * Throws DF_* like parseDockerfile; `source` names the image for messages.
+ * The trigger of an ONBUILD, as an image's config holds it: one instruction, with the lines of its here-documents behind it.
+ * The escape character is always the backslash: the config does not keep it. Throws DF_* like parseDockerfile; `source` names
+ * the image for messages.
  */
-export function parseTrigger(text: string, source: SourceText): Instruction {
-  const line = singleLine({ name: source.name, text });
-  if (line.text === "") {
-    throw dockerfileError("DF_EMPTY", "this ONBUILD trigger holds no instruction", { span: line.span(), source });
+export function parseTrigger(text: string, { name }: SourceText): Instruction {
+  const source = { name, text };
+  const [line, more] = logicalLines(source, physicalLines(text), "\\").instructions;
+  if (line === undefined) {
+    const start = { line: 1, column: 1 };
+    throw dockerfileError("DF_EMPTY", "this ONBUILD trigger holds no instruction", {
+      span: { start, end: start },
+      source,
+    });
+  }
+  if (more !== undefined) {
+    throw dockerfileError("DF_ONBUILD_TRIGGER", "an ONBUILD trigger is one instruction", { span: more.span(), source });
   }
   checkTrigger(line);
   return readInstruction(line, { escape: "\\", warn: () => {} });
@@ -67,8 +79,7 @@ function readAll(lines: readonly LogicalLine[], options: ReadOptions): Instructi
     } catch (error) {
       if (!isWbuildError(error)) throw error;
       problems.push(error);
-      // What follows a here-document is its text, not instructions.
-      if (problems.length >= mostProblems || error.code === "DF_UNSUPPORTED_HEREDOC") break;
+      if (problems.length >= mostProblems) break;
     }
   }
   const [first, ...others] = problems;
@@ -135,6 +146,7 @@ function checkName(source: SourceText, from: From, named: Map<string, From>): vo
 
 function warnOfDirectives(
   lines: readonly string[],
+  logical: LogicalLines,
   directives: { readonly syntax?: string; readonly lineCount: number },
   warn: (text: string, span: Span) => void,
 ): void {
@@ -150,7 +162,7 @@ function warnOfDirectives(
     warn(`wbuild reads Dockerfiles itself and does not load the syntax ${directives.syntax}`, at(Math.max(1, line)));
   }
   lines.forEach((text, index) => {
-    if (index < directives.lineCount || !isComment(text) || !isLateDirective(text)) return;
+    if (index < directives.lineCount || logical.isText(index) || !isComment(text) || !isLateDirective(text)) return;
     warn("this directive has no effect: directives stand at the very top of the file", at(index + 1));
   });
 }

@@ -3,7 +3,7 @@ import { dockerfileError, quoted } from "./errors.ts";
 import { parseDuration } from "./go-duration.ts";
 import type { Healthcheck } from "./instruction.ts";
 import { keywords } from "./keywords.ts";
-import { type Common, missing, type Reading, readCommand } from "./reading.ts";
+import { type Common, flagWord, missing, type Reading, readCommand } from "./reading.ts";
 import { plainWords, skipBlanks } from "./split.ts";
 
 export function readHealthcheck(reading: Reading, common: Common): Healthcheck {
@@ -41,7 +41,7 @@ export function readHealthcheck(reading: Reading, common: Common): Healthcheck {
 }
 
 function durationFlag<Name extends string>(reading: Reading, flag: string, name: Name): Partial<Record<Name, number>> {
-  const word = reading.flags.get(flag);
+  const word = flagWord(reading, flag);
   if (word === undefined) return {};
   const value = parseDuration(word.text);
   if (value === undefined || value < 0 || (value > 0 && value < 1e6)) {
@@ -57,7 +57,7 @@ function durationFlag<Name extends string>(reading: Reading, flag: string, name:
 }
 
 function retriesFlag(reading: Reading): { retries?: number } {
-  const word = reading.flags.get("retries");
+  const word = flagWord(reading, "retries");
   if (word === undefined) return {};
   const value = /^[+]?\d{1,10}$/.test(word.text) ? Number(word.text) : Number.NaN;
   if (!(value < 2 ** 31)) {

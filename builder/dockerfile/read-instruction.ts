@@ -1,23 +1,24 @@
 /** One logical line → one typed instruction. Every rule of a single instruction is checked here; rules between them in parse.ts. */
 import { nearest } from "../diagnose/nearest.ts";
 import { dockerfileError, quoted } from "./errors.ts";
-import type { Arg, Copy, Instruction, KeyValue, Word } from "./instruction.ts";
+import type { Arg, Instruction, KeyValue, Run, Word } from "./instruction.ts";
 import { isKeyword, keywords } from "./keywords.ts";
 import type { LogicalLine } from "./logical-line.ts";
+import { readCopy } from "./read-copy.ts";
 import { readHealthcheck } from "./read-healthcheck.ts";
+import { mountFrom } from "./read-mount.ts";
 import {
   type Common,
   checkFlags,
-  flagWords,
+  choiceField,
   missing,
-  network,
   type Reading,
   type ReadOptions,
   readCommand,
   readJson,
-  refuseHereDocument,
-  security,
   wholeRest,
+  wordField,
+  wordsField,
 } from "./reading.ts";
 import { keywordOf, plainWords, quotedWords, restOf, skipBlanks, type Token, takeFlags, wordOf } from "./split.ts";
 
@@ -44,12 +45,8 @@ export function readInstruction(line: LogicalLine, options: ReadOptions): Instru
     case "ENV":
     case "LABEL":
       return { kind, ...common, pairs: readPairs(reading) };
-    case "RUN": {
-      refuseHereDocument(reading);
-      const command = readCommand(reading, rest);
-      if (command.form === "exec" && command.argv.length === 0) throw missing(reading);
-      return { kind, ...common, command, ...flagWords(reading, { network, security }) };
-    }
+    case "RUN":
+      return readRun(reading, common);
     case "CMD":
     case "ENTRYPOINT":
       return { kind, ...common, command: readCommand(reading, rest) };
@@ -96,12 +93,30 @@ function unknownInstruction(line: LogicalLine, keyword: Token): Error {
 
 const stageName = /^[a-z][a-z0-9\-_.]*$/;
 
+function readRun(reading: Reading, common: Common): Run {
+  const { line, rest } = reading;
+  const command = readCommand(reading, rest);
+  if (command.form === "exec" && command.argv.length === 0) throw missing(reading);
+  // Whatever the rest of a mount turns out to be when it is carried out, which stages are needed must be known now.
+  for (const { value } of reading.flags.get("mount") ?? []) if (value) mountFrom(value, line.source);
+  const hasDocuments = command.form === "shell" && line.documents.length > 0;
+  return {
+    kind: "RUN",
+    ...common,
+    command,
+    ...choiceField(reading, "network"),
+    ...choiceField(reading, "security"),
+    ...wordsField(reading, "mount", "mounts"),
+    ...wordsField(reading, "device", "devices"),
+    ...(hasDocuments ? { documents: line.documents } : {}),
+  };
+}
+
 function readFrom(reading: Reading, common: Common): Instruction {
   const { line } = reading;
   const [image, as, name, extra] = plainWords(line, reading.rest);
   if (image === undefined) throw missing(reading);
-  const platform = reading.flags.get("platform");
-  const from = { kind: "FROM" as const, ...common, image: wordOf(line, image), ...(platform ? { platform } : {}) };
+  const from = { kind: "FROM" as const, ...common, image: wordOf(line, image), ...wordField(reading, "platform") };
   if (as === undefined) return from;
   if (as.text.toLowerCase() !== "as" || name === undefined || extra !== undefined) {
     const odd = as.text.toLowerCase() !== "as" ? as : (extra ?? as);
@@ -189,43 +204,6 @@ function readOldPair(reading: Reading): KeyValue {
   return { key: wordOf(line, key), value: wordOf(line, value) };
 }
 
-function readCopy(reading: Reading, kind: Copy["kind"], common: Common): Instruction {
-  const { line } = reading;
-  refuseHereDocument(reading);
-  const json = readJson(reading, reading.rest);
-  const whole = line.span(skipBlanks(line, reading.rest));
-  const words =
-    json === undefined
-      ? plainWords(line, reading.rest).map((token) => wordOf(line, token))
-      : json.map((text) => ({ text, span: whole }));
-  const target = words.at(-1);
-  if (target === undefined || words.length < 2) {
-    throw dockerfileError(
-      "DF_MISSING_ARGUMENT",
-      `${kind} needs at least one source and a target`,
-      { span: line.span(), source: line.source },
-      { facts: { instruction: kind }, hint: `write ${keywords[kind].usage}` },
-    );
-  }
-  const from = reading.flags.get("from");
-  if (from?.text.includes("$")) {
-    throw dockerfileError(
-      "DF_FROM_VARIABLE",
-      "COPY --from cannot hold a variable",
-      { span: from.span, source: line.source },
-      { hint: "name a stage for it: FROM $IMAGE AS files, then COPY --from=files" },
-    );
-  }
-  const any = () => true;
-  return {
-    kind,
-    ...common,
-    sources: words.slice(0, -1),
-    target,
-    ...flagWords(reading, { from: any, chown: any, chmod: any }),
-  };
-}
-
 function readVolumes(reading: Reading): Word[] {
   const { line } = reading;
   const json = readJson(reading, reading.rest);
@@ -260,7 +238,8 @@ function readTrigger(reading: Reading): string {
   checkTrigger(inner);
   // What the trigger says is checked now, where the file is at hand, though it is carried out in another build.
   readInstruction(inner, { escape: reading.escape, warn: () => {} });
-  return inner.text;
+  // As BuildKit keeps it: the lines of here-documents behind the instruction.
+  return inner.text + inner.documents.map(({ name, text }) => `\n${text}${name}`).join("");
 }
 
 /** Throws DF_ONBUILD_TRIGGER for an instruction that may not be delayed. */

@@ -5,7 +5,7 @@ import { dockerfileError, type Place, quoted } from "./errors.ts";
 import type { Command, Word } from "./instruction.ts";
 import { type Keyword, keywords } from "./keywords.ts";
 import type { LogicalLine } from "./logical-line.ts";
-import { type Flag, hereDocument, jsonStrings, restOf, skipBlanks, wordOf } from "./split.ts";
+import { type Flag, jsonStrings, restOf, skipBlanks, wordOf } from "./split.ts";
 
 /** What reading needs from the file around the instruction. */
 export interface ReadOptions {
@@ -19,54 +19,94 @@ export interface Reading extends ReadOptions {
   readonly kind: Keyword;
   /** Offset of what follows keyword and flags. */
   readonly rest: number;
-  readonly flags: ReadonlyMap<string, Word>;
+  readonly flags: Flags;
 }
 
 export type Common = { readonly span: Span; readonly text: string };
 
+/** The flags of an instruction by name, in the order written. A boolean one without value has none. */
+export type Flags = ReadonlyMap<string, readonly Flag[]>;
+
 /**
- * The flags of an instruction by name. Throws DF_UNSUPPORTED_FLAG (of the language, not carried out yet), DF_UNKNOWN_FLAG
- * with the nearest, DF_DUPLICATE_FLAG, DF_FLAG_VALUE.
+ * Checks the flags of an instruction as BuildKit does. Throws DF_UNKNOWN_FLAG with the nearest, DF_DUPLICATE_FLAG,
+ * DF_FLAG_VALUE.
  */
-export function checkFlags(line: LogicalLine, kind: Keyword, written: readonly Flag[]): Map<string, Word> {
-  const rules = keywords[kind];
-  const values = new Map<string, Word>();
+export function checkFlags(line: LogicalLine, kind: Keyword, written: readonly Flag[]): Flags {
+  const known = keywords[kind].flags;
+  const found = new Map<string, Flag[]>();
   for (const flag of written) {
     const at: Place = { span: flag.span, source: line.source };
     const name = quoted(`--${flag.name}`).slice(1, -1);
-    if (rules.refused.includes(flag.name)) {
-      // `--link=false` asks for what happens anyway.
-      if (flag.value?.text.toLowerCase() === "false" && ["link", "parents", "keep-git-dir"].includes(flag.name))
-        continue;
-      throw dockerfileError("DF_UNSUPPORTED_FLAG", `${kind} ${name} is not supported yet`, at, {
-        facts: { instruction: kind, flag: flag.name },
-        hint: `this version of wbuild knows ${kind} ${rules.flags.map((each) => `--${each}`).join(", ")}`,
-      });
+    const form = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
+    if (form === undefined) throw unknownFlag(kind, name, flag, at);
+    const facts = { flag: flag.name };
+    const same = found.get(flag.name);
+    if (same !== undefined && form !== "values") {
+      throw dockerfileError("DF_DUPLICATE_FLAG", `${kind} ${name} is given twice`, at, { facts });
     }
-    if (!rules.flags.includes(flag.name)) throw unknownFlag(kind, name, flag, at);
-    if (values.has(flag.name)) {
-      throw dockerfileError("DF_DUPLICATE_FLAG", `${kind} ${name} is given twice`, at, { facts: { flag: flag.name } });
+    if (form === "boolean") checkBoolean(kind, name, flag, at);
+    else if (flag.value === undefined) {
+      const hint = `write it as ${name}=VALUE, without blanks`;
+      throw dockerfileError("DF_FLAG_VALUE", `${kind} ${name} needs a value`, at, { facts, hint });
     }
-    if (flag.value === undefined || flag.value.text === "") {
-      throw dockerfileError("DF_FLAG_VALUE", `${kind} ${name} needs a value`, at, {
-        facts: { flag: flag.name },
-        hint: `write it as ${name}=VALUE, without blanks`,
-      });
-    }
-    values.set(flag.name, flag.value);
+    if (same === undefined) found.set(flag.name, [flag]);
+    else same.push(flag);
   }
-  return values;
+  return found;
 }
 
-export function unknownFlag(kind: Keyword, name: string, flag: Flag, at: Place): Error {
-  const { flags, refused } = keywords[kind];
-  const suggestion = nearest(flag.name, [...flags, ...refused]);
+function checkBoolean(kind: Keyword, name: string, flag: Flag, at: Place): void {
+  if (flag.value === undefined || /^(true|false)$/i.test(flag.value.text)) return;
+  const found = flag.value.text;
+  const problem = found === "" ? "has nothing behind its =" : `is true or false, not ${quoted(found)}`;
+  throw dockerfileError("DF_FLAG_VALUE", `${kind} ${name} ${problem}`, at, {
+    facts: { flag: flag.name, found },
+    hint: `write ${name}, or ${name}=false`,
+  });
+}
+
+function unknownFlag(kind: Keyword, name: string, flag: Flag, at: Place): Error {
+  const flags = Object.keys(keywords[kind].flags);
+  const suggestion = nearest(flag.name, flags);
   const known =
     flags.length === 0 ? `${kind} takes no flags` : `${kind} takes ${flags.map((each) => `--${each}`).join(", ")}`;
   return dockerfileError("DF_UNKNOWN_FLAG", `${kind} has no flag ${name}`, at, {
     facts: { instruction: kind, flag: flag.name, suggestion },
     hint: suggestion === undefined ? known : `did you mean --${suggestion}?`,
   });
+}
+
+/** The value of a flag; undefined where it is not given, or empty, which says the same. */
+export function flagWord({ flags }: Reading, name: string): Word | undefined {
+  const value = flags.get(name)?.[0]?.value;
+  return value?.text === "" ? undefined : value;
+}
+
+/** A field of that name with the flag's value, or none. */
+export function wordField<Name extends string>(reading: Reading, name: Name): Partial<Record<Name, Word>> {
+  const word = flagWord(reading, name);
+  return word === undefined ? {} : ({ [name]: word } as Record<Name, Word>);
+}
+
+/** A field with every value of a flag that may come more than once, or none. */
+export function wordsField<Name extends string>(
+  { flags }: Reading,
+  flag: string,
+  name: Name,
+): Partial<Record<Name, readonly Word[]>> {
+  const words = (flags.get(flag) ?? []).flatMap(({ value }) => value ?? []);
+  return words.length === 0 ? {} : ({ [name]: words } as unknown as Record<Name, readonly Word[]>);
+}
+
+/** A field with what a boolean flag says, or none where it is not given. */
+export function booleanField<Name extends string>(
+  { flags }: Reading,
+  flag: string,
+  name: Name,
+): Partial<Record<Name, boolean>> {
+  const given = flags.get(flag)?.[0];
+  if (given === undefined) return {};
+  return { [name]: given.value?.text.toLowerCase() !== "false" } as Record<Name, boolean>;
 }
 
 /** DF_MISSING_ARGUMENT with the way to write it. */
@@ -80,33 +120,26 @@ export function missing(reading: Reading): Error {
   );
 }
 
-/** Closed lists of flag values. */
-export const network = (word: Word): boolean => ["default", "none", "host"].includes(word.text);
-export const security = (word: Word): boolean => ["sandbox", "insecure"].includes(word.text);
+const choices = {
+  network: ["default", "none", "host"],
+  security: ["sandbox", "insecure"],
+} as const;
 
-/** Flags that keep their word, checked where their values are a closed list. */
-export function flagWords<Name extends string>(
+/** A field with the value of a flag whose values are a closed list, or none. Throws DF_FLAG_VALUE. */
+export function choiceField<Name extends keyof typeof choices>(
   reading: Reading,
-  checks: Record<Name, (word: Word) => boolean>,
+  name: Name,
 ): Partial<Record<Name, Word>> {
-  const words: Partial<Record<Name, Word>> = {};
-  for (const name of Object.keys(checks) as Name[]) {
-    const word = reading.flags.get(name);
-    if (word === undefined) continue;
-    if (!checks[name](word)) {
-      throw dockerfileError(
-        "DF_FLAG_VALUE",
-        `${reading.kind} --${name} cannot be ${quoted(word.text)}`,
-        { span: word.span, source: reading.line.source },
-        {
-          facts: { flag: name, found: word.text },
-          hint: name === "network" ? "use default, none or host" : name === "security" ? "use sandbox or insecure" : "",
-        },
-      );
-    }
-    words[name] = word;
-  }
-  return words;
+  const word = reading.flags.get(name)?.[0]?.value;
+  if (word === undefined) return {};
+  const known: readonly string[] = choices[name];
+  if (known.includes(word.text)) return { [name]: word } as Record<Name, Word>;
+  throw dockerfileError(
+    "DF_FLAG_VALUE",
+    `${reading.kind} --${name} cannot be ${quoted(word.text)}`,
+    { span: word.span, source: reading.line.source },
+    { facts: { flag: name, found: word.text }, hint: `use ${known.slice(0, -1).join(", ")} or ${known.at(-1)}` },
+  );
 }
 
 /** What follows keyword and flags, as one word. */
@@ -142,23 +175,4 @@ export function readCommand(reading: Reading, from: number): Command {
     reading.warn("this is no valid JSON array, so the shell gets it as it is written", span);
   }
   return { form: "shell", line: text, span };
-}
-
-/** Throws DF_UNSUPPORTED_HEREDOC; a JSON array holds none. */
-export function refuseHereDocument(reading: Reading): void {
-  const { line, kind, rest } = reading;
-  if (Array.isArray(jsonStrings(line, rest))) return;
-  const found = hereDocument(line, rest, reading.escape);
-  if (found === undefined) return;
-  throw dockerfileError(
-    "DF_UNSUPPORTED_HEREDOC",
-    `here-documents (${quoted(found.text).slice(1, -1)}) in ${kind} are not supported yet`,
-    { span: line.span(found.from, found.to), source: line.source },
-    {
-      hint:
-        kind === "RUN"
-          ? "join the commands with && and continue the line with \\"
-          : "put the text into a file of the context",
-    },
-  );
 }

@@ -141,8 +141,3 @@ export function jsonStrings(line: LogicalLine, from: number): string[] | "mixed"
   if (!Array.isArray(value)) return undefined;
   return value.every((item) => typeof item === "string") ? value : "mixed";
 }
-
-/** The first word that opens a here-document (`<<EOF`, `3<<-EOF`), quotes respected; undefined when there is none. */
-export function hereDocument(line: LogicalLine, from: number, escapeChar: string): Token | undefined {
-  return quotedWords(line, from, escapeChar).find((word) => /^\d*<<-?[^<]+$/.test(word.text));
-}

@@ -1,8 +1,10 @@
 /** Finding stages, and which of them a target needs. What nobody needs is never resolved. */
 import { WbuildError } from "../../native/error.ts";
 import { nearest } from "../diagnose/nearest.ts";
+import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "./errors.ts";
-import type { Dockerfile, Stage, Word } from "./instruction.ts";
+import type { Dockerfile, Instruction, Stage, Word } from "./instruction.ts";
+import { mountFrom } from "./read-mount.ts";
 
 /** The stage of that name (letter case is free) or index (`0`, `1` …); undefined when there is none. */
 export function lookUpStage(dockerfile: Dockerfile, nameOrIndex: string): Stage | undefined {
@@ -40,7 +42,7 @@ export function originOfFrom(dockerfile: Dockerfile, image: string, index: numbe
   return image === "scratch" ? { kind: "scratch" } : { kind: "image", name: image };
 }
 
-/** What COPY --from means: any stage by name or index, else an image. Throws DF_STAGE_INDEX for an index there is not. */
+/** What COPY --from and a mount's from mean: any stage by name or index, else an image. Throws DF_STAGE_INDEX for an index there is not. */
 export function originOfCopy(dockerfile: Dockerfile, from: Word): Origin {
   const stage = lookUpStage(dockerfile, from.text);
   if (stage !== undefined) return { kind: "stage", stage };
@@ -83,12 +85,18 @@ function neighbours(dockerfile: Dockerfile, stage: Stage, image: string): { stag
   const found: { stage: Stage; word: Word }[] = [];
   const base = originOfFrom(dockerfile, image, stage.index);
   if (base.kind === "stage") found.push({ stage: base.stage, word: stage.from.image });
-  for (const instruction of stage.instructions) {
-    if (instruction.kind !== "COPY" || instruction.from === undefined) continue;
-    const origin = originOfCopy(dockerfile, instruction.from);
-    if (origin.kind === "stage") found.push({ stage: origin.stage, word: instruction.from });
+  for (const word of stage.instructions.flatMap((each) => namedBy(each, dockerfile.source))) {
+    const origin = originOfCopy(dockerfile, word);
+    if (origin.kind === "stage") found.push({ stage: origin.stage, word });
   }
   return found;
+}
+
+/** What COPY --from and the mounts of a RUN name: stages, images or named contexts. */
+export function namedBy(instruction: Instruction, source: SourceText): Word[] {
+  if (instruction.kind === "COPY") return instruction.from === undefined ? [] : [instruction.from];
+  if (instruction.kind !== "RUN") return [];
+  return (instruction.mounts ?? []).flatMap((mount) => mountFrom(mount, source) ?? []);
 }
 
 function cycle(dockerfile: Dockerfile, stage: Stage, word: Word | undefined): Error {

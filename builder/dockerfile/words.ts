@@ -24,12 +24,23 @@ export function expandWord(word: Word, scope: Lookup, escapeChar: string, source
   return expand(word, scope, escapeChar, source).text;
 }
 
+/** A here-document's text with its variables replaced: quotes mean nothing in it, and a backslash takes the meaning of a $. */
+export function expandText(text: Word, scope: Lookup, source?: SourceText): string {
+  return expand(text, scope, "\\", source, true).text;
+}
+
 /** Like expandWord, then cut into words at the blanks that no quote or escape protects (EXPOSE). */
 export function expandWords(word: Word, scope: Lookup, escapeChar: string, source?: SourceText): string[] {
   return expand(word, scope, escapeChar, source).words;
 }
 
-function expand(word: Word, scope: Lookup, escapeChar: string, source: SourceText | undefined): Expansion {
+function expand(
+  word: Word,
+  scope: Lookup,
+  escapeChar: string,
+  source: SourceText | undefined,
+  isText = false,
+): Expansion {
   const fail: Fail = (message, hint) =>
     dockerfileError(
       "DF_EXPANSION",
@@ -37,7 +48,7 @@ function expand(word: Word, scope: Lookup, escapeChar: string, source: SourceTex
       { span: word.span, source: source ?? { name: "Dockerfile", text: "" } },
       { facts: { word: word.text }, ...(hint === undefined ? {} : { hint }) },
     );
-  return new Expander(word.text, scope, escapeChar, fail).run();
+  return new Expander(word.text, scope, escapeChar, fail, isText).run();
 }
 
 type Fail = (message: string, hint?: string) => Error;
@@ -98,14 +109,16 @@ class Expander {
   readonly #scope: Lookup;
   readonly #escape: string;
   readonly #fail: Fail;
+  readonly #isText: boolean;
   #at = 0;
   #depth = 0;
 
-  constructor(text: string, scope: Lookup, escapeChar: string, fail: Fail) {
+  constructor(text: string, scope: Lookup, escapeChar: string, fail: Fail, isText: boolean) {
     this.#text = text;
     this.#scope = scope;
     this.#escape = escapeChar;
     this.#fail = fail;
+    this.#isText = isText;
   }
 
   run(): Expansion {
@@ -131,8 +144,8 @@ class Expander {
         this.#depth--;
         return output.end();
       }
-      if (character === "'") output.whole(this.#singleQuoted());
-      else if (character === '"') output.whole(this.#doubleQuoted(raw));
+      if (character === "'" && !this.#isText) output.whole(this.#singleQuoted());
+      else if (character === '"' && !this.#isText) output.whole(this.#doubleQuoted(raw));
       else if (character === "$") output.open(this.#dollar());
       else {
         this.#at++;

@@ -1,4 +1,5 @@
 /** COPY and ADD → their op, and the node they copy from. */
+import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError } from "../dockerfile/errors.ts";
 import type { Copy } from "../dockerfile/instruction.ts";
 import { fromNode } from "./from-node.ts";
@@ -11,6 +12,7 @@ import { checkWindowsFlags } from "./windows-flags.ts";
 export async function planCopy(step: Copy, view: StageView): Promise<PlannedOp> {
   const { world, platform, config } = view;
   const { source } = world;
+  refuseUncarried(step, source);
   if (step.kind === "ADD") refuseRemote(step, world);
   if (platform.os === "windows") checkWindowsFlags(step, source);
   const from = step.from ? await fromNode(view, step.from, `${step.kind} --from`) : undefined;
@@ -37,4 +39,22 @@ function refuseRemote(step: Copy, world: PlanWorld): void {
       { facts: { source: text }, hint: "fetch it in a RUN, or before the build, and COPY it" },
     );
   }
+}
+
+/** What no step carries out yet: refused, never skipped. */
+function refuseUncarried(step: Copy, source: SourceText): void {
+  const refuse = (what: string, isThere: boolean): void => {
+    if (!isThere) return;
+    throw dockerfileError("DF_UNSUPPORTED_FLAG", `${step.kind} ${what} is not supported yet`, {
+      span: step.span,
+      source,
+    });
+  };
+  refuse("--link", step.link === true);
+  refuse("--parents", step.parents === true);
+  refuse("--exclude", step.exclude !== undefined);
+  refuse("--checksum", step.checksum !== undefined);
+  refuse("--keep-git-dir", step.keepGitDir === true);
+  refuse("--unpack", step.unpack !== undefined);
+  refuse("with a here-document", step.documents !== undefined);
 }

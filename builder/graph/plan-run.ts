@@ -1,5 +1,7 @@
 /** RUN → its op: the process, its surroundings, and what is mounted for it. */
-import type { Run } from "../dockerfile/instruction.ts";
+import type { SourceText } from "../diagnose/source.ts";
+import { dockerfileError } from "../dockerfile/errors.ts";
+import type { Run, Word } from "../dockerfile/instruction.ts";
 import { argvOf, commandLineOf } from "../image/config.ts";
 import { type PlannedOp, type StageView, systemOf } from "./plan-world.ts";
 import { networkOf, proxyEnvOf } from "./run-surroundings.ts";
@@ -8,6 +10,7 @@ import { networkOf, proxyEnvOf } from "./run-surroundings.ts";
 export async function planRun(step: Run, view: StageView): Promise<PlannedOp> {
   const { world, config, scope } = view;
   const { options, source } = world;
+  refuseUncarried(step, source);
   const { os, "os.version": osVersion } = view.platform;
   const isWindows = os === "windows";
   const keyEnv = scope.keyEnv();
@@ -27,4 +30,16 @@ export async function planRun(step: Run, view: StageView): Promise<PlannedOp> {
     security: "default",
   } as const;
   return { op, more: [] };
+}
+
+/** What no step carries out yet: refused, never skipped. */
+function refuseUncarried({ mounts, devices, documents }: Run, source: SourceText): void {
+  const refuse = (what: string, words: readonly Pick<Word, "span">[] | undefined): void => {
+    const [first] = words ?? [];
+    if (first === undefined) return;
+    throw dockerfileError("DF_UNSUPPORTED_FLAG", `RUN ${what} is not supported yet`, { span: first.span, source });
+  };
+  refuse("--mount", mounts);
+  refuse("--device", devices);
+  refuse("with a here-document", documents);
 }

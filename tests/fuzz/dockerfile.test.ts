@@ -9,7 +9,8 @@ import type { Span } from "../../builder/diagnose/source.ts";
 import { readDirectives } from "../../builder/dockerfile/directives.ts";
 import { expandInstruction } from "../../builder/dockerfile/expand.ts";
 import type { Dockerfile } from "../../builder/dockerfile/instruction.ts";
-import { isComment, logicalLines, physicalLines } from "../../builder/dockerfile/logical-line.ts";
+import { isComment, physicalLines } from "../../builder/dockerfile/logical-line.ts";
+import { logicalLines } from "../../builder/dockerfile/logical-lines.ts";
 import { parseDockerfile, parseTrigger } from "../../builder/dockerfile/parse.ts";
 import { expandWord, expandWords } from "../../builder/dockerfile/words.ts";
 import { applyInstruction } from "../../builder/image/config.ts";
@@ -132,10 +133,12 @@ test("instructions are cut where BuildKit cuts them", (t) => {
       const lines = physicalLines(text);
       const directives = orRefused(() => readDirectives({ name: "x", text }, lines));
       if (directives === undefined) return;
-      const found = logicalLines({ name: "x", text }, lines, directives.escape).map((line) => line.text.trim());
+      const read = orRefused(() => logicalLines({ name: "x", text }, lines, directives.escape));
+      if (read === undefined) return;
+      const others = lines.map((line, index) => (read.isText(index) ? "" : line));
       t.deepEqual(
-        found,
-        joinedLines(lines, directives.escape).map((line) => line.trim()),
+        read.instructions.map((line) => line.text.trim()),
+        joinedLines(others, directives.escape).map((line) => line.trim()),
         JSON.stringify(text),
       );
     }),

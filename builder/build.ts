@@ -34,7 +34,9 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
     const planned = await planRequest(request, { ...world, signal }, registry);
     const { graphs, context, source } = planned;
     const nodes = allNodes(graphs);
-    world.report({ kind: "plan", steps: nodes.map(({ id, title }) => ({ id, title })) });
+    // Where layers are only put together nothing is done that anybody could watch.
+    const steps = nodes.filter(({ op }) => op.kind !== "merge");
+    world.report({ kind: "plan", steps: steps.map(({ id, title }) => ({ id, title })) });
     const targets = graphs.map(({ target }) => target.node);
     const pushed = pushTarget(request);
     const fetchLayer = layerFetcher(store, registry, signal);

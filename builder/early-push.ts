@@ -17,7 +17,10 @@ export function earlyPush(
 ): LayerTail {
   const wanted = new Set<string>();
   for (const target of targets)
-    for (let node: Node | undefined = target; node; node = node.inputs[0]) wanted.add(node.id);
+    for (let node: Node | undefined = target; node; node = node.inputs[0]) {
+      wanted.add(node.id);
+      if (node.op.kind === "merge" && node.inputs[1]) wanted.add(node.inputs[1].id);
+    }
   const reference = parseReference(name);
   return (node, tail, layer) => {
     if (!wanted.has(node.id)) return;

@@ -6,19 +6,19 @@ import type { FolderSweep } from "../../layerfs/tree/folder-sweep.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import type { WbuildError } from "../../native/error.ts";
 
-import type { Selected } from "./select.ts";
+import type { Query, Selected } from "./select.ts";
 
 export interface BuildContext {
   /** What is not ignored. */
   readonly tree: Tree;
   /**
-   * Takes note of the stat data of these sources as they are now. To be called before they are read: what changes
+   * Takes note of the stat data of what a COPY asks for as it is now. To be called before they are read: what changes
    * afterwards is then seen as changed by the next build.
    */
-  note(sources: readonly string[]): Promise<void>;
-  /** Digest of all that these sources hold. Reads only files whose stat data changed since they were last read. */
-  contentKey(sources: readonly string[]): Promise<Digest>;
-  /** Everything below a selected folder in one piece, where this context can give that. */
+  note(query: Query): Promise<void>;
+  /** Digest of all that a COPY takes. Reads only files whose stat data changed since they were last read. */
+  contentKey(query: Query): Promise<Digest>;
+  /** What of a folder is selected, in one piece, where this context can give that. */
   sweep(selected: Selected): Promise<FolderSweep | undefined>;
   /** Takes over the digests a layer writer found for a sweep's files: 32 bytes each, in order. */
   rememberSweep(selected: Selected, digests: Uint8Array): Promise<void>;

@@ -3,7 +3,7 @@ import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import type { FactTable } from "../../layerfs/store/facts.ts";
-import { type FolderTree, folderTree } from "../../layerfs/tree/folder.ts";
+import { type FolderEntry, type FolderTree, folderTree } from "../../layerfs/tree/folder.ts";
 import type { FolderSweep } from "../../layerfs/tree/folder-sweep.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
@@ -11,7 +11,7 @@ import { nearest } from "../diagnose/nearest.ts";
 import type { IgnoreFile } from "../dockerfile/ignore.ts";
 import type { BuildContext } from "./context.ts";
 import { FileDigests } from "./fingerprint.ts";
-import { cleanSource, digestOfSelection, isPattern, type Selected, selectSource } from "./select.ts";
+import { cleanSource, digestOfSelection, isPattern, membersOf, type Query, type Selected, select } from "./select.ts";
 import { nowNs, Sweeps } from "./sweeps.ts";
 
 /** Opens a context folder. Throws CTX_NO_FOLDER. */
@@ -35,15 +35,15 @@ export async function openFolder(
   const openedAt = nowNs();
   const swept = new Map<string, Promise<FolderSweep | undefined>>();
   const sweepOf = (selected: Selected): Promise<FolderSweep | undefined> => {
-    const { path } = selected.root;
-    const sweep = swept.get(path) ?? disk.sweep(path);
-    swept.set(path, sweep);
+    const name = sweepName(selected);
+    const sweep = swept.get(name) ?? sweepSelected(disk, selected);
+    swept.set(name, sweep);
     return sweep;
   };
   const notes = new Map<string, Promise<Noted>>();
-  const noted = (sources: readonly string[]): Promise<Noted> => {
-    const name = JSON.stringify(sources);
-    const note = notes.get(name) ?? takeNote(disk, tree, sources);
+  const noted = (query: Query): Promise<Noted> => {
+    const name = queryName(query);
+    const note = notes.get(name) ?? takeNote(disk, tree, query);
     notes.set(name, note);
     return note;
   };
@@ -52,19 +52,20 @@ export async function openFolder(
     root,
     tree,
 
-    async note(sources) {
-      await noted(sources);
+    async note(query) {
+      await noted(query);
     },
 
-    async contentKey(sources) {
-      const { selections, stamp } = await noted(sources);
-      const name = `context ${scope} ${digestOf(JSON.stringify(sources))}`;
+    async contentKey(query) {
+      const { selections, stamp } = await noted(query);
+      const name = `context ${scope} ${digestOf(queryName(query))}`;
       const known = readStamp(facts.get(name));
       if (known && known.stamp === stamp) return known.key;
       const key = await digestOfSelection(tree, selections, async (selected) => {
         const sweep = await sweepOf(selected);
-        if (sweep) return sweeps.contentDigest(selected.root.path, sweep);
-        await digests.load([selected.root.path]);
+        if (sweep) return sweeps.contentDigest(sweepName(selected), sweep);
+        // Of a part of a folder each file is asked for by itself.
+        if (!selected.only) await digests.load([selected.root.path]);
         return undefined;
       });
       if (digests.settled && sweeps.settled) facts.set(name, JSON.stringify({ stamp, key }));
@@ -76,7 +77,7 @@ export async function openFolder(
 
     async rememberSweep(selected, found) {
       const sweep = await sweepOf(selected);
-      if (sweep) sweeps.remember(selected.root.path, sweep, found, openedAt);
+      if (sweep) sweeps.remember(sweepName(selected), sweep, found, openedAt);
     },
 
     remember: (given, written) => digests.remember(given, written),
@@ -91,12 +92,37 @@ interface Noted {
   readonly stamp: Digest;
 }
 
-async function takeNote(disk: FolderTree, tree: Tree, sources: readonly string[]): Promise<Noted> {
-  const selections: Selected[] = [];
-  for (const source of sources) selections.push(...(await selectSource(tree, source)));
+/** Sources alone are named as they always were: what was learned of them stays known. */
+function queryName({ sources, parents, exclude }: Query): string {
+  return JSON.stringify(parents || exclude ? [sources, { parents, exclude }] : sources);
+}
+
+function sweepName({ root, only }: Selected): string {
+  return only ? `${root.path} ${only.name}` : root.path;
+}
+
+async function sweepSelected(disk: FolderTree, { root, only }: Selected): Promise<FolderSweep | undefined> {
+  if (only?.sparse) return undefined;
+  const sweep = await disk.sweep(root.path);
+  return only && sweep ? sweep.sift(only.rule) : sweep;
+}
+
+async function takeNote(disk: FolderTree, tree: Tree, query: Query): Promise<Noted> {
+  const { selected } = await select(tree, query);
   const stamps: string[] = [];
-  for (const { path, root } of selections) stamps.push(`${path} ${await disk.stamp(root.path)}`);
-  return { selections, stamp: digestOf(JSON.stringify([sources, stamps])) };
+  for (const one of selected) stamps.push(`${one.path} ${await stampOf(disk, tree, one)}`);
+  return { selections: selected, stamp: digestOf(JSON.stringify([query.sources, stamps])) };
+}
+
+/** Of a part of a folder nothing else counts: what changes beside it is not seen. */
+async function stampOf(disk: FolderTree, tree: Tree, selected: Selected): Promise<Digest> {
+  if (!selected.only) return disk.stamp(selected.root.path);
+  const lines = (await membersOf(tree, selected)).map(({ relative, entry }) => {
+    const { type, mode, size, mtimeNs, target, ino, dev, ctimeNs } = entry as FolderEntry;
+    const times = relative === "" ? "" : `${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
+    return `${JSON.stringify([relative, target ?? ""])} ${type} ${mode} ${size} ${times}`;
+  });
+  return digestOf(lines.join("\n"));
 }
 
 function readStamp(fact: Uint8Array | string | undefined): { stamp: Digest; key: Digest } | undefined {

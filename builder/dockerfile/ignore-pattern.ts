@@ -49,6 +49,12 @@ export function parsePattern(text: string, line: number): IgnorePattern | { prob
   };
 }
 
+/** A pattern of --exclude; undefined for text that is none. No line of a file: # begins no comment. */
+export function readExclude(text: string): IgnorePattern | undefined {
+  const read = parsePattern(text.startsWith("#") ? `./${text}` : text, 1);
+  return read === undefined || "problem" in read ? undefined : read;
+}
+
 /** As Go's filepath.Clean: no empty, `.` or resolvable `..` component, no trailing slash. */
 function cleanPath(path: string): string {
   const clean = posix.normalize(path);

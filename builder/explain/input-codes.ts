@@ -15,7 +15,7 @@ export const inputCodes: CodeTable = {
   DF_ARG_NAME: row(2, "an ARG has no valid name"),
   DF_BEFORE_FROM: row(2, "an instruction stands before the first FROM", "only ARG may stand before the first FROM"),
   DF_BLANK_NAME: row(2, "a name is empty once its variables are expanded", "look at the variables in that word"),
-  DF_CHMOD: row(2, "--chmod has no valid mode", "write an octal number such as 755"),
+  DF_CHMOD: row(2, "--chmod has no valid mode", "write an octal number such as 755, or clauses such as u=rwX,go=rX"),
   DF_CHOWN: row(2, "--chown names an account that is not known", "for Windows give a well-known account or a SID"),
   DF_DUPLICATE_DIRECTIVE: row(2, "a parser directive is given twice"),
   DF_DUPLICATE_FLAG: row(2, "an instruction has the same flag twice"),
@@ -35,6 +35,7 @@ export const inputCodes: CodeTable = {
     "a variable in FROM has no value",
     "give the ARG before the first FROM a default, or use --build-arg",
   ),
+  DF_EXCLUDE: row(2, "--exclude has a pattern that cannot be read", "the forms are those of .dockerignore"),
   DF_HEALTHCHECK: row(
     2,
     "a HEALTHCHECK has the wrong form",

@@ -7,6 +7,7 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { ContainerConfig, History } from "../../registry/oci/image.ts";
 import type { Span } from "../diagnose/source.ts";
 import type { NetworkMode } from "../runtime/runtime.ts";
+import type { FileMode } from "./file-mode.ts";
 
 /** The layers of a base image. Its blobs may still lie in a registry: they are fetched when somebody needs them. */
 export interface SourceOp {
@@ -108,10 +109,8 @@ export interface CopyOp extends OnSystem {
   /** Absolute, with slashes; a trailing one means folder. On Windows counted from C:. */
   readonly target: string;
   readonly chown?: string;
-  /** Permission bits for files and folders. */
-  readonly chmod?: number;
-  /** Nothing of what lies below is looked at: the layer is the same on whatever it stands. */
-  readonly link?: true;
+  /** Permission bits for files and folders, or what changes them. */
+  readonly chmod?: FileMode;
   /** Sources keep the folders above them; those before a `/./` are left out. */
   readonly parents?: true;
   /** Patterns, relative to each source. */
@@ -124,6 +123,14 @@ export interface CopyOp extends OnSystem {
 
 /** Input 0: the file system. WORKDIR: makes the folder where it is missing. */
 export interface MkdirOp extends OnSystem {
+/**
+ * The files of input 0 with the layers of input 1 on top, which stand on nothing: COPY --link. What they hold was made
+ * without a look at input 0, so it is found again, and need not be made again, whatever input 0 becomes.
+ */
+export interface MergeOp extends OnSystem {
+  readonly kind: "merge";
+}
+
   readonly kind: "mkdir";
   /** Absolute, with slashes; on Windows counted from C:. */
   readonly path: string;
@@ -131,7 +138,7 @@ export interface MkdirOp extends OnSystem {
   readonly user?: string;
 }
 
-export type Op = SourceOp | RunOp | CopyOp | MkdirOp;
+export type Op = SourceOp | RunOp | CopyOp | MergeOp | MkdirOp;
 
 export interface Node {
   /** Digest over op and inputs' ids. Span and title are no part of it. */

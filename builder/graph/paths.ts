@@ -4,6 +4,7 @@ import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
 import type { Copy, Instruction, Word } from "../dockerfile/instruction.ts";
 import { swallowedBackslash, windowsSource, windowsTarget } from "../image/windows-path.ts";
+import { type FileMode, readFileMode } from "./file-mode.ts";
 
 /** Absolute and clean; a trailing slash stays where the text means a folder (`x/`, `.`, `x/..`). */
 export function targetPath(workdir: string | undefined, text: string): string {
@@ -26,7 +27,13 @@ export interface CopySystems {
  */
 export function copyPaths(step: Copy, workdir: string | undefined, { os, fromOs }: CopySystems, source: SourceText) {
   const isWindows = os === "windows";
-  const sourceOf = (word: Word) => (isWindows || fromOs === "windows" ? windowsSource(word, source) : word.text);
+  const sourceOf = (word: Word) => {
+    if (!isWindows && fromOs !== "windows") return word.text;
+    const pivot = step.parents ? word.text.search(/[\\/]\.[\\/]/) : -1;
+    if (pivot < 0) return windowsSource(word, source);
+    const part = (text: string) => windowsSource({ ...word, text }, source);
+    return `${part(word.text.slice(0, pivot))}/./${part(word.text.slice(pivot + 3))}`;
+  };
   const target = isWindows ? windowsTarget(workdir, step.target, source) : targetPath(workdir, step.target.text);
   return { sources: step.sources.map(sourceOf), target };
 }
@@ -58,13 +65,14 @@ export function swallowedPath(raw: Instruction): string | undefined {
   return joined && `${joined} has no backslash behind the drive; one at the end of a line continues the line: ${way}`;
 }
 
-/** `--chmod=755`. Throws DF_CHMOD. */
-export function parseMode(word: Word, source: SourceText): number {
-  if (/^[0-7]{1,4}$/.test(word.text)) return Number.parseInt(word.text, 8);
+/** `--chmod=755`, `--chmod=u=rwX,go=rX`. Throws DF_CHMOD. */
+export function parseMode(word: Word, source: SourceText): FileMode {
+  const mode = readFileMode(word.text);
+  if (mode !== undefined) return mode;
   throw dockerfileError(
     "DF_CHMOD",
     `${quoted(word.text)} is no file mode`,
     { span: word.span, source },
-    { facts: { found: word.text }, hint: "write it in octal, such as --chmod=755" },
+    { facts: { found: word.text }, hint: "write it in octal, such as --chmod=755, or as chmod takes it: u=rwX,go=rX" },
   );
 }

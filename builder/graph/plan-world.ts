@@ -74,3 +74,5 @@ export interface PlannedOp {
 export function systemOf({ platform }: StageView): { os?: "windows" } {
   return platform.os === "windows" ? { os: "windows" } : {};
 }
+  /** It stands on this instead, and is merged onto the stage's own files. */
+  readonly apart?: Node;

@@ -159,15 +159,22 @@ export class StagePlan implements PlannedStage {
   }
 
   /** A node on top of the stage, and its line of history. */
-  #layer(step: Run | Copy | Workdir, { op, more }: PlannedOp): void {
-    const inputs = [this.#node, ...more];
+  #layer(step: Run | Copy | Workdir, { op, more, apart }: PlannedOp): void {
+    const inputs = [apart ?? this.#node, ...more];
     this.#count++;
     const { name, index } = this.#stage;
     const stage = name === undefined ? [String(index)] : [name, String(index)];
     const title = this.#title(oneLine(step.text));
     const node: Node = { id: nodeId(op, inputs), op, inputs, span: step.span, stage, title };
-    this.#node = node;
+    this.#node = apart ? this.#merged(node, `LINK ${oneLine(step.text)}`) : node;
     this.#note(step, { args: this.#scope.historyArgs() }, node);
+  }
+
+  /** The stage's files with what was made apart from them on top. */
+  #merged(node: Node, text: string): Node {
+    const op = { kind: "merge" } as const;
+    const inputs = [this.#node, node];
+    return { ...node, id: nodeId(op, inputs), op, inputs, title: this.#title(text) };
   }
 
   /** The instruction's line of history, where it leaves one. */

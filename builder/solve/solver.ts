@@ -97,6 +97,7 @@ export class Solver {
     if (op.kind === "run") this.#prepareBase(node);
     const inputs = await Promise.all(node.inputs.map((input) => this.solve(input)));
     this.#world.signal.throwIfAborted();
+    if (op.kind === "merge") return merged(inputs as [Solved, Solved]);
     try {
       return await this.#layerNode(node as LayerNode, inputs);
     } catch (error) {
@@ -246,6 +247,15 @@ type Found = CachedLayer & {
   /** Undefined when nobody has looked at what the inputs hold. */
   readonly content: { readonly digest: Digest | undefined } | undefined;
 };
+
+/** What was made on nothing, on top of what a stage has: nothing is carried out, and so nothing is told. */
+function merged([below, above]: [Solved, Solved]): Solved {
+  const stack = above.stack.layers.reduce((all, layer) => all.with(layer), below.stack);
+  const key = Promise.all([below.key, above.key]).then((keys) => digestOf(`merge/1 ${keys.join(" ")}`));
+  key.catch(() => undefined);
+  const { createdMs } = above;
+  return { stack, key, createdMs, cached: above.cached && below.cached, renewed: above.renewed || below.renewed };
+}
 
 function keysOf(inputs: readonly Solved[]): Promise<Digest[]> {
   return Promise.all(inputs.map((input) => input.key));

@@ -9,8 +9,9 @@ import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Selected } from "../context/select.ts";
 import type { CopyOp } from "../graph/graph.ts";
-import { commitPlacement, copyStep, noteSources, placeAll, placementOn, selectAll, sourceTree } from "./copy.ts";
+import { commitPlacement, copyStep, noteSources, placementOn, selectAll, sourceTree } from "./copy.ts";
 import type { Placement } from "./place.ts";
+import { placeAll, placeDocuments } from "./place-all.ts";
 import type { LayerStack } from "./stack.ts";
 import type { Step, World } from "./step.ts";
 
@@ -20,6 +21,8 @@ export const addStep: Step<CopyOp> = {
 
   async perform(node, inputs, world) {
     const { op } = node;
+    // Nothing to look into: what is left is a COPY.
+    if (op.unpack === false || op.sources.length === 0) return copyStep.perform(node, inputs, world);
     const source = await sourceTree(op, inputs, world);
     await noteSources(op, world);
     const selection = await selectAll(op, source, world);
@@ -31,6 +34,7 @@ export const addStep: Step<CopyOp> = {
       else plain.push(selected);
     }
     if (plain.length > 0) await placeAll(op, source, plain, placement);
+    await placeDocuments(op, placement);
     return commitPlacement(node, placement, below, world);
   },
 };

@@ -1,18 +1,18 @@
 /** COPY: entries of the context or of another stage, placed onto the stack so far. Mounts nothing, needs no privilege. */
 
-import type { Entry } from "../../layerfs/layer/entry.ts";
 import { decodeIndex, digestsOfIndex } from "../../layerfs/layer/layer-index.ts";
 import type { RecordBatch } from "../../layerfs/layer/write.ts";
+import { digestOf } from "../../layerfs/store/digest.ts";
 import { resolveOwner } from "../../layerfs/tree/accounts.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { driveTree } from "../../layerfs/windows/drive.ts";
-import { toLinux } from "../../layerfs/windows/to-linux.ts";
 import { WbuildError } from "../../native/error.ts";
-import { digestOfSelection, isPattern, membersOf, nameOf, type Selected, selectSource } from "../context/select.ts";
+import { digestOfSelection, isPattern, type Query, type Selected, select } from "../context/select.ts";
 import type { CopyOp, MkdirOp, Node } from "../graph/graph.ts";
 import { commitLayer } from "./commit.ts";
 import { windowsRules } from "./name-rules.ts";
 import { type Dress, Placement } from "./place.ts";
+import { placeAll, placeDocuments } from "./place-all.ts";
 import { type LayerStack, storedLayer } from "./stack.ts";
 import type { Performed, Step, World } from "./step.ts";
 import { ownedSecurity, windowsChanges } from "./windows-layer.ts";
@@ -20,8 +20,9 @@ import { ownedSecurity, windowsChanges } from "./windows-layer.ts";
 export const copyStep: Step<CopyOp> = {
   async contentKey(op, inputs, world) {
     if (op.from === "context") {
-      const context = contextOf(world);
-      return context.contentKey(op.sources);
+      // Texts of the Dockerfile are part of the op.
+      if (op.sources.length === 0) return digestOfNothing;
+      return contextOf(world).contentKey(queryOf(op));
     }
     const tree = await sourceTree(op, inputs, world);
     return digestOfSelection(tree, await selectAll(op, tree, world));
@@ -29,21 +30,36 @@ export const copyStep: Step<CopyOp> = {
 
   async perform(node, inputs, world) {
     const { op } = node;
-    const source = await sourceTree(op, inputs, world);
-    await noteSources(op, world);
-    const selection = await selectAll(op, source, world);
     const below = inputs[0] as LayerStack;
     const { placement, dress } = await placementOn(below, op);
-    const whole = await placeWhole(op, selection, placement, dress, world);
-    if (whole) return commitPlacement(node, placement, below, world, whole);
-    await placeAll(op, source, selection, placement);
+    if (op.sources.length > 0) {
+      const source = await sourceTree(op, inputs, world);
+      await noteSources(op, world);
+      const selection = await selectAll(op, source, world);
+      const whole = await placeWhole(op, selection, placement, dress, world);
+      if (whole) return commitPlacement(node, placement, below, world, whole);
+      await placeAll(op, source, selection, placement);
+    }
+    await placeDocuments(op, placement);
     return commitPlacement(node, placement, below, world);
   },
 };
 
+const digestOfNothing = digestOf("copy/1 []");
+
+/** What an op asks its source for. */
+function queryOf({ sources, parents, exclude, fromOs }: CopyOp): Query {
+  return {
+    sources,
+    ...(parents ? { parents } : {}),
+    ...(exclude && exclude.length > 0 ? { exclude } : {}),
+    ...(fromOs ? { fromOs } : {}),
+  };
+}
+
 /** The context's state is noted before anything of it is read. */
 export async function noteSources(op: CopyOp, world: World): Promise<void> {
-  if (op.from === "context") await world.context?.note(op.sources);
+  if (op.from === "context") await world.context?.note(queryOf(op));
 }
 
 /** Where the bytes come from. */
@@ -60,23 +76,11 @@ function contextOf(world: World) {
   });
 }
 
-/**
- * All sources of an op. Throws CTX_NO_SOURCE for a name that is not there, and when nothing at all was matched; one
- * pattern of several may match nothing.
- */
-export async function selectAll(op: CopyOp, tree: Tree, world: World): Promise<Selected[]> {
-  const all: Selected[] = [];
-  let empty: string | undefined;
-  for (const source of op.sources) {
-    const selected = await selectSource(tree, source, op.fromOs);
-    if (selected.length === 0) {
-      if (!isPattern(source)) throw await missing(op, source, tree, world);
-      empty ??= source;
-    }
-    all.push(...selected);
-  }
-  if (all.length === 0 && empty !== undefined) throw await missing(op, empty, tree, world);
-  return all;
+/** All sources of an op. Throws CTX_NO_SOURCE. */
+export async function selectAll(op: CopyOp, tree: Tree, world: World): Promise<readonly Selected[]> {
+  const { selected, missing: source } = await select(tree, queryOf(op));
+  if (source !== undefined) throw await missing(op, source, tree, world);
+  return selected;
 }
 
 async function missing(op: CopyOp, source: string, tree: Tree, world: World): Promise<WbuildError> {
@@ -108,37 +112,6 @@ async function dressOf(op: CopyOp, target: Tree): Promise<Dress> {
   };
 }
 
-/** Docker's rules: a folder's contents go into the target; a file goes into a target that is or must be a folder. */
-export async function placeAll(op: CopyOp, source: Tree, selection: readonly Selected[], placement: Placement) {
-  const target = await placement.locate(op.target);
-  const many = op.sources.length > 1 || selection.length > 1;
-  const isFolder = op.target.endsWith("/") || many || (await placement.at(target))?.type === "directory";
-  const crossing = op.fromOs === "windows" && op.os !== "windows" ? toLinux : (entry: Entry) => entry;
-  for (const selected of selection) {
-    if (selected.root.type === "directory") {
-      const inodes = new Map<object, object>();
-      for (const { relative, entry } of await membersOf(source, selected)) {
-        // The folder itself is not copied, only what it holds: the target is a new folder like any other.
-        if (relative === "") await placement.folder(target);
-        else await placement.put(join(target, relative), linked(crossing(await onDisk(entry)), inodes));
-      }
-    } else {
-      const path = isFolder ? join(target, nameOf(selected.path)) : target;
-      const { inode: _, ...root } = crossing(await onDisk(selected.root));
-      await placement.put(path, root);
-    }
-  }
-}
-
-/** Names of one file stay so within one copied folder, and only there: two copies of a file are two files. */
-function linked(entry: Entry, inodes: Map<object, object>): Entry {
-  const { inode, ...rest } = entry;
-  if (inode === undefined) return rest;
-  const own = inodes.get(inode) ?? {};
-  inodes.set(inode, own);
-  return { ...rest, inode: own };
-}
-
 /** A folder of the context in one piece. */
 interface Whole {
   readonly selected: Selected;
@@ -158,7 +131,9 @@ async function placeWhole(
 ): Promise<Whole | undefined> {
   const [selected] = selection;
   // Of Windows files each name is looked at, and each gets attributes of its own.
-  if (op.os === "windows") return undefined;
+  if (op.os === "windows" || op.documents) return undefined;
+  // Modes that depend on what was there are found entry by entry.
+  if (typeof dress.chmod === "string") return undefined;
   if (op.from !== "context" || selection.length !== 1 || selected?.root.type !== "directory") return undefined;
   const target = await placement.locate(op.target);
   if (target === "" ? !(await placement.isEmpty()) : await placement.at(target)) return undefined;
@@ -166,12 +141,6 @@ async function placeWhole(
   if (!sweep) return undefined;
   await placement.folder(target);
   return { selected, batch: sweep.toLayer(target, dress.owner ?? { uid: 0, gid: 0 }, dress.chmod) };
-}
-
-/** A file of another stage: its layer is unpacked now, so that the layer writer can read it natively. */
-async function onDisk(entry: Entry): Promise<Entry> {
-  if (entry.content?.kind !== "stream" || !entry.content.file) return entry;
-  return { ...entry, content: { kind: "file", path: await entry.content.file() } };
 }
 
 /** Writes what was placed as a layer. The layer's folder, if somebody needs it, is unpacked from the blob. */
@@ -204,9 +173,4 @@ export async function commitPlacement(
     finished: commit.layer,
     content,
   };
-}
-
-function join(folder: string, name: string): string {
-  if (folder === "") return name;
-  return name === "" ? folder : `${folder}/${name}`;
 }

@@ -8,6 +8,7 @@ import { joinPath, parentOf } from "../../layerfs/tree/names.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { paxKey } from "../../layerfs/windows/metadata.ts";
 import { WbuildError } from "../../native/error.ts";
+import { applyFileMode, type FileMode } from "../graph/file-mode.ts";
 import { linuxRules, type NameRules } from "./name-rules.ts";
 
 export interface Owner {
@@ -18,7 +19,7 @@ export interface Owner {
 /** What COPY's flags change about each entry. */
 export interface Dress {
   readonly owner?: Owner;
-  readonly chmod?: number;
+  readonly chmod?: FileMode;
   /** Windows: a security descriptor of its own. */
   readonly security?: Uint8Array;
 }
@@ -163,7 +164,9 @@ export class Placement {
     return {
       ...this.#secured(entry),
       ...(owner ?? {}),
-      ...(chmod === undefined || entry.type === "symlink" ? {} : { mode: chmod }),
+      ...(chmod === undefined || entry.type === "symlink"
+        ? {}
+        : { mode: applyFileMode(chmod, entry.mode, entry.type === "directory") }),
     };
   }
 }

@@ -4,8 +4,10 @@
  */
 import { decodeWalk } from "../../native/addon/addon.ts";
 import { digestRecords, newestChange, rebaseRecords } from "../../native/addon/bulk.ts";
+import { decodeHeads, type RecordHead } from "../../native/addon/records.ts";
 import type { RecordBatch } from "../layer/write.ts";
 import type { Digest } from "../store/digest.ts";
+import type { IgnoreRule } from "./sift.ts";
 
 /** What a file was when it was walked. */
 export interface SweptFile {
@@ -30,6 +32,30 @@ export class FolderSweep {
   /** For keeping; `new FolderSweep(folder, bytes)` reads it back. */
   get bytes(): Uint8Array {
     return this.#records;
+  }
+
+  /** What a rule leaves of it; no entry is made of what stays. */
+  sift(rule: IgnoreRule): FolderSweep {
+    const bytes = Buffer.from(this.#records.buffer, this.#records.byteOffset, this.#records.byteLength);
+    const kept: Uint8Array[] = [];
+    /** Folders above the record at hand that are there only with something in them. */
+    let waiting: RecordHead[] = [];
+    let pruned: string | undefined;
+    for (const head of decodeHeads(bytes)) {
+      if (pruned !== undefined && head.path.startsWith(pruned)) continue;
+      pruned = undefined;
+      const decided = rule(head.path, head.type === "directory");
+      waiting = waiting.filter((folder) => head.path.startsWith(`${folder.path}/`));
+      if (decided === "keep") {
+        for (const folder of waiting) kept.push(bytes.subarray(folder.start, folder.end));
+        waiting = [];
+        kept.push(bytes.subarray(head.start, head.end));
+      } else if (head.type === "directory") {
+        if (decided === "drop") waiting.push(head);
+        else pruned = `${head.path}/`;
+      }
+    }
+    return new FolderSweep(this.#folder, Buffer.concat(kept));
   }
 
   /** Its entries as changes of a layer, below `prefix` (clean, "" for the root). `mode` replaces all permissions. */

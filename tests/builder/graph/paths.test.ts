@@ -38,7 +38,11 @@ for (const [text, mode] of [
   });
 }
 
-for (const text of ["", "9", "12345", "u+x", "0x1", " 755"]) {
+test("a mode of clauses is kept as it is written", (t) => {
+  t.is(parseMode({ text: "u=rwX,go=rX", span }, source), "u=rwX,go=rX");
+});
+
+for (const text of ["", "9", "12345", "u+y", "0x1", " 755"]) {
   test(`mode ${JSON.stringify(text)} is refused`, (t) => {
     t.throws(() => parseMode({ text, span }, source), { message: /is no file mode/ });
   });

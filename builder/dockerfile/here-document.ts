@@ -2,7 +2,7 @@
  * Where here-documents open in an instruction's line, and what their delimiters mean: BuildKit's rules, which are a
  * shell's but for two. The escape character is always the backslash, and a line that no shell could read opens none.
  */
-import type { HereDocument } from "./instruction.ts";
+import type { Command, HereDocument, Run } from "./instruction.ts";
 
 /** `3<<-"EOF"` in a line. Offsets in the line's text. */
 export interface Opening {
@@ -35,6 +35,24 @@ export function soleOpening(text: string): Opening | undefined {
 /** The text as it reaches a file or a shell: `<<-` takes the tabs at the beginning of each line away. */
 export function textOf({ text, stripsTabs }: HereDocument): string {
   return stripsTabs ? text.replace(/(^|\n)\t+/g, "$1") : text;
+}
+
+/** Where a container finds the script of a RUN that is a here-document and says itself what runs it. */
+const scripts = "/dev/pipes/";
+
+/**
+ * The command of a RUN together with its here-documents, as BuildKit has it: a document alone is the command, or with a
+ * `#!` (not on Windows) a file that is run; behind a command the documents are the shell's business.
+ */
+export function commandOf({ command, documents = [] }: Run, os: string): { command: Command; file?: HereDocument } {
+  const [first] = documents;
+  if (first === undefined || command.form === "exec") return { command };
+  const shell = (line: string): Command => ({ ...command, line });
+  if (soleOpening(command.line) === undefined) {
+    return { command: shell(command.line + documents.map(({ name, text }) => `\n${text}${name}`).join("")) };
+  }
+  if (os === "windows" || !first.text.startsWith("#!")) return { command: shell(textOf(first)) };
+  return { command: shell(scripts + first.name), file: { ...first, text: textOf(first), stripsTabs: false } };
 }
 
 /** True for the line that ends the document. `line` is without its end. */

@@ -4,6 +4,7 @@
  */
 import type { ContainerConfig, History } from "../../registry/oci/image.ts";
 import { formatDuration } from "../dockerfile/go-duration.ts";
+import { commandOf } from "../dockerfile/here-document.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
 import { type Argument, isProxy } from "../dockerfile/scope.ts";
 import { argvOf, exposedPorts, healthcheckOf } from "./config.ts";
@@ -34,7 +35,7 @@ export function createdBy(instruction: Instruction, options: CreatedByOptions): 
       return undefined;
     case "RUN": {
       const counted = args.length === 0 ? [] : [`|${args.length}`, ...args];
-      return `RUN ${[...counted, ...argvOf(instruction.command, config, os)].join(" ")} # buildkit`;
+      return `RUN ${[...counted, ...argvOf(commandOf(instruction, os).command, config, os)].join(" ")} # buildkit`;
     }
     case "COPY":
     case "ADD": {
@@ -42,7 +43,9 @@ export function createdBy(instruction: Instruction, options: CreatedByOptions): 
         const word = instruction[name];
         return word === undefined ? [] : [`--${name}=${word.text}`];
       });
-      const paths = [...instruction.sources, instruction.target].map((word) => word.text);
+      if (instruction.parents) flags.unshift("--parents");
+      const documents = (instruction.documents ?? []).map(({ name }) => `<<${name}`);
+      const paths = [...instruction.sources.map((word) => word.text), ...documents, instruction.target.text];
       // BuildKit joins paths with blanks, too; nobody could take `C:\Program Files` apart again.
       const list = paths.some((path) => /\s/.test(path)) ? [JSON.stringify(paths)] : paths;
       return `${[instruction.kind, ...flags, ...list].join(" ")} # buildkit`;

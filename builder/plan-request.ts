@@ -6,16 +6,20 @@ import type { Store } from "../layerfs/store/store.ts";
 import { WbuildError } from "../native/error.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { BuildRequest } from "./build-request.ts";
+import { checkRequest, failOnFindings, reportFindings } from "./check-request.ts";
 import type { BuildContext } from "./context/context.ts";
 import { openFolder } from "./context/folder.ts";
 import type { SourceText } from "./diagnose/source.ts";
-import { findIgnoreFile } from "./dockerfile/ignore.ts";
-import type { Dockerfile } from "./dockerfile/instruction.ts";
+import { findIgnoreFile, type IgnoreFile } from "./dockerfile/ignore.ts";
+import type { Dockerfile, Stage } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
+import { GlobalScope } from "./dockerfile/scope.ts";
+import { findStage, neededStages } from "./dockerfile/stages.ts";
 import { readSteeringFile, readSteeringStream, SteeringFileError } from "./dockerfile/steering-file.ts";
 import type { BuildGraph } from "./graph/graph.ts";
 import { planBuild } from "./graph/plan.ts";
-import { findBase } from "./image/base-image.ts";
+import type { PlanOptions } from "./graph/plan-world.ts";
+import { type BaseImage, findBase } from "./image/base-image.ts";
 import { imageNames } from "./image/named-images.ts";
 import { distinctPlatforms, hostPlatform } from "./image/platform.ts";
 import type { Report } from "./progress/events.ts";
@@ -40,48 +44,106 @@ export interface PlannedBuild {
   readonly dockerfile: Dockerfile;
 }
 
+/** A request whose Dockerfile is read, but not parsed. */
+export interface OpenedRequest {
+  readonly source: SourceText;
+  /** Platforms that are built for; this host's, when none was asked for. */
+  readonly targets: readonly Platform[];
+  /** How a plan for one of them is made. */
+  optionsFor(target: Platform): Omit<PlanOptions, "warn">;
+  /** Base images that plans for this platform have looked up. */
+  knownBase(image: string, platform: Platform, target: Platform): Promise<BaseImage> | undefined;
+  ignore(): Promise<IgnoreFile | undefined>;
+}
+
+/** Throws CTX_*. */
+export async function openRequest(
+  request: BuildRequest,
+  world: BuildWorld,
+  registry: () => Promise<RegistryClient>,
+): Promise<OpenedRequest> {
+  const { store, signal } = world;
+  refuseRemote(request.context);
+  const source = await readDockerfile(request, world);
+  const wanted = distinctPlatforms(request.platforms ?? []);
+  const targets = wanted.length > 0 ? wanted : [hostPlatform()];
+  const imageOf = imageNames(request.namedImages ?? []);
+  const bases = new Map<string, Promise<BaseImage>>();
+  const keyOf = (image: string, platform: Platform, target: Platform) => JSON.stringify([image, platform, target]);
+  return {
+    source,
+    targets,
+    optionsFor: (target) => ({
+      buildArgs: request.buildArgs,
+      labels: request.labels,
+      buildPlatform: hostPlatform(),
+      targetPlatform: target,
+      severalPlatforms: targets.length > 1,
+      network: request.network,
+      extraHosts: request.addHosts,
+      // Who names no platform means this host's, or else what the base is made for.
+      findBase: (name, platform) => {
+        const orWindows = wanted.length === 0 && platform === target;
+        const found = findBase(store, registry, imageOf(name), { platform, orWindows, pull: request.pull, signal });
+        bases.set(keyOf(name, platform, target), found);
+        return found;
+      },
+      ...(request.target === undefined ? {} : { target: request.target }),
+    }),
+    knownBase: (image, platform, target) => bases.get(keyOf(image, platform, target)),
+    ignore: async () =>
+      request.context === "-" ? undefined : findIgnoreFile(request.context, dockerfilePath(request)),
+  };
+}
+
 /** Throws DF_*, CTX_*, REG_*, IMG_PLATFORM; facts hold `source` where a Dockerfile is to blame. */
 export async function planRequest(
   request: BuildRequest,
   world: BuildWorld,
   registry: () => Promise<RegistryClient>,
 ): Promise<PlannedBuild> {
-  const { store, report, signal } = world;
-  refuseRemote(request.context);
-  const source = await readDockerfile(request, world);
+  const { store, report } = world;
+  const opened = await openRequest(request, world, registry);
+  const { source, targets } = opened;
   try {
     const dockerfile = parseDockerfile(source);
-    const wanted = distinctPlatforms(request.platforms ?? []);
-    const targets = wanted.length > 0 ? wanted : [hostPlatform()];
-    const imageOf = imageNames(request.namedImages ?? []);
     const warnings = new Warnings(source.name, targets.length);
-    const planFor = (targetPlatform: Platform) =>
-      planBuild(dockerfile, {
-        buildArgs: request.buildArgs,
-        labels: request.labels,
-        buildPlatform: hostPlatform(),
-        targetPlatform,
-        severalPlatforms: targets.length > 1,
-        network: request.network,
-        extraHosts: request.addHosts,
-        // Who names no platform means this host's, or else what the base is made for.
-        findBase: (name, platform) =>
-          findBase(store, registry, imageOf(name), {
-            platform,
-            orWindows: wanted.length === 0 && platform === targetPlatform,
-            pull: request.pull,
-            signal,
-          }),
-        warn: warnings.ofPlan(),
-        ...(request.target === undefined ? {} : { target: request.target }),
-      });
-    const graphs = await Promise.all(targets.map(planFor));
+    const graphs = await Promise.all(
+      targets.map((target) => planBuild(dockerfile, { ...opened.optionsFor(target), warn: warnings.ofPlan() })),
+    );
     for (const warning of warnings.told()) report({ kind: "warning", ...warning, at: Date.now() });
+    await checkPlanned(dockerfile, request, opened, report);
     const context = await openContext(request, store);
     return { graphs, source, context, dockerfile };
   } catch (error) {
     throw withSource(error, source);
   }
+}
+
+/** The checks look into the stages that the target needs, and at the base images that the plan has looked up. */
+async function checkPlanned(
+  dockerfile: Dockerfile,
+  request: BuildRequest,
+  opened: OpenedRequest,
+  report: Report,
+): Promise<void> {
+  const findings = await checkRequest(dockerfile, request, {
+    targets: opened.targets,
+    stages: stagesOf(dockerfile, request, opened),
+    ignore: opened.ignore,
+    baseOf: async (image, platform, target) => opened.knownBase(image, platform, target),
+  });
+  reportFindings(findings, opened.source.name, report);
+  failOnFindings(findings, dockerfile, request);
+}
+
+/** The stages that the target needs, in the order of the file. Throws DF_TARGET, DF_EXPANSION. */
+export function stagesOf(dockerfile: Dockerfile, request: BuildRequest, opened: OpenedRequest): Stage[] {
+  const [platform = hostPlatform()] = opened.targets;
+  const global = new GlobalScope(dockerfile, { ...opened.optionsFor(platform) });
+  return neededStages(dockerfile, findStage(dockerfile, request.target), (stage) =>
+    global.expand(stage.from.image, global.lookup),
+  );
 }
 
 /** What the plans of one file warn of, each once. What has no line (an unused argument) must hold for every platform. */

@@ -14,8 +14,6 @@ interface Piece {
 }
 
 export interface LineDetails {
-  /** Continued over an empty line: accepted, but BuildKit warns. */
-  readonly hasEmptyLine?: boolean;
   /** The here-documents that the text opens, in order. */
   readonly documents?: readonly HereDocument[];
 }
@@ -24,14 +22,12 @@ export interface LineDetails {
 export class LogicalLine {
   readonly source: SourceText;
   readonly text: string;
-  readonly hasEmptyLine: boolean;
   readonly documents: readonly HereDocument[];
   readonly #pieces: readonly Piece[];
 
   constructor(source: SourceText, text: string, pieces: readonly Piece[], details: LineDetails = {}) {
     this.source = source;
     this.text = text;
-    this.hasEmptyLine = details.hasEmptyLine ?? false;
     this.documents = details.documents ?? [];
     this.#pieces = pieces;
   }
@@ -71,7 +67,7 @@ export class LogicalLine {
 
   /** The same line with what it opens. */
   with(documents: readonly HereDocument[]): LogicalLine {
-    return new LogicalLine(this.source, this.text, this.#pieces, { hasEmptyLine: this.hasEmptyLine, documents });
+    return new LogicalLine(this.source, this.text, this.#pieces, { documents });
   }
 }
 
@@ -113,26 +109,19 @@ export function join(
   escapeChar: string,
 ): { line: LogicalLine; next: number } {
   let text = "";
-  let hasEmptyLine = false;
   const pieces: Piece[] = [];
   let next = first;
   while (next <= last) {
     const index = next++;
     const line = lines[index] ?? "";
-    if (index > first) {
-      if (isComment(line)) continue;
-      if (isEmptyLine(line)) {
-        hasEmptyLine = true;
-        continue;
-      }
-    }
+    if (index > first && (isComment(line) || isEmptyLine(line))) continue;
     const skipped = pieces.length === 0 ? indentOf(line) : 0;
     const cut = continuationAt(line, escapeChar);
     pieces.push({ at: text.length, start: { line: index + 1, column: skipped + 1 } });
     text += line.slice(skipped, cut ?? line.length);
     if (cut === undefined) break;
   }
-  return { line: new LogicalLine(source, trimEndOf(text, "\t\v\f\r \u0085\u00a0"), pieces, { hasEmptyLine }), next };
+  return { line: new LogicalLine(source, trimEndOf(text, "\t\v\f\r \u0085\u00a0"), pieces), next };
 }
 
 /**

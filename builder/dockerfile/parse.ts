@@ -72,8 +72,6 @@ function readAll(lines: readonly LogicalLine[], options: ReadOptions): Instructi
   const instructions: Instruction[] = [];
   const problems: WbuildError[] = [];
   for (const line of lines) {
-    if (line.hasEmptyLine)
-      options.warn("an empty line continues this instruction: remove it, or the \\ before it", line.span());
     try {
       instructions.push(readInstruction(line, options));
     } catch (error) {
@@ -95,11 +93,9 @@ function arrange(
 ): { globalArgs: Arg[]; stages: Stage[] } {
   const globalArgs: Arg[] = [];
   const stages: { index: number; name?: string; from: From; instructions: Exclude<Instruction, From>[] }[] = [];
-  const named = new Map<string, From>();
   for (const instruction of instructions) {
     const stage = stages.at(-1);
     if (instruction.kind === "FROM") {
-      checkName(source, instruction, named);
       const name = instruction.as === undefined ? {} : { name: instruction.as };
       stages.push({ index: stages.length, ...name, from: instruction, instructions: [] });
     } else if (stage !== undefined) stage.instructions.push(instruction);
@@ -125,23 +121,6 @@ function arrange(
     );
   }
   return { globalArgs, stages };
-}
-
-function checkName(source: SourceText, from: From, named: Map<string, From>): void {
-  if (from.as === undefined) return;
-  const earlier = named.get(from.as);
-  if (earlier !== undefined) {
-    throw dockerfileError(
-      "DF_DUPLICATE_STAGE",
-      `two stages are named ${from.as}`,
-      { span: from.asSpan ?? from.span, source },
-      {
-        facts: { name: from.as, earlier: earlier.asSpan },
-        hint: `the first is on line ${earlier.span.start.line}: give this one another name`,
-      },
-    );
-  }
-  named.set(from.as, from);
 }
 
 function warnOfDirectives(

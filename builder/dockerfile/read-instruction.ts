@@ -60,7 +60,6 @@ export function readInstruction(line: LogicalLine, options: ReadOptions): Instru
     case "STOPSIGNAL":
       return { kind, ...common, signal: wholeRest(reading) };
     case "MAINTAINER":
-      options.warn("MAINTAINER is deprecated: use LABEL org.opencontainers.image.authors=...", common.span);
       return { kind, ...common, name: wholeRest(reading) };
     case "EXPOSE":
       return { kind, ...common, ports: plainWords(line, rest).map((token) => wordOf(line, token)) };
@@ -137,8 +136,6 @@ function readFrom(reading: Reading, common: Common): Instruction {
       { hint: "a stage name begins with a letter and holds letters, digits, '-', '_' and '.'" },
     );
   }
-  if (lower === "scratch" || lower === "context")
-    reading.warn(`the stage name ${lower} is reserved: choose another`, asSpan);
   return { ...from, as: lower, asSpan };
 }
 
@@ -200,7 +197,6 @@ function readOldPair(reading: Reading): KeyValue {
       { facts: { instruction: kind }, hint: `write ${keywords[kind].usage}` },
     );
   }
-  reading.warn(`${kind} name value is the old form: write ${kind} name=value`, line.span());
   return { key: wordOf(line, key), value: wordOf(line, value) };
 }
 

@@ -17,7 +17,14 @@ export function isProxy(name: string): boolean {
 }
 
 /** Build arguments that mean something to the build itself, and so are used without any ARG. */
-const builderNames = new Set(["SOURCE_DATE_EPOCH", "BUILDKIT_MULTI_PLATFORM"]);
+const builderNames = new Set([
+  "SOURCE_DATE_EPOCH",
+  "BUILDKIT_CACHE_MOUNT_NS",
+  "BUILDKIT_DOCKERFILE_CHECK",
+  "BUILDKIT_SANDBOX_HOSTNAME",
+  "BUILDKIT_INLINE_CACHE",
+  "BUILDKIT_MULTI_PLATFORM",
+]);
 
 export interface ScopeOptions {
   /** --build-arg NAME=value. A bare `--build-arg NAME` takes the caller's environment before it comes here. */

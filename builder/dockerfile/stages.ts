@@ -6,10 +6,10 @@ import { dockerfileError, quoted } from "./errors.ts";
 import type { Dockerfile, Instruction, Stage, Word } from "./instruction.ts";
 import { mountFrom } from "./read-mount.ts";
 
-/** The stage of that name (letter case is free) or index (`0`, `1` …); undefined when there is none. */
+/** The stage of that name (letter case is free; of several, the last) or index (`0`, `1` …); undefined when there is none. */
 export function lookUpStage(dockerfile: Dockerfile, nameOrIndex: string): Stage | undefined {
   const wanted = nameOrIndex.toLowerCase();
-  const named = dockerfile.stages.find((stage) => stage.name === wanted);
+  const named = dockerfile.stages.findLast((stage) => stage.name === wanted);
   if (named !== undefined || !/^\d{1,9}$/.test(wanted)) return named;
   return dockerfile.stages[Number(wanted)];
 }
@@ -34,10 +34,10 @@ export type Origin =
   | { readonly kind: "stage"; readonly stage: Stage }
   | { readonly kind: "image"; readonly name: string };
 
-/** What an expanded FROM means in the stage at `index`: an earlier stage of that name, `scratch`, or an image. */
+/** What an expanded FROM means in the stage at `index`: the last stage of that name before it, `scratch`, or an image. */
 export function originOfFrom(dockerfile: Dockerfile, image: string, index: number): Origin {
   const wanted = image.toLowerCase();
-  const earlier = dockerfile.stages.find((stage) => stage.index < index && stage.name === wanted);
+  const earlier = dockerfile.stages.findLast((stage) => stage.index < index && stage.name === wanted);
   if (earlier !== undefined) return { kind: "stage", stage: earlier };
   return image === "scratch" ? { kind: "scratch" } : { kind: "image", name: image };
 }

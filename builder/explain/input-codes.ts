@@ -2,6 +2,18 @@
 import { type CodeTable, row } from "./row.ts";
 
 export const inputCodes: CodeTable = {
+  BAKE_ALLOW: row(
+    2,
+    "a bake file asks for what the caller did not allow",
+    "add the --allow flags that the error names",
+  ),
+  BAKE_FILE: row(2, "there is no bake file, or it cannot be read", "name one with -f"),
+  BAKE_LOOP: row(2, "a name of a bake file needs itself"),
+  BAKE_SET: row(2, "a --set has the wrong form, or no target that it fits", "write --set TARGET.KEY=VALUE"),
+  BAKE_SYNTAX: row(2, "a bake or Compose file cannot be understood"),
+  BAKE_TARGET: row(2, "the bake file has no such target", "`wbuild bake --list targets` lists them"),
+  BAKE_VALUE: row(2, "a value of a bake file cannot be computed, or is not what it is used as"),
+
   CLI_COMMAND: row(2, "there is no such command", "`wbuild --help` lists the commands"),
   CLI_FLAG: row(2, "the command has no such flag", "`wbuild COMMAND --help` lists its flags"),
   CLI_OUTPUT: row(
@@ -15,14 +27,16 @@ export const inputCodes: CodeTable = {
   DF_ARG_NAME: row(2, "an ARG has no valid name"),
   DF_BEFORE_FROM: row(2, "an instruction stands before the first FROM", "only ARG may stand before the first FROM"),
   DF_BLANK_NAME: row(2, "a name is empty once its variables are expanded", "look at the variables in that word"),
+  DF_CHECK: row(2, "build checks found something, and are to fail the build", "`wbuild build --check` shows the lines"),
+  DF_CHECK_OPTION: row(2, "the check directive has the wrong form", "write skip=NAME,NAME;error=true, or skip=all"),
   DF_CHMOD: row(2, "--chmod has no valid mode", "write an octal number such as 755, or clauses such as u=rwX,go=rX"),
   DF_CHOWN: row(2, "--chown names an account that is not known", "for Windows give a well-known account or a SID"),
   DF_DUPLICATE_DIRECTIVE: row(2, "a parser directive is given twice"),
   DF_DUPLICATE_FLAG: row(2, "an instruction has the same flag twice"),
-  DF_DUPLICATE_STAGE: row(2, "two stages have the same name", "give each stage a name of its own"),
   DF_DURATION: row(2, "a duration has the wrong form", "write it as 30s, 1m30s or 2h"),
   DF_EMPTY: row(2, "the Dockerfile has no instruction"),
   DF_ESCAPE: row(2, "the escape directive names no valid character", "it is either \\ or `"),
+  DF_EXCLUDE: row(2, "--exclude has a pattern that cannot be read", "the forms are those of .dockerignore"),
   DF_EXPANSION: row(
     2,
     "a variable cannot be expanded",
@@ -35,7 +49,6 @@ export const inputCodes: CodeTable = {
     "a variable in FROM has no value",
     "give the ARG before the first FROM a default, or use --build-arg",
   ),
-  DF_EXCLUDE: row(2, "--exclude has a pattern that cannot be read", "the forms are those of .dockerignore"),
   DF_HEALTHCHECK: row(
     2,
     "a HEALTHCHECK has the wrong form",
@@ -57,6 +70,11 @@ export const inputCodes: CodeTable = {
     2,
     "a RUN --mount asks for something that there is not",
     "look at docs/dockerfile.md for the options of its type",
+  ),
+  DF_NOT_ALLOWED: row(
+    2,
+    "a RUN asks for more than the sandbox gives",
+    "build with --allow if you trust the Dockerfile",
   ),
   DF_NO_FROM: row(2, "the Dockerfile has no FROM", "begin a stage with FROM IMAGE or FROM scratch"),
   DF_ONBUILD_TRIGGER: row(2, "ONBUILD cannot hold this instruction"),
@@ -97,6 +115,9 @@ export const inputCodes: CodeTable = {
     "a file cannot take the place of a directory",
     "end the target with / to copy into the directory",
   ),
+  STEP_MOUNT_SOURCE: row(1, "what a RUN is to mount is not there"),
+  STEP_SECRET: row(1, "a RUN needs a secret that it cannot have", "give it with --secret"),
+  STEP_SSH: row(1, "a RUN needs an ssh agent that it cannot have", "give it with --ssh"),
   STEP_NOT_A_DIRECTORY: row(1, "a part of the target's path is no directory"),
   STEP_USER: row(1, "the user or group is not in the image", "create it in an earlier step, or use a number"),
 };

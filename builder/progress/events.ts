@@ -40,6 +40,9 @@ export type BuildEvent =
       readonly kind: "warning";
       readonly text: string;
       readonly span?: { readonly file: string; readonly line: number };
+      /** Of a build check: its published name, which the text begins with, and its page. */
+      readonly rule?: string;
+      readonly url?: string;
       readonly at: number;
     };
 

@@ -14,6 +14,7 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "layerfs",
     "registry",
   ],
+  "builder/checks": ["builder/diagnose", "builder/dockerfile", "builder/image", "layerfs/store", "registry"],
   "builder/graph": [
     "builder/diagnose",
     "builder/dockerfile",
@@ -44,10 +45,14 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "layerfs",
     "registry",
   ],
+  // A definition, not a build: its targets become command lines.
+  "builder/bake": ["builder/diagnose"],
+  // What other machines built: it speaks the solver's words.
+  "builder/cache": ["builder/solve", "builder/steps", "builder/image", "builder/progress", "layerfs", "registry"],
   "builder/base": ["builder/image", "builder/runtime", "layerfs", "registry"],
   // A lock, so that two who add a tool wait for each other.
   "builder/tools": ["builder/runtime", "layerfs", "native/addon"],
-  "builder/build-request": ["builder/runtime", "layerfs", "native/core"],
+  "builder/build-request": ["builder/cache/spec", "builder/runtime", "layerfs", "native/core"],
   "builder/explain": ["builder/diagnose", "builder/progress"],
 };
 

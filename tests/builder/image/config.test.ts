@@ -117,6 +117,11 @@ for (const [title, lines, start, expected] of effects) {
   });
 }
 
+test("addresses and ports of the host are taken, as BuildKit does, and mean nothing", (t) => {
+  const { config } = build("EXPOSE 8080:80 127.0.0.1::81 [::1]:1-2:82-83/udp ::1:9:84 7-9:85");
+  t.deepEqual(Object.keys(config.ExposedPorts ?? {}), ["80/tcp", "81/tcp", "82/udp", "83/udp", "84/tcp", "85/tcp"]);
+});
+
 test("keys of labels, ports and volumes are in order, so that equal configs are equal bytes", (t) => {
   const { config } = build("LABEL z=1 a=2\nEXPOSE 90 10\nVOLUME /z /a");
   t.deepEqual(Object.keys(config.Labels ?? {}), ["a", "z"]);
@@ -129,8 +134,10 @@ const bad: [line: string, code: `DF_${string}`][] = [
   ["EXPOSE 70000", "DF_PORT"],
   ["EXPOSE 80/icmp", "DF_PORT"],
   ["EXPOSE 9-8", "DF_PORT"],
-  ["EXPOSE 8080:80", "DF_PORT"],
-  ["EXPOSE 127.0.0.1:8080:80", "DF_PORT"],
+  ["EXPOSE 8080:", "DF_PORT"],
+  ["EXPOSE x:80", "DF_PORT"],
+  ["EXPOSE here:8080:80", "DF_PORT"],
+  ["EXPOSE 8000-8001:80-90", "DF_PORT"],
   ["EXPOSE 80/tcp/udp", "DF_PORT"],
   ["STOPSIGNAL SIGNOPE", "DF_SIGNAL"],
   ["STOPSIGNAL 0", "DF_SIGNAL"],

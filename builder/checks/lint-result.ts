@@ -1,0 +1,61 @@
+/** `--call=check`: findings as BuildKit answers `frontend.lint`, and as people read them. */
+import { type RenderOptions, renderDiagnostic } from "../diagnose/render.ts";
+import type { SourceText } from "../diagnose/source.ts";
+import { dataOf, type Location, locationOf } from "./location.ts";
+import { type Finding, rules, ruleUrl } from "./rule.ts";
+
+export interface LintResult {
+  readonly warnings: readonly {
+    readonly ruleName: string;
+    readonly description: string;
+    readonly url?: string;
+    readonly detail: string;
+    readonly location: Location;
+  }[];
+  readonly sources: readonly { readonly fileName: string; readonly language: string; readonly data: string }[];
+  /** What a build would fail with. */
+  readonly buildError?: { readonly message: string; readonly location?: Location };
+}
+
+export function lintResult(
+  source: SourceText,
+  findings: readonly Finding[],
+  buildError?: LintResult["buildError"],
+): LintResult {
+  return {
+    warnings: findings.map(({ rule, message, span }) => {
+      const url = ruleUrl(rule);
+      return {
+        ruleName: rule,
+        description: rules[rule].description,
+        ...(url === undefined ? {} : { url }),
+        detail: message,
+        location: locationOf(span),
+      };
+    }),
+    sources: [{ fileName: source.name, language: "Dockerfile", data: dataOf(source) }],
+    ...(buildError === undefined ? {} : { buildError }),
+  };
+}
+
+/** A head line with their number, then each with its lines. */
+export function printFindings(source: SourceText, findings: readonly Finding[], options: RenderOptions): string {
+  if (findings.length === 0) return "Check complete, no warnings found.\n";
+  const count = findings.length === 1 ? "1 warning has" : `${findings.length} warnings have`;
+  const drawn = findings.map(({ rule, message, span, point }) => {
+    const url = ruleUrl(rule);
+    return renderDiagnostic(
+      {
+        severity: "warning",
+        code: rule,
+        message,
+        span: point ?? span,
+        source,
+        notes: [],
+        ...(url === undefined ? {} : { hint: url }),
+      },
+      options,
+    );
+  });
+  return `Check complete, ${count} been found!\n\n${drawn.join("\n")}`;
+}

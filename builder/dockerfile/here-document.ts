@@ -38,7 +38,7 @@ export function textOf({ text, stripsTabs }: HereDocument): string {
 }
 
 /** Where a container finds the script of a RUN that is a here-document and says itself what runs it. */
-const scripts = "/dev/pipes/";
+export const scriptFolder = "/dev/pipes/";
 
 /**
  * The command of a RUN together with its here-documents, as BuildKit has it: a document alone is the command, or with a
@@ -52,7 +52,7 @@ export function commandOf({ command, documents = [] }: Run, os: string): { comma
     return { command: shell(command.line + documents.map(({ name, text }) => `\n${text}${name}`).join("")) };
   }
   if (os === "windows" || !first.text.startsWith("#!")) return { command: shell(textOf(first)) };
-  return { command: shell(scripts + first.name), file: { ...first, text: textOf(first), stripsTabs: false } };
+  return { command: shell(scriptFolder + first.name), file: { ...first, text: textOf(first), stripsTabs: false } };
 }
 
 /** True for the line that ends the document. `line` is without its end. */

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
-import { commandOf, soleOpening, textOf } from "../dockerfile/here-document.ts";
+import { commandOf, scriptFolder, soleOpening, textOf } from "../dockerfile/here-document.ts";
 import type { Command, Copy, HereDocument, Run } from "../dockerfile/instruction.ts";
 import { shellOf } from "../image/config.ts";
 import type { CopyOp, RunOp } from "./graph.ts";
@@ -47,7 +47,7 @@ export function runScript(
 ): { command: Command; files: Pick<RunOp, "files"> } {
   const { command, file } = commandOf(step, os);
   if (file !== undefined) {
-    const target = posix.join("/dev/pipes", fileName(file, os, source));
+    const target = posix.join(scriptFolder, fileName(file, os, source));
     return { command, files: { files: [{ target, text: file.text, mode: 0o755 }] } };
   }
   const isScript = os === "windows" && step.command.form === "shell" && soleOpening(step.command.line) !== undefined;

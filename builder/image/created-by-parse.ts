@@ -20,12 +20,14 @@ const suffix = "# buildkit";
 /** Takes an entry apart. A text without keyword that belongs to a layer and begins with a shell was a RUN. */
 export function readStep(createdBy: string, hasLayer: boolean): HistoryStep {
   const whole = createdBy.slice(0, longest).trimEnd();
-  const text = whole.endsWith(suffix) ? whole.slice(0, -suffix.length).trimEnd() : whole;
+  const text = whole.endsWith(suffix) ? whole.slice(0, -suffix.length).replace(/[ \t]{1,256}$/, "") : whole;
   // `/bin/sh -c #(nop) CMD …`: the classic builder wrote what is no command behind a command that does nothing.
   const nop = /^.{0,200}?#\(nop\)\s+(.*)$/s.exec(text);
   const said = (nop?.[1] ?? text).replace(/^\s+/, "");
   const match = /^([A-Za-z]+)(?:\s+(.*))?$/s.exec(said);
   const word = match?.[1] ?? "";
+  // The line end of a RUN's script tells a here-document from an exec form.
+  if (word === "RUN") return { keyword: word, rest: (match?.[2] ?? "").trimStart() };
   if (isKeyword(word)) return { keyword: word, rest: (match?.[2] ?? "").trim() };
   const looksRun = /^(\|\d+ |\/bin\/|\/usr\/bin\/|cmd |powershell|pwsh)/i.test(said);
   if (nop === null && hasLayer && looksRun) return { keyword: "RUN", rest: said };

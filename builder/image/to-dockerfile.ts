@@ -5,9 +5,7 @@
 
 import { isWbuildError } from "../../native/error.ts";
 import type { ContainerConfig, Image } from "../../registry/oci/image.ts";
-import { expandInstruction } from "../dockerfile/expand.ts";
-import type { Instruction } from "../dockerfile/instruction.ts";
-import { parseDockerfile } from "../dockerfile/parse.ts";
+import { scriptFolder } from "../dockerfile/here-document.ts";
 import { applyInstruction, baseConfig, inheritConfig, shellOf } from "./config.ts";
 import {
   type HistoryStep,
@@ -32,6 +30,7 @@ import {
   pairText,
   quoteWord,
 } from "./dockerfile-text.ts";
+import { readBack, scriptText } from "./read-back.ts";
 import { normalizeFolder } from "./windows-path.ts";
 
 export interface BaseHint {
@@ -206,10 +205,11 @@ class Writer {
       else if (value !== "" && this.#declared.get(name) !== value) this.comment(`the next step was built with ${arg}`);
     }
     if (run.isGuessed) this.comment("an exec form: the history does not tell its arguments apart");
-    this.#add(
-      run.argv.length === 0 ? undefined : commandLine("RUN", run.argv, this.#shell(), this.#escape),
-      `RUN ${rest}`,
-    );
+    if (run.argv.at(-1)?.startsWith(scriptFolder)) this.#note(`the text of ${scriptFolder}… is not in the history`);
+    const text =
+      scriptText(run.argv, this.#config, this.#os, this.#escape) ??
+      commandLine("RUN", run.argv, this.#shell(), this.#escape);
+    this.#add(run.argv.length === 0 ? undefined : text, `RUN ${rest}`);
   }
 
   #arg(rest: string): void {
@@ -244,12 +244,16 @@ class Writer {
     }
     this.#note("sources are from a build context, a stage or an image that the history does not name");
     const words = rest.split(" ").filter((word) => word !== "");
-    const flags = words.filter((word, index) => /^--(chown|chmod)=/.test(word) && words.slice(0, index).every(isFlag));
+    if (words.some((word) => word.startsWith("<<")))
+      this.#note("<< is a here-document: its text is in the layer, not in the history");
+    const flags = words.filter(
+      (word, index) => /^--(parents$|(chown|chmod)=)/.test(word) && words.slice(0, index).every(isFlag),
+    );
     const listed = readArgv(words.slice(flags.length).join(" "));
     const paths = words.slice(words.findIndex((word) => !isFlag(word)));
     // A flag's backslash counts only doubled, whatever the escape character.
     const said = flags.map((flag) => flag.replaceAll("\\", "\\\\"));
-    const list = listed ? [jsonWords(listed, this.#escape)] : paths.map((word) => this.#word(word));
+    const list = listed ? [jsonWords(listed, this.#escape)] : paths.map((word) => this.#word(word.replace(/^<</, "")));
     this.#add([keyword, ...said, ...list].join(" "), `${keyword} ${rest}`);
   }
 
@@ -283,7 +287,7 @@ class Writer {
     this.#field("STOPSIGNAL", wanted.StopSignal, this.#config.StopSignal, "");
     this.#settleCommands(wanted);
     for (const trigger of wanted.OnBuild ?? []) {
-      this.#add(isOneLine(trigger) ? `ONBUILD ${trigger}` : undefined, `ONBUILD ${trigger}`);
+      this.#add(`ONBUILD ${trigger}`, `ONBUILD ${trigger}`);
     }
     if (author && author !== this.#author)
       this.#add(isOneLine(author) ? `MAINTAINER ${quoteWord(author, this.#escape)}` : undefined, author);
@@ -327,22 +331,6 @@ class Writer {
 
 function isFlag(word: string): boolean {
   return word.startsWith("--");
-}
-
-/** The instruction that a line of ours is, its words expanded without any variable; undefined when it is none. */
-function readBack(text: string, escapeChar: Escape): Instruction | undefined {
-  // An escape character at the end would take the next line in.
-  if (!isOneLine(text) || text.trimEnd().endsWith(escapeChar)) return undefined;
-  try {
-    const source = { name: "Dockerfile", text: `# escape=${escapeChar}\nFROM scratch\n${text}\n` };
-    const [stage] = parseDockerfile(source).stages;
-    const [instruction, ...more] = stage?.instructions ?? [];
-    if (instruction === undefined || more.length > 0) return undefined;
-    return expandInstruction<Instruction>(instruction, () => undefined, { escape: escapeChar, source });
-  } catch (error) {
-    if (isWbuildError(error)) return undefined;
-    throw error;
-  }
 }
 
 function variables(env: readonly string[]): Record<string, string> {

@@ -95,6 +95,45 @@ for (const [title, lines] of roundTrips) {
   });
 }
 
+const scripts: [title: string, lines: string][] = [
+  ["a script", "RUN <<EOF\nset -e\n  echo $A \\\n    b\n# EOF\nEOF"],
+  ["tabs taken away", "RUN <<-X\n\ta\n\t\tb\nX"],
+  ["a script that holds the usual name", "RUN <<X\na\nEOF\nb\nX"],
+  ["a command with documents", "RUN cat <<-'A' 3<<B > /x\n\ta\n\tA\nb\nB"],
+  ["ARGs before it", "ARG A=b\nRUN <<EOF\na\nb\nEOF"],
+  ["carriage returns", "RUN <<EOF\r\na\r\nb\r\nEOF"],
+];
+for (const [title, lines] of scripts) {
+  for (const os of ["linux", "windows"]) {
+    test(`a here-document comes back, ${os}: ${title}`, (t) => {
+      const image = build(`FROM scratch\n${lines}\nUSER a\n`, os);
+      const text = historyToDockerfile(image);
+      const steps = (one: Image) => one.config.history?.map((step) => step.created_by);
+      t.deepEqual(steps(build(text, os)), steps(image), text);
+      t.regex(text, /RUN .*<</);
+    });
+  }
+}
+
+test("what a history does not tell of here-documents is said", (t) => {
+  const image = build(
+    "FROM scratch\nRUN <<EOF\n#!/bin/awk -f\nBEGIN {}\nEOF\nCOPY --parents <<a.conf b /etc/\nx\na.conf\n",
+  );
+  t.deepEqual(historyToDockerfile(image).split("\n").slice(3, -1), [
+    "# the text of /dev/pipes/… is not in the history",
+    "RUN /dev/pipes/EOF",
+    "# sources are from a build context, a stage or an image that the history does not name",
+    "# << is a here-document: its text is in the layer, not in the history",
+    "COPY --parents b a.conf /etc/",
+  ]);
+});
+
+test("a trigger with a here-document comes back", (t) => {
+  const image = build("FROM scratch\nONBUILD RUN <<'EOF' cat\n$a\nEOF\nONBUILD COPY <<a /b\nx\na\n");
+  const text = historyToDockerfile(image);
+  t.deepEqual(build(text).config.config?.OnBuild, ["RUN <<'EOF' cat\n$a\nEOF", "COPY <<a /b\nx\na"], text);
+});
+
 const onWindows: [title: string, lines: string][] = [
   ["folders", 'WORKDIR C:\\app\nWORKDIR bin\nWORKDIR "C:\\Program Files\\x y"\nWORKDIR C:\\'],
   ["ENV with paths, quotes and backticks", 'ENV A=C:\\a\\ B="C:\\b c\\" C=``x D=`"q`" E=`$e\nENV path=x Path=y'],

@@ -32,7 +32,7 @@ export async function planCopy(step: Copy, view: StageView): Promise<PlannedOp> 
     ...(step.parents ? { parents: true } : {}),
     ...(step.exclude === undefined ? {} : { exclude: excludePatterns(step, [platform.os, from?.os], source) }),
     ...(step.unpack === undefined ? {} : { unpack: step.unpack }),
-    ...(step.documents === undefined ? {} : { documents: step.documents.map(({ name, text }) => ({ name, text })) }),
+    ...copyDocuments(step, platform.os, source),
   };
   const more = from ? [from.node] : [];
   return isLink ? { op, more, apart: (await world.sourceOf("scratch", platform)).node } : { op, more };

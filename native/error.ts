@@ -3,9 +3,9 @@
  * Codes are for programs and for ever, messages are for people: what happened to which thing, in the user's words.
  */
 
-/** Code prefixes name the room: DF_ Dockerfile, CTX_ context, STEP_, STORE_, LAYER_, TREE_, REG_, BOX_ sandbox, IMG_, CLI_, HIVE_, WIN_ Windows. */
+/** Code prefixes name the room: DF_ Dockerfile, CTX_ context, STEP_, STORE_, LAYER_, TREE_, REG_, BOX_ sandbox, IMG_, CLI_, HIVE_, WIN_ Windows, BAKE_, CACHE_ caches of other machines. */
 export type ErrorCode =
-  `${"DF" | "CTX" | "STEP" | "STORE" | "LAYER" | "TREE" | "REG" | "BOX" | "IMG" | "CLI" | "HIVE" | "WIN"}_${string}`;
+  `${"DF" | "CTX" | "STEP" | "STORE" | "LAYER" | "TREE" | "REG" | "BOX" | "IMG" | "CLI" | "HIVE" | "WIN" | "BAKE" | "CACHE"}_${string}`;
 
 export interface ErrorDetails {
   /** Structured facts (expected, found, path, status …) for tests, JSON output and hints. Never a secret. */

@@ -16,6 +16,12 @@ export const commands: CommandTable = {
     asRoot: true,
     load: async () => (await import("./build.ts")).buildCommand,
   },
+  bake: {
+    group: "build",
+    summary: "Build the targets of a bake or Compose file",
+    asRoot: true,
+    load: async () => (await import("./bake.ts")).bakeCommand,
+  },
   plan: {
     group: "build",
     summary: "Show what a build would do, as text, JSON or a mermaid graph",
@@ -47,6 +53,12 @@ export const commands: CommandTable = {
     group: "images",
     summary: "Show an image's configuration",
     load: async () => (await import("./inspect.ts")).inspectCommand,
+  },
+  sbom: {
+    group: "images",
+    summary: "List the packages that an image holds, as SPDX",
+    asRoot: true,
+    load: async () => (await import("./sbom.ts")).sbomCommand,
   },
   diff: {
     group: "images",

@@ -136,6 +136,20 @@ const lateChildProcess = {
   },
 };
 
+/** The HCL parser reads its WebAssembly from beside its own package; in dist it lies beside the bundle. */
+const hclParser = join(top, "node_modules/@cdktn/hcl2json");
+const hclBesideBundle = {
+  name: "hcl-beside-bundle",
+  setup(build) {
+    build.onLoad({ filter: /hcl2json\/build\/bridge\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, "utf8");
+      const contents = source.replace(/__dirname, "\.\.", "main\.wasm\.gz"/, '__dirname, "hcl.wasm.gz"');
+      if (contents === source) throw new Error(`${path} has changed: it no longer reads main.wasm.gz`);
+      return { contents, loader: "js" };
+    });
+  },
+};
+
 /** The CLI: dist/wbuild, its bundle and code cache, and the compiled parts of the packages that it loads. */
 export async function bundle() {
   const launcher = join(top, "native/setup/launch.cjs");
@@ -166,7 +180,9 @@ export async function bundle() {
         js: "(function(require,module,__filename,__dirname){const exports=module.exports,__wbuild_url=require('node:url').pathToFileURL(__filename).href;",
       },
       footer: { js: "})" },
-      plugins: [lateChildProcess],
+      plugins: [lateChildProcess, hclBesideBundle],
+      // What the HCL parser would load where there are no such globals; every Node that we run on has them.
+      external: ["performance"],
       loader: { ".node": "copy" },
       assetNames: "[name]",
       logLevel: "warning",
@@ -179,6 +195,8 @@ export async function bundle() {
     replaceFile(join(dist, "package.json"), '{"type":"commonjs"}\n');
     replaceFile(join(dist, "wbuild"), readFileSync(launcher), 0o755);
   });
+  const parser = join(hclParser, "main.wasm.gz");
+  await unlessFresh("hcl.wasm.gz", [parser], async () => copyFileSync(parser, join(dist, "hcl.wasm.gz")));
   const addon = join(top, "node_modules/better-sqlite3/build/Release/better_sqlite3.node");
   await unlessFresh("better_sqlite3.node", [addon], async () => {
     rmSync(join(dist, "better_sqlite3.node"), { force: true });

@@ -14,6 +14,7 @@ const rooms: readonly (readonly [prefix: string, title: string])[] = [
   ["HIVE", "Registry hives"],
   ["WIN", "Windows layers"],
   ["BOX", "Containers"],
+  ["BAKE", "Bake files"],
 ];
 
 /** Markdown. */

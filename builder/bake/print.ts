@@ -1,0 +1,44 @@
+/** `bake --print`: the resolved definition as the JSON that buildx prints, which is a bake file itself. */
+import type { Resolved } from "./resolve.ts";
+import { type AttributeName, attributes, type Target } from "./target.ts";
+
+/** Two spaces, groups before targets, names in order. */
+export function printResolved({ groups, targets }: Resolved): string {
+  const byName = <T>(entries: ReadonlyMap<string, T>) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+  const shown = {
+    group: Object.fromEntries(byName(groups).map(([name, list]) => [name, { targets: list }])),
+    target: Object.fromEntries(byName(targets).map(([name, target]) => [name, inOrder(target)])),
+  };
+  return `${JSON.stringify(shown, null, 2)}\n`;
+}
+
+/** Read as a bake file again, these texts would be taken for templates. */
+const escaped: readonly AttributeName[] = ["annotations", "dockerfile-inline", "labels", "args", "extra-hosts"];
+
+function inOrder(target: Target): object {
+  const names = Object.keys(attributes) as AttributeName[];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = target[name];
+      if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
+      if (isEmptyMap(value)) return [];
+      return [[name, sorted(escaped.includes(name) ? escapeAll(value) : value)]];
+    }),
+  );
+}
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function isEmptyMap(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
+
+function escapeAll(value: unknown): unknown {
+  if (typeof value === "string") return value.replace(/[$%](?=\{)/g, (sign) => sign + sign);
+  if (Array.isArray(value)) return value.map(escapeAll);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escapeAll(item)]));
+}

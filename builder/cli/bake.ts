@@ -1,0 +1,146 @@
+/** `wbuild bake`: many builds, as a file defines them. Each target becomes the command line of one build. */
+import type { Bake } from "../bake/files.ts";
+import type { Resolved } from "../bake/resolve.ts";
+import { type Cli, type Command, collect, flagsOf } from "./command.ts";
+import { defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { table } from "./table.ts";
+import { parseChoice, parseVariables } from "./values.ts";
+
+interface BakeFlags extends ProgressFlags {
+  readonly file?: readonly string[];
+  readonly set?: readonly string[];
+  readonly var?: readonly string[];
+  readonly allow?: readonly string[];
+  readonly print?: boolean;
+  readonly list?: string | boolean;
+  readonly push?: boolean;
+  readonly load?: boolean;
+  readonly cache: boolean;
+  readonly pull?: boolean;
+  readonly sbom?: string;
+  readonly provenance?: string;
+  readonly metadataFile?: string;
+  readonly call?: string;
+  readonly check?: boolean;
+}
+
+export const bakeCommand: Command = {
+  operands: "[TARGET...]",
+  about: `
+    Builds the targets that docker-bake.hcl, docker-bake.json or the build sections of a Compose file define: side by side,
+    as far as they do not need each other. Without TARGET the group or target \`default\` is built. Variables of the file
+    take their values from the environment.
+
+    What a file asks for outside of this folder, or beyond the sandbox, must be allowed with --allow.`,
+  examples: [
+    ["wbuild bake", "build what the file calls default"],
+    ["wbuild bake --print app", "show what would be built, as JSON"],
+    ["wbuild bake --set '*.platform=linux/arm64' --push", "change an attribute of every target, and push"],
+    ["TAG=1.2 wbuild bake -f release.hcl images", "another file; its variable TAG from the environment"],
+  ],
+  define(parser) {
+    parser
+      .argument("[targets...]")
+      .option("-f, --file <path>", "a bake or Compose file, - for standard input; may be repeated", collect)
+      .option("--set <target.key=value>", "change an attribute of targets, += adds; may be repeated", collect)
+      .option("--var <name=value>", "set a variable of the file; may be repeated", collect)
+      .option(
+        "--allow <what>",
+        "network.host, security.insecure, fs.read=PATH, fs.write=PATH, fs=PATH; may be repeated",
+        collect,
+      )
+      .option("--print", "print the targets as JSON, and build nothing")
+      .option("--list <what>", "list targets or variables, and build nothing")
+      .option("--push", "push the images of every target")
+      .option("--load", "keep the image of every target in the store also when it goes elsewhere")
+      .option("--no-cache", "carry out every step, whatever is cached")
+      .option("--pull", "look for newer base images in their registries")
+      .option("--sbom <value>", "short for --set=*.attest=type=sbom")
+      .option("--provenance <value>", "short for --set=*.attest=type=provenance")
+      .option("--metadata-file <path>", "write what each target came to, as JSON, to this file")
+      .option("--call <method>", "check, outline, targets: look at the Dockerfiles, and build nothing")
+      .option("--check", "short for --call=check");
+    defineProgressFlags(parser, "print nothing but errors");
+  },
+  async run(parser, cli) {
+    const flags = flagsOf<BakeFlags>(parser);
+    const bake = await load(flags, cli);
+    if (flags.list !== undefined) {
+      const what = parseChoice("--list", String(flags.list).replace(/^type=/, ""), ["targets", "variables"]);
+      cli.stdout.write(what === "variables" ? variables(bake) : targets(bake));
+      return 0;
+    }
+    const resolved = await resolveTargets(bake, parser.args, flags, cli);
+    if (flags.print) {
+      const { printResolved } = await import("../bake/print.ts");
+      cli.stdout.write(printResolved(resolved));
+      return 0;
+    }
+    const { checkPermissions } = await import("../bake/permissions.ts");
+    const everywhere = cli.env.BUILDX_BAKE_ENTITLEMENTS_FS === "0" ? ["fs=*"] : [];
+    checkPermissions(resolved.targets, { folder: cli.cwd, allowed: [...(flags.allow ?? []), ...everywhere] });
+    const { buildAll } = await import("./bake-build.ts");
+    return buildAll(resolved, flags, cli);
+  },
+};
+
+async function load(flags: BakeFlags, cli: Cli): Promise<Bake> {
+  const { readBake, readFiles } = await import("../bake/files.ts");
+  const { formatPlatform, hostPlatform } = await import("../image/platform.ts");
+  const files = await readFiles(flags.file ?? [], cli.cwd, () => cli.stdin);
+  return readBake(files, {
+    env: cli.env,
+    given: parseVariables("--var", flags.var ?? [], cli.env),
+    builtIn: { BAKE_LOCAL_PLATFORM: formatPlatform(hostPlatform()), BAKE_CMD_CONTEXT: "cwd://" },
+  });
+}
+
+async function resolveTargets(
+  { definition }: Bake,
+  names: readonly string[],
+  flags: BakeFlags,
+  cli: Cli,
+): Promise<Resolved> {
+  const { parseOverride } = await import("../bake/overrides.ts");
+  const { resolve } = await import("../bake/resolve.ts");
+  const shorthands = [
+    ...(flags.cache ? [] : ["*.no-cache=true"]),
+    ...(flags.pull ? ["*.pull=true"] : []),
+    ...(flags.push ? ["*.push=true"] : []),
+    ...(flags.load ? ["*.load=true"] : []),
+    ...(flags.sbom === undefined ? [] : [`*.attest=${attestation("sbom", flags.sbom)}`]),
+    ...(flags.provenance === undefined ? [] : [`*.attest=${attestation("provenance", flags.provenance)}`]),
+    ...(flags.check ? ["*.call=check"] : []),
+    ...(flags.call === undefined ? [] : [`*.call=${flags.call}`]),
+  ];
+  const overrides = [...(flags.set ?? []), ...shorthands].flatMap((text) => parseOverride(text, cli.env) ?? []);
+  return resolve(definition, names, overrides);
+}
+
+function attestation(type: string, value: string): string {
+  if (value === "true") return `type=${type}`;
+  return value === "false" ? `type=${type},disabled=true` : `type=${type},${value}`;
+}
+
+function variables({ scope }: Bake): string {
+  const rows = scope
+    .describe()
+    .map(({ name, type, value, description }) => [
+      name,
+      type,
+      typeof value === "string" ? value : JSON.stringify(value),
+      description,
+    ]);
+  return table(["VARIABLE", "TYPE", "VALUE", "DESCRIPTION"], rows);
+}
+
+function targets({ definition }: Bake): string {
+  const groups = [...definition.groups].map(([name, group]) => [name, group.description ?? group.targets.join(", ")]);
+  const own = [...definition.targets]
+    .filter(([name]) => !name.startsWith("_"))
+    .map(([name, target]) => [name, target.own.description ?? ""]);
+  return table(
+    ["TARGET", "DESCRIPTION"],
+    [...groups, ...own].sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
+  );
+}

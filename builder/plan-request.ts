@@ -80,12 +80,16 @@ export async function openRequest(
       targetPlatform: target,
       severalPlatforms: targets.length > 1,
       network: request.network,
+      ...(request.allow === undefined ? {} : { allow: request.allow }),
       extraHosts: request.addHosts,
       // Who names no platform means this host's, or else what the base is made for.
       findBase: (name, platform) => {
+        const key = keyOf(name, platform, target);
         const orWindows = wanted.length === 0 && platform === target;
-        const found = findBase(store, registry, imageOf(name), { platform, orWindows, pull: request.pull, signal });
-        bases.set(keyOf(name, platform, target), found);
+        const found =
+          bases.get(key) ??
+          findBase(store, registry, imageOf(name), { platform, orWindows, pull: request.pull, signal });
+        bases.set(key, found);
         return found;
       },
       ...(request.target === undefined ? {} : { target: request.target }),

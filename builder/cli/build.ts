@@ -3,6 +3,7 @@ import type { BuildRequest, BuildResult } from "../build-request.ts";
 import { shortName } from "../image/local.ts";
 import { chooseMode } from "../progress/choose.ts";
 import { defineBuildFlags, requestOf } from "./build-flags.ts";
+import { type CallFlags, callOf, defineCallFlags, runCall } from "./call.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
 import { defineProgressFlags, modeOf, type ProgressFlags } from "./flags.ts";
 import { openSession } from "./session.ts";
@@ -23,15 +24,19 @@ export const buildCommand: Command = {
     ["wbuild -f docker/Dockerfile --target test --build-arg VERSION=1.2 .", "another Dockerfile, up to one stage"],
     ["wbuild -o type=oci,dest=app.tar .", "write an OCI archive"],
     ["wbuild -o out .", "write the files of the last stage to a folder"],
+    ["wbuild --check .", "look for what is worth a warning, and build nothing"],
     ["echo 'FROM alpine' | wbuild -", "a Dockerfile on standard input, without a context"],
   ],
   define(parser) {
     defineBuildFlags(parser);
+    defineCallFlags(parser);
     defineProgressFlags(parser, "print the image ID alone");
   },
   async run(parser, cli) {
-    const flags = flagsOf<ProgressFlags>(parser);
+    const flags = flagsOf<ProgressFlags & CallFlags>(parser);
     const request = await requestOf(parser, cli);
+    const call = callOf(flags);
+    if (call !== undefined) return runCall(call, request, cli);
     const result = await build(request, flags, cli);
     const writesToStdout = request.outputs.some((output) => "dest" in output && output.dest === "-");
     if (flags.quiet && !writesToStdout) cli.stdout.write(`${result.imageId}\n`);

@@ -21,6 +21,8 @@ interface PlainStep {
 export function plainFace(write: (text: string) => void): ProgressFace {
   const steps = new Map<string, PlainStep>();
   const warned = new Set<string>();
+  /** What build checks found: told together at the end, where it is not lost among the steps. */
+  const findings = new Set<string>();
   const titles = new Map<string, string>();
   let current: PlainStep | undefined;
   let wrote = false;
@@ -102,6 +104,10 @@ export function plainFace(write: (text: string) => void): ProgressFace {
           return;
         case "warning": {
           const place = event.span ? ` (${event.span.file}:${event.span.line})` : "";
+          if (event.rule !== undefined) {
+            findings.add(harmless(event.text + place));
+            return;
+          }
           const text = `WARNING: ${harmless(event.text + place)}`;
           if (warned.has(text)) return;
           warned.add(text);
@@ -115,6 +121,10 @@ export function plainFace(write: (text: string) => void): ProgressFace {
     close() {
       for (const step of steps.values())
         for (const buffer of step.buffers.values()) for (const rest of buffer.end()) line(step, rest);
+      if (findings.size === 0) return;
+      const count = findings.size === 1 ? "1 warning" : `${findings.size} warnings`;
+      write(`${wrote ? "\n" : ""}${count} found (build with --check to see the lines):\n`);
+      for (const finding of findings) write(` - ${finding}\n`);
     },
   };
 }

@@ -37,6 +37,18 @@ export const streams: Readonly<Record<string, readonly BuildEvent[]>> = {
     { kind: "failed", id: "c", message: "exit code 2", at: t0 + 150 },
     { kind: "canceled", id: "b", at: t0 + 160 },
   ],
+  checked: [
+    {
+      kind: "warning",
+      text: "JSONArgsRecommended: CMD is no JSON array",
+      span: { file: "Dockerfile", line: 3 },
+      rule: "JSONArgsRecommended",
+      url: "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/",
+      at: t0,
+    },
+    { kind: "start", step: make, at: t0 + 1 },
+    { kind: "done", id: "c", cached: false, at: t0 + 50 },
+  ],
   "side-by-side": [
     { kind: "start", step: copy, at: t0 },
     { kind: "start", step: make, at: t0 + 1 },

@@ -5,6 +5,7 @@
 import type { Descriptor, Platform } from "../layerfs/store/descriptor.ts";
 import type { Digest } from "../layerfs/store/digest.ts";
 import type { SandboxLimits } from "../native/core/spec.ts";
+import type { CacheSource, CacheTarget } from "./cache/spec.ts";
 import type { NetworkMode } from "./runtime/runtime.ts";
 
 export type Compression = "zstd" | "gzip" | "none";
@@ -64,6 +65,10 @@ export interface BuildRequest {
   readonly pull: boolean;
   /** true: use no cached result. A list: of these stages (names or indexes) only. Results are still stored. */
   readonly noCache: boolean | readonly string[];
+  /** Where results of other machines are looked for, besides the store; the first one that has a result gives it. */
+  readonly cacheFrom?: readonly CacheSource[];
+  /** Where the results of this build go for other machines, when its image is made. */
+  readonly cacheTo?: readonly CacheTarget[];
   /** Empty: the image goes into the store under `tags`. */
   readonly outputs: readonly OutputSpec[];
   /** Push every tag when the build is done. */

@@ -1,8 +1,9 @@
 /** The door for programs: a request → an image. Prints nothing; what happens is told through `world.report`. */
 import { availableParallelism } from "node:os";
-import type { Layer } from "../layerfs/store/descriptor.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
+import type { BuildCache, BuildCacheWorld } from "./cache/build-cache.ts";
+import type { CacheTarget } from "./cache/spec.ts";
 import { earlyPush } from "./early-push.ts";
 import type { Node } from "./graph/graph.ts";
 import { allNodes } from "./graph/merge.ts";
@@ -13,8 +14,9 @@ import type { FinishedImage } from "./image/write-result.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
 import { imageConfig } from "./solve/created.ts";
-import { type Solved, Solver } from "./solve/solver.ts";
+import type { Solved } from "./solve/solver.ts";
 import type { World } from "./steps/step.ts";
+import { originsOf, recordsOf, remotesOf, walk } from "./walk.ts";
 
 /**
  * Builds what the request asks for. Throws WbuildError (DF_*, CTX_*, STEP_*, REG_* …), or the signal's reason when it
@@ -27,10 +29,11 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
   const signal = AbortSignal.any([world.signal, ended.signal]);
   let client: Promise<RegistryClient> | undefined;
   const registry = () => (client ??= openClient(request, world, signal));
-  const work = new Background((error) => ended.abort(error));
-  const kept: AsyncDisposable[] = [];
+  const warn = warnOnce(world);
+  let cache: BuildCache | undefined;
   try {
     checkOutputs(request, distinctPlatforms(request.platforms ?? []).length);
+    cache = await openCache(request, { store, registry, signal, warn, report: world.report });
     const planned = await planRequest(request, { ...world, signal }, registry);
     const { graphs, context, source } = planned;
     const nodes = allNodes(graphs);
@@ -39,104 +42,78 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
     world.report({ kind: "plan", steps: steps.map(({ id, title }) => ({ id, title })) });
     const targets = graphs.map(({ target }) => target.node);
     const pushed = pushTarget(request);
-    const fetchLayer = layerFetcher(store, registry, signal);
-    const solver = new Solver(
-      {
-        store,
-        context,
-        signal,
-        fetchLayer,
-        report: world.report,
-        limits: request.limits,
-        runtime: runtimes(store.home),
-        warn: warnOnce(world),
-        background: (promise) => work.add(promise),
-        keep: (resource) => kept.push(resource),
-        style: styleOf(request),
-        ...(pushed === undefined ? {} : { tail: earlyPush(pushed, targets, registry, (w) => work.add(w)) }),
-      },
-      { jobs: request.jobs ?? Math.max(8, availableParallelism() * 2), ignoreCache: ignoreCache(request) },
-    );
     try {
-      const solved = new Map<string, Solved>();
-      // In the graph's order, inputs first: a chain of thousands of stages would overflow the stack from its end.
-      await Promise.all(nodes.map((node) => solver.solve(node)));
-      await work.finished();
-      for (const node of nodes) solved.set(node.id, await solver.solve(node));
+      await using walked = await walk(
+        nodes,
+        targets,
+        request,
+        {
+          store,
+          context,
+          signal,
+          cache,
+          warn,
+          report: world.report,
+          limits: request.limits,
+          runtime: runtimes(store.home),
+          style: styleOf(request),
+          fetchLayer: (ofWalk) => layerFetcher(store, registry, ofWalk),
+          tail: pushed === undefined ? undefined : (background) => earlyPush(pushed, targets, registry, background),
+        },
+        {
+          jobs: request.jobs ?? Math.max(8, availableParallelism() * 2),
+          ignoreCache: ignoreCache(request),
+          ...(cache === undefined ? {} : { imported: cache.imported }),
+        },
+      );
+      const solved = (node: Node) => walked.solved.get(node.id) as Solved;
+      const records = cache && (await recordsOf(nodes, targets, walked));
       const images: FinishedImage[] = [];
       for (const { target } of graphs) {
-        const { stack } = solved.get(target.node.id) as Solved;
+        const { stack } = solved(target.node);
         const layers = await Promise.all(stack.layers.map((layer) => layer.committed));
-        const config = imageConfig(target, (node) => solved.get(node.id) as Solved, request.sourceDateEpoch);
-        images.push({ image: { config, layers }, tree: () => stack.tree() });
+        const config = imageConfig(target, solved, request.sourceDateEpoch);
+        const inline = cache?.inline(records?.inImage ?? [], layers);
+        images.push({ image: { config: { ...config, ...inline }, layers }, tree: () => stack.tree() });
       }
       const layers = images.flatMap(({ image }) => image.layers);
-      const origins = await fetchBases(nodes, layers, fetchLayer);
-      return await deliver({ images, asIndex: isMultiPlatform(request) }, request, {
+      const origins = originsOf(nodes, layers);
+      const remotes = await remotesOf(targets, walked);
+      const result = await deliver({ images, asIndex: isMultiPlatform(request) }, request, {
         store,
         registry,
         signal,
         report: world.report,
         stdout: world.stdout,
         originOf: (digest) => origins.get(digest),
+        remoteOf: (digest) => remotes.get(digest),
       });
+      if (records) await cache?.export(records);
+      return result;
     } catch (error) {
-      ended.abort(error);
-      await solver.settled();
-      throw withSource(work.failure ?? error, source);
+      throw withSource(error, source);
     }
+  } catch (error) {
+    ended.abort(error);
+    throw error;
   } finally {
-    await work.settled();
-    for (const resource of kept) await resource[Symbol.asyncDispose]();
+    await cache?.close();
     await (await client?.catch(() => undefined))?.close();
   }
 }
 
-/** Work nobody waits for at once. Its first failure ends the build; its end is always awaited. */
-class Background {
-  readonly #running = new Set<Promise<unknown>>();
-  readonly #onFailure: (error: unknown) => void;
-  failure: unknown;
-
-  constructor(onFailure: (error: unknown) => void) {
-    this.#onFailure = onFailure;
-  }
-
-  add(work: Promise<unknown>): void {
-    const watched = work
-      .catch((error: unknown) => {
-        this.failure ??= error;
-        this.#onFailure(error);
-      })
-      .finally(() => this.#running.delete(watched));
-    this.#running.add(watched);
-  }
-
-  async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
-  }
-
-  async finished(): Promise<void> {
-    await this.settled();
-    if (this.failure !== undefined) throw this.failure;
-  }
-}
-
-/** A finished image needs its base's layers in the store; they come side by side. Gives where each came from. */
-async function fetchBases(nodes: readonly Node[], layers: readonly Layer[], fetch: World["fetchLayer"]) {
-  const wanted = new Set(layers.map((layer) => layer.blob.digest));
-  const origins = new Map<string, string>();
-  const fetches: Promise<void>[] = [];
-  for (const { op } of nodes) {
-    if (op.kind !== "source" || op.reference === undefined) continue;
-    for (const layer of op.layers) {
-      if (!wanted.has(layer.blob.digest)) continue;
-      origins.set(layer.blob.digest, op.reference);
-      fetches.push(fetch(op.reference, layer));
-    }
-  }
-  await Promise.all(fetches);
-  return origins;
+/** The cache beyond this machine; undefined, and nothing of it loaded, where nobody asked for one. */
+async function openCache(request: BuildRequest, world: BuildCacheWorld): Promise<BuildCache | undefined> {
+  const { cacheFrom = [], cacheTo = [] } = request;
+  // BuildKit's own argument, from before there was a flag.
+  const isInline = /^(1|t|true)$/i.test(request.buildArgs.BUILDKIT_INLINE_CACHE ?? "");
+  const targets: readonly CacheTarget[] =
+    isInline && !cacheTo.some(({ type }) => type === "inline")
+      ? [...cacheTo, { type: "inline", mode: "min", ignoreError: false }]
+      : cacheTo;
+  if (cacheFrom.length + targets.length === 0) return undefined;
+  const { openBuildCache } = await import("./cache/build-cache.ts");
+  return openBuildCache(cacheFrom, targets, world);
 }
 
 /** BuildKit's own argument: an index even around a single image. */

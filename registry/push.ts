@@ -14,6 +14,8 @@ import { distinct, type OnProgress, reported, sideBySide } from "./side-by-side.
 export interface PushOptions {
   /** Repositories of the same registry that are known to hold a blob. */
   readonly mountFrom?: (digest: Digest) => readonly string[];
+  /** Fetches a blob that the store lacks; asked for only when the registry lacks it, too. */
+  readonly bring?: (blob: Descriptor) => Promise<void>;
   /** Sends foreign layers (see isForeign) too; without it, their descriptors alone. */
   readonly allowNondistributable?: boolean;
   readonly onProgress?: OnProgress;
@@ -96,23 +98,28 @@ async function pushBlob(
     onProgress?.({ ...event, done: blob.size });
     return;
   }
-  const hasIt = (await from.has(blob.digest)) !== undefined;
+  const isHere = async () => (await from.has(blob.digest)) !== undefined;
   // A blob that was never fetched (a lazily resolved base) may be there already, or in another repository.
-  if (!hasIt && !(await isElsewhere(repository, blob, options)))
-    throw new WbuildError("REG_INCOMPLETE", `blob ${blob.digest} of the image is not in the store`, {
-      facts: { digest: blob.digest },
-      hint: "pull or build the image again",
-    });
-  const open = () => {
-    const bytes = from.open(blob);
-    return onProgress ? reported(bytes, event, onProgress) : bytes;
+  if (!options.bring && !(await isHere()) && !(await isElsewhere(repository, blob, options))) throw incomplete(blob);
+  const bytes = async function* () {
+    if (!(await isHere())) await options.bring?.(blob);
+    if (!(await isHere())) throw incomplete(blob);
+    yield* from.open(blob);
   };
+  const open = () => (onProgress ? reported(bytes(), event, onProgress) : bytes());
   const how = await repository.pushBlob(blob, open, {
     mountFrom: options.mountFrom?.(blob.digest) ?? [],
     ...(signal ? { signal } : {}),
   });
   counts[how]++;
   if (how !== "sent") onProgress?.({ ...event, done: blob.size });
+}
+
+function incomplete({ digest }: Descriptor): WbuildError {
+  return new WbuildError("REG_INCOMPLETE", `blob ${digest} of the image is not in the store`, {
+    facts: { digest },
+    hint: "pull or build the image again",
+  });
 }
 
 async function isElsewhere(repository: Repository, blob: Descriptor, options: PushOptions): Promise<boolean> {

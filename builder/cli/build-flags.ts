@@ -24,6 +24,8 @@ export interface BuildFlags extends ContainerFlags, ProgressFlags, Nondistributa
   readonly target?: string;
   readonly cache: boolean;
   readonly cacheFilter?: readonly string[] | boolean;
+  readonly cacheFrom?: readonly string[];
+  readonly cacheTo?: readonly string[];
   readonly buildArg?: readonly string[];
   readonly label?: readonly string[];
   readonly buildContext?: readonly string[];
@@ -70,6 +72,12 @@ export function defineBuildFlags(parser: Parser): void {
     .option("-o, --output <spec>", "type=oci|docker|tar|local|image|registry,dest=PATH; may be repeated", collect)
     .option("--push", "send every name to its registry when the build is done")
     .option("--load", "keep the image in the store also when --output writes it elsewhere")
+    .option("--cache-from <spec>", "use results of other machines: type=registry|local|gha,…; may be repeated", collect)
+    .option(
+      "--cache-to <spec>",
+      "export results: type=registry|local|inline|gha,mode=min|max,…; may be repeated",
+      collect,
+    )
     .option("--iidfile <path>", "write the image ID to this file")
     .option("--metadata-file <path>", "write digests and names, as JSON, to this file")
     .option("-j, --jobs <count>", "carry out so many steps at a time (default: two a CPU, at least 8)")
@@ -120,6 +128,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
       ? {}
       : { platforms: (await import("../image/platform.ts")).parsePlatforms(flags.platform) }),
     pull: flags.pull === true,
+    ...(await cachesOf(flags, cli)),
     noCache: flags.cache === false ? true : Array.isArray(flags.cacheFilter) ? flags.cacheFilter : false,
     outputs,
     push: flags.push === true,
@@ -136,6 +145,19 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     ...(flags.jobs === undefined ? {} : { jobs: parseCount("--jobs", flags.jobs, 1, 1024) }),
     ...(epoch === undefined ? {} : { sourceDateEpoch: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) }),
     plainHttp: flags.plainHttp === true,
+  };
+}
+
+/** Loaded only where somebody asks for a cache. */
+async function cachesOf(
+  { cacheFrom = [], cacheTo = [] }: BuildFlags,
+  { env, keepSecret }: Cli,
+): Promise<Pick<BuildRequest, "cacheFrom" | "cacheTo">> {
+  if (cacheFrom.length + cacheTo.length === 0) return {};
+  const { parseCacheFrom, parseCacheTo } = await import("./cache-values.ts");
+  return {
+    cacheFrom: cacheFrom.map((text) => parseCacheFrom("--cache-from", text, env, keepSecret)),
+    cacheTo: cacheTo.map((text) => parseCacheTo("--cache-to", text, env, keepSecret)),
   };
 }
 

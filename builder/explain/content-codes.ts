@@ -9,6 +9,12 @@ const rebuild = "run `npm run setup` in the checkout";
 const host = "`wbuild doctor` says what this host lacks";
 
 export const contentCodes: CodeTable = {
+  CACHE_CONFIG: row(1, "a build cache cannot be read", "export it again"),
+  CACHE_EXPORT: row(3, "the image is made, but its cache could not be exported"),
+  CACHE_LOST: row(1, "a build cache has lost a layer that it names", "export it again"),
+  CACHE_NOT_FOUND: row(1, "there is no build cache at that place yet"),
+  CACHE_SERVICE: row(3, "the cache service does not do what it is asked to", "try again, or leave that cache out"),
+
   HIVE_DAMAGED: row(1, "a registry hive is damaged", "`wbuild hive check FILE` lists all that is wrong with it"),
   HIVE_FILE: row(2, "a hive's file cannot be read or written", "look at its path and at your rights"),
   HIVE_FORMAT: row(1, "a file is no registry hive, or one of an unknown version"),

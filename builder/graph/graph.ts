@@ -121,8 +121,6 @@ export interface CopyOp extends OnSystem {
   readonly documents?: readonly { readonly name: string; readonly text: string }[];
 }
 
-/** Input 0: the file system. WORKDIR: makes the folder where it is missing. */
-export interface MkdirOp extends OnSystem {
 /**
  * The files of input 0 with the layers of input 1 on top, which stand on nothing: COPY --link. What they hold was made
  * without a look at input 0, so it is found again, and need not be made again, whatever input 0 becomes.
@@ -131,6 +129,8 @@ export interface MergeOp extends OnSystem {
   readonly kind: "merge";
 }
 
+/** Input 0: the file system. WORKDIR: makes the folder where it is missing. */
+export interface MkdirOp extends OnSystem {
   readonly kind: "mkdir";
   /** Absolute, with slashes; on Windows counted from C:. */
   readonly path: string;

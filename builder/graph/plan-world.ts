@@ -68,11 +68,11 @@ export interface StageView {
 export interface PlannedOp {
   readonly op: Op;
   readonly more: readonly Node[];
+  /** It stands on this instead, and is merged onto the stage's own files. */
+  readonly apart?: Node;
 }
 
 /** What marks an op of a Windows image; nothing for Linux, whose ids are older than that mark. */
 export function systemOf({ platform }: StageView): { os?: "windows" } {
   return platform.os === "windows" ? { os: "windows" } : {};
 }
-  /** It stands on this instead, and is merged onto the stage's own files. */
-  readonly apart?: Node;

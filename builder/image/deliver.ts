@@ -17,6 +17,8 @@ import { type Finished, type ResultWorld, type WrittenResult, writeResult } from
 
 export interface DeliveryWorld extends ResultWorld {
   readonly registry: () => Promise<RegistryClient>;
+  /** A layer that may not be in the store: an image of a registry that has it, and how it comes here. */
+  readonly remoteOf: (digest: string) => { readonly reference?: string; fetch(): Promise<void> } | undefined;
   readonly report: Report;
   readonly signal: AbortSignal;
   readonly stdout: Writable;
@@ -152,10 +154,11 @@ async function pushAll(
         allowNondistributable,
         signal: world.signal,
         mountFrom: (digest) => {
-          const origin = world.originOf(digest);
+          const origin = world.remoteOf(digest)?.reference;
           const from = origin === undefined ? undefined : parseReference(origin);
           return from && from.registry === reference.registry ? [from.repository] : [];
         },
+        bring: async ({ digest }) => world.remoteOf(digest)?.fetch(),
         onProgress,
       });
       warnLeftOut(world.report, pushed);

@@ -18,6 +18,8 @@ export interface RemoteBlob {
   readonly reference?: string;
   /** Brings the blob into the store unless it is there. */
   fetch(): Promise<void>;
+  /** Asks whether it could be brought. Throws what `fetch` would. Absent: who named the layer vouches for it. */
+  check?(): Promise<void>;
 }
 
 export interface StackLayer {

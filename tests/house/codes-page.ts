@@ -15,6 +15,7 @@ const rooms: readonly (readonly [prefix: string, title: string])[] = [
   ["WIN", "Windows layers"],
   ["BOX", "Containers"],
   ["BAKE", "Bake files"],
+  ["CACHE", "Build caches of other machines"],
 ];
 
 /** Markdown. */

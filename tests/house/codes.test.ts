@@ -5,7 +5,7 @@ import { goldenFile } from "../doubles/golden.ts";
 import { codesPage } from "./codes-page.ts";
 import { read, sourceFiles } from "./sources.ts";
 
-const literal = /["'`]((?:DF|CTX|STEP|STORE|LAYER|TREE|REG|BOX|IMG|CLI|HIVE|WIN|BAKE)_[A-Z0-9_]+)["'`]/g;
+const literal = /["'`]((?:DF|CTX|STEP|STORE|LAYER|TREE|REG|BOX|IMG|CLI|HIVE|WIN|BAKE|CACHE)_[A-Z0-9_]+)["'`]/g;
 
 /** code → files that throw it, or look for it. */
 const used = new Map<string, string[]>();

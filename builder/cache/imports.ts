@@ -1,0 +1,110 @@
+/** Results that were read from several places, as the solver looks for them; and which of their blobs proved to be lost. */
+import type { BlobStore } from "../../layerfs/store/blob-store.ts";
+import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
+import type { CachedLayer, ImportedResults } from "../solve/cache.ts";
+import type { RemoteBlob } from "../steps/stack.ts";
+import type { ReadRecord } from "./config.ts";
+import type { CachePlace } from "./place.ts";
+
+export interface ImportsWorld {
+  readonly blobs: BlobStore;
+  readonly warn: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export class Imports implements ImportedResults {
+  readonly #world: ImportsWorld;
+  readonly #ops = new Set<Digest>();
+  readonly #found = new Map<Digest, CachedLayer & { readonly remote: RemoteBlob }>();
+  readonly #places = new Map<Digest, { readonly name: string; readonly place: CachePlace }[]>();
+  readonly #fetching = new Map<Digest, Promise<void>>();
+  readonly #lost = new Set<Digest>();
+
+  constructor(world: ImportsWorld) {
+    this.#world = world;
+  }
+
+  /** How many blobs were found lost so far: who sees it grow solves again. */
+  get lost(): number {
+    return this.#lost.size;
+  }
+
+  /** Of several results of one key the first one counts. `name` is how people know the place. */
+  add(records: readonly ReadRecord[], name: string, place: CachePlace): void {
+    for (const { op, keys, layer, createdMs, definition } of records) {
+      this.#ops.add(op);
+      const places = this.#places.get(layer.blob.digest) ?? [];
+      this.#places.set(layer.blob.digest, places);
+      if (!places.some((other) => other.place === place)) places.push({ name, place });
+      const remote = this.#remote(layer, place.reference);
+      for (const key of keys) if (!this.#found.has(key)) this.#found.set(key, { layer, createdMs, definition, remote });
+    }
+  }
+
+  knows(op: Digest): boolean {
+    return this.#ops.has(op);
+  }
+
+  find(key: Digest): (CachedLayer & { readonly remote: RemoteBlob }) | undefined {
+    const found = this.#found.get(key);
+    return found && !this.#lost.has(found.layer.blob.digest) ? found : undefined;
+  }
+
+  #remote(layer: Layer, reference: string | undefined): RemoteBlob {
+    return {
+      ...(reference === undefined ? {} : { reference }),
+      fetch: () => this.#fetch(layer),
+      check: () => this.#check(layer),
+    };
+  }
+
+  #fetch(layer: Layer): Promise<void> {
+    const { digest } = layer.blob;
+    let fetching = this.#fetching.get(digest);
+    if (!fetching) {
+      fetching = this.#bring(layer);
+      this.#fetching.set(digest, fetching);
+    }
+    return fetching;
+  }
+
+  async #bring({ blob }: Layer): Promise<void> {
+    const { blobs } = this.#world;
+    if ((await blobs.has(blob.digest)) === blob.size) return;
+    await this.#tryPlaces(blob.digest, (place) => place.fetch(blob, blobs));
+  }
+
+  async #check({ blob }: Layer): Promise<void> {
+    if ((await this.#world.blobs.has(blob.digest)) === blob.size) return;
+    await this.#tryPlaces(blob.digest, async (place) => {
+      if (!(await place.has(blob)))
+        throw new WbuildError("CACHE_LOST", "it is not there any more", { facts: { digest: blob.digest } });
+    });
+  }
+
+  /** The first place that serves. Throws CACHE_LOST when none does; from then on the result counts as never known. */
+  async #tryPlaces(digest: Digest, work: (place: CachePlace) => Promise<void>): Promise<void> {
+    const { signal, warn } = this.#world;
+    let failure: unknown;
+    for (const { name, place } of this.#places.get(digest) ?? []) {
+      try {
+        return await work(place);
+      } catch (error) {
+        signal.throwIfAborted();
+        // The store's own troubles, such as a full disk, are no fault of the cache.
+        if (isWbuildError(error) && isOurs(error.code)) throw error;
+        failure ??= error;
+        const why = error instanceof Error ? error.message : String(error);
+        if (!this.#lost.has(digest)) warn(`layer ${digest} of the cache ${name} cannot be used: ${why}`);
+      }
+    }
+    this.#lost.add(digest);
+    throw new WbuildError("CACHE_LOST", `the cache has lost layer ${digest}`, { facts: { digest }, cause: failure });
+  }
+}
+
+function isOurs(code: string): boolean {
+  return code.startsWith("STORE_") && code !== "STORE_DIGEST_MISMATCH" && code !== "STORE_SIZE_MISMATCH";
+}

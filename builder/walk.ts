@@ -1,0 +1,149 @@
+/** The walk over the graph of one build, and what follows it: layers that lie elsewhere come here, or are asked for. */
+import type { Layer } from "../layerfs/store/descriptor.ts";
+import { sideBySide } from "../registry/side-by-side.ts";
+import { Background } from "./background.ts";
+import type { BuildRequest } from "./build-request.ts";
+import type { BuildCache } from "./cache/build-cache.ts";
+import type { Node } from "./graph/graph.ts";
+import type { ResultRecord } from "./solve/cache.ts";
+import { type Solved, type SolveOptions, Solver } from "./solve/solver.ts";
+import type { RemoteBlob, StackLayer } from "./steps/stack.ts";
+import type { World } from "./steps/step.ts";
+
+/** What the caller knows of a step's world; the rest belongs to one walk. */
+export interface WalkWorld extends Omit<World, "signal" | "background" | "keep" | "fetchLayer" | "tail"> {
+  readonly signal: AbortSignal;
+  readonly fetchLayer: (signal: AbortSignal) => World["fetchLayer"];
+  readonly tail: ((background: World["background"]) => NonNullable<World["tail"]>) | undefined;
+  readonly cache: BuildCache | undefined;
+}
+
+export interface Walk extends AsyncDisposable {
+  readonly solved: ReadonlyMap<string, Solved>;
+}
+
+/** Layers that are fetched or asked for at a time. */
+const concurrency = 4;
+
+/**
+ * Solves every node; `targets` are those whose layers become images. A layer that an imported cache promised and does
+ * not have is found out here: then the walk begins anew without it, and what was carried out so far is in the store.
+ */
+export async function walk(
+  nodes: readonly Node[],
+  targets: readonly Node[],
+  request: BuildRequest,
+  world: WalkWorld,
+  options: SolveOptions,
+): Promise<Walk> {
+  for (;;) {
+    const lost = world.cache?.lost ?? 0;
+    try {
+      return await walkOnce(nodes, targets, request, world, options);
+    } catch (error) {
+      // Each turn knows of one more, so there is an end to it.
+      if (world.signal.aborted || (world.cache?.lost ?? 0) === lost) throw error;
+    }
+  }
+}
+
+async function walkOnce(
+  nodes: readonly Node[],
+  targets: readonly Node[],
+  request: BuildRequest,
+  world: WalkWorld,
+  options: SolveOptions,
+): Promise<Walk> {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([world.signal, ended.signal]);
+  const work = new Background((error) => ended.abort(error));
+  const kept: AsyncDisposable[] = [];
+  const background = (promise: Promise<unknown>) => work.add(promise);
+  const close = async () => {
+    await work.settled();
+    for (const resource of kept) await resource[Symbol.asyncDispose]();
+  };
+  const { tail, cache: _, ...rest } = world;
+  const solver = new Solver(
+    {
+      ...rest,
+      signal,
+      background,
+      keep: (resource) => kept.push(resource),
+      fetchLayer: world.fetchLayer(signal),
+      ...(tail === undefined ? {} : { tail: tail(background) }),
+    },
+    options,
+  );
+  try {
+    // In the graph's order, inputs first: a chain of thousands of stages would overflow the stack from its end.
+    await Promise.all(nodes.map((node) => solver.solve(node)));
+    await work.finished();
+    const solved = new Map<string, Solved>();
+    for (const node of nodes) solved.set(node.id, await solver.solve(node));
+    const layers = new Set(targets.flatMap((node) => solved.get(node.id)?.stack.layers ?? []));
+    await atHand([...layers], needsBytes(request), signal);
+    return { solved, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    ended.abort(error);
+    await solver.settled();
+    await close();
+    throw work.failure ?? error;
+  }
+}
+
+/** An image in the store, an archive, a folder: these need the layers' bytes. A push alone may find them where it goes. */
+function needsBytes({ outputs, compression }: BuildRequest): boolean {
+  const isPush = (output: BuildRequest["outputs"][number]) =>
+    output.type === "registry" && output.compression === undefined;
+  return outputs.length === 0 || compression !== undefined || !outputs.every(isPush);
+}
+
+async function atHand(layers: readonly StackLayer[], bytes: boolean, signal: AbortSignal): Promise<void> {
+  const elsewhere = layers.flatMap(({ remote }) => remote ?? []);
+  await sideBySide(elsewhere, concurrency, signal, async (remote) => {
+    await (bytes ? remote.fetch() : remote.check?.());
+  });
+}
+
+/** What the walk found and made, for other machines: the results that the targets are made of, and those of every node. */
+export async function recordsOf(nodes: readonly Node[], targets: readonly Node[], { solved }: Walk) {
+  const inImage = new Set<string>();
+  const todo = [...targets];
+  for (let node = todo.pop(); node; node = todo.pop()) {
+    if (inImage.has(node.id)) continue;
+    inImage.add(node.id);
+    // Below a node are its own files; a merge stands on all its inputs.
+    todo.push(...(node.op.kind === "merge" ? node.inputs : node.inputs.slice(0, 1)));
+  }
+  const all: { id: string; record: ResultRecord }[] = [];
+  for (const { id } of nodes) {
+    const record = await solved.get(id)?.record?.();
+    if (record) all.push({ id, record });
+  }
+  return {
+    all: all.map(({ record }) => record),
+    inImage: all.filter(({ id }) => inImage.has(id)).map(({ record }) => record),
+  };
+}
+
+/** Where the layers of these nodes lie, by blob; layers of the store are not among them. */
+export async function remotesOf(nodes: readonly Node[], { solved }: Walk): Promise<Map<string, RemoteBlob>> {
+  const remotes = new Map<string, RemoteBlob>();
+  for (const node of nodes) {
+    for (const layer of solved.get(node.id)?.stack.layers ?? [])
+      if (layer.remote) remotes.set((await layer.committed).blob.digest, layer.remote);
+  }
+  return remotes;
+}
+
+/** The bases' layers among those of an image: blob → where it was found. */
+export function originsOf(nodes: readonly Node[], layers: readonly Layer[]): Map<string, string> {
+  const wanted = new Set<string>(layers.map((layer) => layer.blob.digest));
+  const origins = new Map<string, string>();
+  for (const { op } of nodes) {
+    if (op.kind !== "source" || op.reference === undefined) continue;
+    for (const { blob } of op.layers) if (wanted.has(blob.digest)) origins.set(blob.digest, op.reference);
+  }
+  return origins;
+}

@@ -107,11 +107,16 @@ export async function resolveUser(tree: AccountsTree, spec: string): Promise<Res
 }
 
 /**
- * Whom copied files belong to (`--chown`): a name alone brings its own group, a number alone is also the group's number.
- * Throws STEP_USER.
+ * Whom copied files belong to (`--chown`): a name alone brings its own group, a number alone is also the group's number;
+ * `root` is 0, also where there are no account files. Throws STEP_USER.
  */
 export async function resolveOwner(tree: AccountsTree, spec: string): Promise<{ uid: number; gid: number }> {
-  const { user, group } = split(spec);
+  const { user, group } = split(
+    spec
+      .split(":")
+      .map((name) => (name === "root" ? "0" : name))
+      .join(":"),
+  );
   const isPlain = idOf(user) !== undefined && (group === undefined || idOf(group) !== undefined);
   const accounts = isPlain ? { users: [], groups: [] } : await readAccounts(tree);
   const found = findUser(accounts, user === "" ? "0" : user, spec);

@@ -65,9 +65,36 @@ export async function examineHost(home: string): Promise<Finding[]> {
       ...(path === undefined ? { hint: tool.install } : {}),
     });
   }
+  findings.push(await foreignFinding());
   findings.push(await wineFinding(home));
   findings.push(storeFinding(home));
   return findings;
+}
+
+/** Which foreign architectures' steps can run, and how. */
+async function foreignFinding(): Promise<Finding> {
+  const { foreignArchitectures, interpreterFor } = await import("./runtime/foreign.ts");
+  const { canRegisterInterpreters } = await import("../native/core/probe.ts");
+  const ownRegister = canRegisterInterpreters();
+  const ways = { host: [] as string[], own: [] as string[] };
+  let hint: string | undefined;
+  for (const architecture of foreignArchitectures()) {
+    try {
+      const found = await interpreterFor(architecture, { ownRegister: () => ownRegister });
+      if (found) ways[found.how].push(architecture);
+    } catch (error) {
+      if (isWbuildError(error)) hint ??= error.hint;
+    }
+  }
+  const base = { name: "foreign-architectures", isNeeded: false } as const;
+  const told = [
+    ...(ways.host.length > 0 ? [`${ways.host.join(", ")} (registered with this host)`] : []),
+    ...(ways.own.length > 0 ? [`${ways.own.join(", ")} (qemu-user, registered for each step)`] : []),
+  ];
+  if (told.length > 0)
+    return { ...base, state: "fine", what: `foreign architectures that steps can run: ${told.join("; ")}` };
+  const what = "no foreign architecture: RUN steps work for this host's architecture alone";
+  return { ...base, state: "missing", what, hint: hint ?? "apt-get install qemu-user-static" };
 }
 
 /** Whether steps of Windows images can run, and which files of Wine are ours instead. */

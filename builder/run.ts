@@ -4,7 +4,7 @@ import type { Store } from "../layerfs/store/store.ts";
 import type { Exit, Mount, SandboxLimits } from "../native/core/spec.ts";
 import { WbuildError } from "../native/error.ts";
 import type { ContainerConfig, Image } from "../registry/oci/image.ts";
-import { formatPlatform, hostPlatform, platformMatches } from "./image/platform.ts";
+import { formatPlatform, hostPlatform, normalizePlatform, platformMatches } from "./image/platform.ts";
 import { openImage } from "./open-image.ts";
 import { runtimes } from "./runtime/choose.ts";
 import type { Execution, NetworkMode, RuntimeCore } from "./runtime/runtime.ts";
@@ -42,13 +42,16 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /**
  * Runs the image's process with our own input and output, and throws away what it changed.
- * Throws IMG_NO_COMMAND, IMG_PLATFORM, STEP_USER, BOX_*.
+ * Throws IMG_NO_COMMAND, IMG_PLATFORM, STEP_USER, BOX_* (BOX_EMULATOR for a foreign architecture that cannot run here).
  */
 export async function runImage(image: Image, request: RunRequest, world: RunWorld): Promise<Exit> {
   const { store } = world;
   const isWindows = image.config.os === "windows";
   const host = hostPlatform();
-  if (!platformMatches(image.config, isWindows ? { ...host, os: "windows" } : host))
+  const { architecture } = normalizePlatform(image.config);
+  // Of another architecture a Linux program runs through an interpreter, where there is one.
+  const isForeign = image.config.os === "linux" && architecture !== host.architecture;
+  if (!isForeign && !platformMatches(image.config, isWindows ? { ...host, os: "windows" } : host))
     throw new WbuildError(
       "IMG_PLATFORM",
       `the image is made for ${formatPlatform(image.config)}, which cannot run here`,
@@ -62,6 +65,7 @@ export async function runImage(image: Image, request: RunRequest, world: RunWorl
   const process = isWindows
     ? await windowsProcess(argv, config, request)
     : { argv, cwd: cwdOf(config, request), env: environmentOf(config, request) };
+  if (isForeign) await (await import("./runtime/foreign.ts")).interpreterFor(architecture);
   const folders = await openImage(store, image).folders();
   await using place = await store.snapshots.reserve();
   const runtime = world.runtime ?? (await runtimes(store.home)(image.config.os));
@@ -75,7 +79,7 @@ export async function runImage(image: Image, request: RunRequest, world: RunWorl
   });
   try {
     await using execution = await runtime.start(
-      { folders, ...(osVersion === undefined ? {} : { osVersion }) },
+      { folders, architecture, ...(osVersion === undefined ? {} : { osVersion }) },
       place.folder,
       place.scratch,
       {

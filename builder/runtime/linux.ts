@@ -7,6 +7,7 @@ import { startSandbox } from "../../native/core/sandbox.ts";
 import type { SandboxSpec } from "../../native/core/spec.ts";
 import { canMakeContainers, insideUserNamespace, mappedIds } from "../../native/core/userns.ts";
 import { WbuildError } from "../../native/error.ts";
+import { interpreterFor, isNative } from "./foreign.ts";
 import { layerFoldersTree } from "./layer-folders.ts";
 import type { Execution, LayerFolders, RuntimeCore, StepHost, StepProcess } from "./runtime.ts";
 
@@ -64,7 +65,15 @@ async function specOf(
     extraHosts: host.extraHosts,
     limits: host.limits,
     security: host.security,
+    ...(await interpreters(on.architecture)),
   };
+}
+
+/** Throws BOX_EMULATOR. */
+async function interpreters(architecture: string | undefined): Promise<Pick<SandboxSpec, "interpreters">> {
+  if (architecture === undefined || isNative(architecture)) return {};
+  const found = await interpreterFor(architecture);
+  return found?.how === "own" ? { interpreters: [found.line] } : {};
 }
 
 async function start(

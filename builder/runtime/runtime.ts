@@ -29,6 +29,8 @@ export interface LayerFolders {
   readonly folders: readonly string[];
   /** The same as a tree: for a runtime whose layers must repeat what lies below them (Windows). */
   readonly tree?: () => Promise<Tree>;
+  /** Linux: what the image's programs are made for; absent: this host's. */
+  readonly architecture?: string;
   /** Windows: the version that the image was made for, `10.0.20348.2700`. */
   readonly osVersion?: string;
 }

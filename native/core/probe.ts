@@ -62,6 +62,11 @@ async function tryKernel(): Promise<Map<string, Trial> | undefined> {
   }
 }
 
+/** Can a process have a register of interpreters (binfmt_misc) of its own here? Linux 6.7. Takes some 30 ms. */
+export async function canRegisterInterpreters(): Promise<boolean> {
+  return (await tryKernel())?.get("interpreters")?.ok === true;
+}
+
 const capability = (name: string, required: boolean, ok: boolean, detail: string, remedy?: string): Capability => ({
   name,
   ok,

@@ -79,6 +79,7 @@ export function specOptions(spec: SandboxSpec): LaunchOption[] {
     ["relay", run.output === "pipe" || run.relay === true],
     ["shm", spec.limits.shmBytes],
     ["insecure", spec.security === "insecure"],
+    ...(spec.interpreters ?? []).map((line): LaunchOption => ["interpreter", line]),
     ...limitOptions(spec.limits),
     ...run.argv.map((arg): LaunchOption => ["arg", arg]),
     ...Object.entries(run.env).map(([name, value]): LaunchOption => ["env", `${name}=${value}`]),

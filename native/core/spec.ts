@@ -75,6 +75,11 @@ export interface SandboxSpec {
   readonly limits: SandboxLimits;
   /** `default`: Docker's default capabilities and seccomp filter; `insecure`: all that the caller has. */
   readonly security: "default" | "insecure";
+  /**
+   * Lines for binfmt_misc's `register`, for programs of other architectures: the process gets a user namespace with a
+   * register of its own, so that nothing of the host changes. Interpreters are host paths, opened beforehand (flag F).
+   */
+  readonly interpreters?: readonly string[];
 }
 
 export interface OutputChunk {

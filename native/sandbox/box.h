@@ -27,6 +27,8 @@ struct box {
   /* Pipes of the process's stdout and stderr: [0] read by the supervisor, [1] written by the process. */
   int output[2][2];
 
+  int user_space; /* with a register of interpreters of its own; -1 without */
+
   uint32_t address; /* veth: host's end, in host byte order; the container's is one more */
 };
 
@@ -76,9 +78,13 @@ void seccomp_load(struct box *);
 void identity_set(struct box *);
 void capabilities_set(struct box *);
 void cwd_enter(struct box *);
+void interpreters_enter(struct box *);
 _Noreturn void command_execute(struct box *);
 
 /* Operations of the supervisor, which stays in the host's namespaces. */
+/* Before the init is started, which must have the namespace's descriptor. */
+void interpreters_register(struct box *);
+int interpreters_possible(void);
 void cgroup_attach(struct box *);
 bool cgroup_saw_memory_kill(const struct box *);
 void cgroup_remove(const struct box *);

@@ -43,6 +43,7 @@ static _Noreturn void process_run(struct box *b, int failed) {
   int report = fcntl(report_descriptor(), F_DUPFD_CLOEXEC, 64), notify = fcntl(failed, F_DUPFD_CLOEXEC, 64);
   int out = fcntl(b->output[0][1], F_DUPFD_CLOEXEC, 64), err = fcntl(b->output[1][1], F_DUPFD_CLOEXEC, 64);
   int terminal = fcntl(b->terminal, F_DUPFD_CLOEXEC, 64);
+  if (b->user_space >= 0) b->user_space = fcntl(b->user_space, F_DUPFD_CLOEXEC, 64);
   if (report < 0 || notify < 0) fail("BOX_INIT", "keep a descriptor", "", errno);
   report_open(report);
   place(notify, FAILED);

@@ -153,6 +153,7 @@ static void set(struct options *o, const char *name, const char *value) {
   else if (strcmp(name, "shm") == 0) o->shm_size = number(value, UINT64_MAX / 2);
   else if (strcmp(name, "insecure") == 0) o->insecure = truth(value);
   else if (strcmp(name, "no-new-privs") == 0) o->no_new_privs = truth(value);
+  else if (strcmp(name, "interpreter") == 0) APPEND(o->interpreter, o->interpreters, MAX_INTERPRETERS, value);
   else if (strcmp(name, "map.uid") == 0) APPEND(o->uid_map, o->uid_maps, 60, value);
   else if (strcmp(name, "map.gid") == 0) APPEND(o->gid_map, o->gid_maps, 60, value);
   else if (strcmp(name, "map.newuidmap") == 0) o->newuidmap = absolute(value);

@@ -12,6 +12,7 @@
 #define MAX_MOUNTS 256
 #define MAX_GROUPS 1024
 #define MAX_CGROUPS 16
+#define MAX_INTERPRETERS 16
 /* Files come as hexadecimal digits: room for some twenty secrets of the largest size. */
 #define MAX_OPTION_BYTES (32u << 20)
 
@@ -80,6 +81,10 @@ struct options {
 
   bool insecure;
   bool no_new_privs;
+
+  /* Lines for binfmt_misc's `register`: how programs of other architectures are executed. */
+  const char *interpreter[MAX_INTERPRETERS];
+  size_t interpreters;
 
   /* `userns` only: lines for newuidmap and newgidmap, or one id each for a map without helpers. */
   const char *uid_map[64], *gid_map[64];

@@ -18,6 +18,7 @@ static bool with_layers(const struct box *b) {
     if (b->o.mounts[i].kind == MOUNT_LAYERS) return true;
   return false;
 }
+static bool foreign(const struct box *b) { return b->o.interpreters > 0; }
 static bool cgroup_v2(const struct box *b) { return b->o.cgroup_v2_mount; }
 
 static const char *root_detail(const struct box *b, char *into, size_t room) {
@@ -41,6 +42,10 @@ static const char *argv_detail(const struct box *b, char *into, size_t room) {
   (void)into, (void)room;
   return b->o.args ? b->o.argv[0] : "";
 }
+static const char *interpreter_detail(const struct box *b, char *into, size_t room) {
+  (void)into, (void)room;
+  return b->o.interpreter[0];
+}
 static const char *range_detail(const struct box *b, char *into, size_t room) {
   (void)into, (void)room;
   return b->o.network_range ? b->o.network_range : "";
@@ -59,6 +64,7 @@ static void every_mount(struct box *b) {
 }
 
 static const struct operation operations[] = {
+    {BEFORE, "register interpreters", foreign, interpreter_detail, interpreters_register},
     {SUPERVISOR, "attach to cgroups", limited, NULL, cgroup_attach},
     {SUPERVISOR, "make veth pair", veth, range_detail, network_outside},
     {SUPERVISOR, "start pasta", pasta, NULL, pasta_start},
@@ -86,6 +92,7 @@ static const struct operation operations[] = {
     {PROCESS, "make session", always, NULL, session_make},
     {PROCESS, "set limits", always, NULL, limits_set},
     {PROCESS, "enter folder", always, cwd_detail, cwd_enter},
+    {PROCESS, "enter user namespace", foreign, NULL, interpreters_enter},
     {PROCESS, "bound capabilities", guarded, NULL, capabilities_bound},
     {PROCESS, "load seccomp filter", guarded, NULL, seccomp_load},
     {PROCESS, "set identity", always, id_detail, identity_set},
@@ -111,7 +118,7 @@ static void print_mounts(const struct box *b) {
 }
 
 void plan_print(struct box *b) {
-  static const char *const actors[] = {"supervisor", "init", "process"};
+  static const char *const actors[] = {"supervisor", "supervisor", "init", "process"};
   for (size_t i = 0; i < OPERATIONS; i++) {
     const struct operation *op = &operations[i];
     char text[128];

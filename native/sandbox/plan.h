@@ -4,7 +4,8 @@
 
 #include "box.h"
 
-enum actor { SUPERVISOR, INIT, PROCESS };
+/* BEFORE: the supervisor, before there is an init. */
+enum actor { BEFORE, SUPERVISOR, INIT, PROCESS };
 
 /* Carries out every operation of one actor, in order. */
 void plan_carry_out(struct box *, enum actor);

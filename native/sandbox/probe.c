@@ -99,6 +99,11 @@ static int seccomp_filter(const char *scratch) {
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? errno : 0;
 }
 
+static int interpreters(const char *scratch) {
+  int error = user_namespace(scratch);
+  return error ? error : interpreters_possible();
+}
+
 int probe_host(const char *scratch) {
   attempt("user namespace", user_namespace, scratch);
   attempt("mount namespace", mount_namespace, scratch);
@@ -107,5 +112,6 @@ int probe_host(const char *scratch) {
   attempt("overlay", overlay_here, scratch);
   attempt("overlay in a user namespace", overlay_in_user_namespace, scratch);
   attempt("seccomp", seccomp_filter, scratch);
+  attempt("interpreters", interpreters, scratch);
   return 0;
 }

@@ -39,9 +39,15 @@ void session_make(struct box *b) {
   int report = report_descriptor();
   if (dup2(report, 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) < 0) fail("BOX_TERMINAL", "keep the report", "", errno);
   report_open(3);
-  /* 4 is the descriptor that tells the init of a failure; init.c put it there. */
-  if (syscall(SYS_close_range, 5u, ~0u, 0u) < 0)
-    for (int fd = 5; fd < 4096; fd++) close(fd);
+  /* 4 is the descriptor that tells the init of a failure; init.c put it there. 5 is a namespace that is entered, and closed, soon. */
+  unsigned first = 5;
+  if (b->user_space >= 0) {
+    if (dup2(b->user_space, 5) < 0 || fcntl(5, F_SETFD, FD_CLOEXEC) < 0) fail("BOX_EMULATOR", "keep the user namespace", "", errno);
+    b->user_space = 5;
+    first = 6;
+  }
+  if (syscall(SYS_close_range, first, ~0u, 0u) < 0)
+    for (int fd = (int)first; fd < 4096; fd++) close(fd);
   /* The caller's keys stay with the caller. Not every kernel has keys. */
   syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
   umask(022);

@@ -180,6 +180,8 @@ _Noreturn void supervise(struct box *b) {
   b->terminal = b->output[0][0] = b->output[0][1] = b->output[1][0] = b->output[1][1] = -1;
   if (b->o.relay && !b->o.tty)
     if (pipe2(b->output[0], O_CLOEXEC) < 0 || pipe2(b->output[1], O_CLOEXEC) < 0) fail("BOX_SUPERVISE", "make a pipe", "", errno);
+  b->user_space = -1;
+  plan_carry_out(b, BEFORE);
   b->init = start_init(b);
   if (b->init < 0) fail("BOX_NAMESPACE", "make namespaces", "", errno);
   if (b->init == 0) {

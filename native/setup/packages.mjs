@@ -30,6 +30,7 @@ const table = [
   { need: "run", name: "uidmap", why: "more than one user id in a build without root" },
   { need: "run", name: "mmdebstrap", why: "`wbuild base debian`" },
   { need: "run", name: "wine64", why: "steps of Windows images", optional: true },
+  { need: "run", name: "qemu-user-static", why: "steps for another architecture", optional: true },
   { need: "test", name: "skopeo", why: "a second opinion on images and registries" },
   { need: "test", name: "umoci", why: "a second opinion on layers" },
   { need: "test", name: "docker-registry", why: "the registry that tests push to" },

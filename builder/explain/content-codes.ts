@@ -158,6 +158,7 @@ export const contentCodes: CodeTable = {
   BOX_COMMAND: row(1, "the command cannot be carried out in the container", "look at its path and mode in the image"),
   BOX_CWD: row(1, "the working directory cannot be entered", "look at WORKDIR"),
   BOX_DEVICE: row(4, "a container's devices cannot be made", host),
+  BOX_EMULATOR: row(4, "programs of another architecture cannot run here", host),
   BOX_FAILED: row(4, "the container could not be made", host),
   BOX_GROUPS: row(4, "the process cannot have the groups of its user", host),
   BOX_ID_MAP: row(4, "the container's user ids cannot be mapped", host),

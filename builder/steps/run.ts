@@ -3,6 +3,7 @@
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Exit, OutputChunk } from "../../native/core/spec.ts";
 import { WbuildError } from "../../native/error.ts";
+import { platformBelow } from "../graph/bottom.ts";
 import type { RunOp } from "../graph/graph.ts";
 import type { Report } from "../progress/events.ts";
 import { commitLayer } from "./commit.ts";
@@ -31,8 +32,14 @@ export const runStep: Step<RunOp> = {
     });
     const { op } = node;
     const runtime = await world.runtime(op.os ?? "linux");
+    const platform = platformBelow(node);
     const execution = await runtime.start(
-      { folders, tree: () => below.tree(), ...(op.osVersion === undefined ? {} : { osVersion: op.osVersion }) },
+      {
+        folders,
+        tree: () => below.tree(),
+        ...(platform === undefined ? {} : { architecture: platform.architecture }),
+        ...(op.osVersion === undefined ? {} : { osVersion: op.osVersion }),
+      },
       place.folder,
       place.scratch,
       {

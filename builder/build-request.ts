@@ -37,6 +37,23 @@ export type OutputSpec =
       readonly platformSplit?: boolean;
     };
 
+/** What is said about an image beside it: what it holds, how it was made. Absent: nothing. */
+export interface AttestRequest {
+  readonly sbom?: boolean;
+  readonly provenance?: {
+    /** min leaves out what may be private: build arguments, labels, the Dockerfile, steps. */
+    readonly mode: "min" | "max";
+    readonly version: "v1" | "v0.2";
+    readonly builderId: string;
+    /** Somebody promises that the build gives the same bytes each time. */
+    readonly reproducible: boolean;
+    /** Only beside images, never as a file among an output's files. */
+    readonly inlineOnly: boolean;
+    /** Its name among an output's files. */
+    readonly filename: string;
+  };
+}
+
 /** An image under another name. */
 export interface NamedImage {
   /** As FROM and COPY --from say it. */
@@ -71,6 +88,7 @@ export interface BuildRequest {
   readonly cacheTo?: readonly CacheTarget[];
   /** Empty: the image goes into the store under `tags`. */
   readonly outputs: readonly OutputSpec[];
+  readonly attest?: AttestRequest;
   /** Push every tag when the build is done. */
   readonly push: boolean;
   /** A push sends foreign layers (those with `urls`, which their maker alone may serve) too. */

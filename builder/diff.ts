@@ -52,7 +52,8 @@ function stackOf(layers: LayerStack["layers"], os: string): LayerStack {
   return layers.reduce((stack, layer) => stack.with(layer), LayerStack.of(os));
 }
 
-async function registryLayers({ layers, os }: LayerStack): Promise<RegistryLayer[]> {
+/** The registry of a Windows stack, layer by layer. */
+export async function registryLayers({ layers, os }: LayerStack): Promise<RegistryLayer[]> {
   const found: RegistryLayer[] = [];
   for (const [at, layer] of layers.entries())
     found.push({ tree: await stackOf(layers.slice(0, at + 1), os).tree(), changes: await layer.changes() });

@@ -2,6 +2,7 @@
 import type { Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
 import type { BuildRequest } from "../build-request.ts";
+import { type AttestFlags, attestRequestOf, defineAttestFlags } from "./attest-values.ts";
 import { type Cli, collect, flagsOf } from "./command.ts";
 import {
   addHostsOf,
@@ -18,7 +19,7 @@ import {
 import { parseCompression, parseLevel, parseOutput } from "./output-values.ts";
 import { parseCount, parseLabels, parseNamedImage, parseVariables } from "./values.ts";
 
-export interface BuildFlags extends ContainerFlags, ProgressFlags, NondistributableFlags {
+export interface BuildFlags extends AttestFlags, ContainerFlags, ProgressFlags, NondistributableFlags {
   readonly file?: string;
   readonly tag?: readonly string[];
   readonly target?: string;
@@ -86,6 +87,7 @@ export function defineBuildFlags(parser: Parser): void {
       "zstd, gzip or none, for new layers (default: zstd where it may, gzip where it must)",
     )
     .option("--compression-level <number>", "1 to 22 for zstd, 0 to 9 for gzip");
+  defineAttestFlags(parser);
   defineContainerFlags(parser);
   defineAllowNondistributable(parser);
   definePlainHttp(parser);
@@ -115,6 +117,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     throw new WbuildError("CLI_USAGE", "a push needs a name to push to", { hint: "add -t REGISTRY/NAME:TAG" });
   const buildArgs = parseVariables("--build-arg", flags.buildArg ?? [], cli.env);
   for (const secret of proxyPasswords({ ...cli.env, ...buildArgs })) cli.keepSecret(secret);
+  const attest = attestRequestOf(flags);
   const epoch = cli.env.SOURCE_DATE_EPOCH || undefined;
   return {
     context,
@@ -132,6 +135,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     noCache: flags.cache === false ? true : Array.isArray(flags.cacheFilter) ? flags.cacheFilter : false,
     outputs,
     push: flags.push === true,
+    ...(attest === undefined ? {} : { attest }),
     ...(allowsNondistributable(flags) ? { allowNondistributable: true } : {}),
     ...(flags.iidfile === undefined ? {} : { iidfile: flags.iidfile }),
     ...(flags.metadataFile === undefined ? {} : { metadataFile: flags.metadataFile }),

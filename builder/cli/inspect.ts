@@ -1,5 +1,7 @@
 /** `wbuild inspect`: everything about an image, and whether its importers will take it. */
+import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
+import type { LocalImage } from "../image/local.ts";
 import type { VerifyReport } from "../image/verify.ts";
 import { forReader, harmless } from "../progress/harmless.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
@@ -18,7 +20,8 @@ export const inspectCommand: Command = {
   operands: "IMAGE [IMAGE...]",
   about: `
     Prints images as a JSON array with the fields that \`docker image inspect\` has. --format takes a Go template for each
-    image instead; --raw prints the manifest byte for byte as it is stored.
+    image instead, which also knows what is said of the image beside it, as \`docker buildx imagetools inspect\` does: .SBOM
+    and .Provenance. --raw prints the manifest byte for byte as it is stored.
 
     --verify reads every layer and proves the image against the rules of those who import it: digests, configuration and
     manifest, and of images for Windows all that Windows' importers demand of a layer and its registry hives. It prints
@@ -26,6 +29,7 @@ export const inspectCommand: Command = {
   examples: [
     ["wbuild inspect app", "everything"],
     ["wbuild inspect --format '{{json .Config.Env}}' app", "one thing"],
+    ["wbuild inspect --format '{{json .SBOM.SPDX}}' app", "the list of packages that it brings"],
     ["wbuild inspect --verify app", "will it run on Windows hosts?"],
     ["wbuild inspect --raw app | sha256sum", "the manifest's digest"],
   ],
@@ -62,11 +66,23 @@ export const inspectCommand: Command = {
       return reports.some((report) => report.errors > 0) ? 1 : 0;
     }
     const all = [];
-    for (const image of found) all.push(await inspectImage(store, image));
+    for (const image of found)
+      all.push({ ...(await inspectImage(store, image)), ...(await attested(store, image, flags)) });
     await print(all, flags.format ?? "json", cli);
     return 0;
   },
 };
+
+/** What is said of the image beside it, where the template asks for that: it may be as large as the list of all files. */
+async function attested(
+  store: Store,
+  { whole, descriptor }: LocalImage,
+  { format = "" }: InspectFlags,
+): Promise<object> {
+  if (!/\.(?:SBOM|Provenance)\b/.test(format)) return {};
+  const { attestationFields, readAttestations } = await import("../attest/read-attestations.ts");
+  return attestationFields(await readAttestations(store, whole, descriptor));
+}
 
 async function print(all: readonly object[], format: string, cli: Cli): Promise<void> {
   if (format === "json") {

@@ -2,9 +2,9 @@
  * The program: argv → command → exit code. The only file that ends the process, and the only one that hears signals.
  * It loads next to nothing itself: `wbuild --version` and a cached build must start in the time that Node needs.
  */
+import { version } from "../version.ts";
 import type { Cli } from "./command.ts";
 import { commands } from "./commands.ts";
-import { version } from "./version.ts";
 
 const signalNumbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
 /** What a shell reports of a program that wrote to a pipe which nobody reads. */

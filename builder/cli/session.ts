@@ -5,9 +5,9 @@ import type { Store } from "../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import { openFace } from "../progress/choose.ts";
 import type { Report } from "../progress/events.ts";
+import { version } from "../version.ts";
 import type { Cli } from "./command.ts";
 import { modeOf, type ProgressFlags } from "./flags.ts";
-import { version } from "./version.ts";
 
 export interface Session extends AsyncDisposable {
   /** Leased: nothing that it finds goes away until the session ends. */

@@ -1,7 +1,6 @@
-/** `wbuild version` and `--version`. A house test compares the number with package.json's. */
+/** `wbuild version` and `--version`. */
+import { version } from "../version.ts";
 import type { Command } from "./command.ts";
-
-export const version = "0.1.0";
 
 export const versionCommand: Command = {
   operands: "",

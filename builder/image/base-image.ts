@@ -105,6 +105,14 @@ async function stored(
   });
 }
 
+/** What a base's name meant when it was looked up: a manifest or an index; undefined when nobody remembers. */
+export function baseDigest(store: Store, reference: string, platform: Platform): Digest | undefined {
+  const named = parseReference(reference).digest ?? store.refs.get(reference)?.descriptor.digest;
+  if (named !== undefined) return named;
+  const row = store.cache.get(rowName(reference, platform));
+  return row ? (v.parse(rowShape, JSON.parse(row.value)).manifest.digest as Digest) : undefined;
+}
+
 async function put(store: Store, blob: { bytes: Uint8Array; mediaType: string }): Promise<Descriptor> {
   const { bytes, mediaType } = blob;
   return store.blobs.put(bytes, { mediaType, digest: digestOf(bytes), size: bytes.length });

@@ -10,7 +10,7 @@ import type { RegistryClient } from "../../registry/client.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import type { BuildRequest, BuildResult, OutputSpec } from "../build-request.ts";
 import type { Report } from "../progress/events.ts";
-import { exportFolder, exportTar, type PlacedTree, streamTar } from "./export-tree.ts";
+import { digestsOf, exportFolder, exportTar, type PlacedTree, streamTar } from "./export-tree.ts";
 import { untaggedName } from "./local.ts";
 import { toldAsStep, warnLeftOut } from "./told-step.ts";
 import { type Finished, type ResultWorld, type WrittenResult, writeResult } from "./write-result.ts";
@@ -98,8 +98,12 @@ async function deliverTree(
   const split = output.platformSplit ?? (asIndex || images.length > 1);
   await toldAsStep(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
     const trees: PlacedTree[] = [];
-    for (const { image, tree } of images)
-      trees.push({ tree: await tree(), os: image.config.os, ...(split ? { under: folderOf(image.config) } : {}) });
+    for (const made of images) {
+      const { os } = made.image.config;
+      const tree = await made.tree();
+      const extra = (await world.attestFiles?.(made, () => digestsOf({ tree, os }))) ?? [];
+      trees.push({ tree, os, extra, ...(split ? { under: folderOf(made.image.config) } : {}) });
+    }
     if (output.type === "tar" && output.dest !== "-") return exportTar(trees, output.dest, epoch);
     await using place = await world.store.snapshots.reserve();
     if (output.type === "local") return await exportFolder(trees, output.dest, place.scratch, epoch);

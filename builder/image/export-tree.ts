@@ -9,10 +9,12 @@ import type { Change, Entry } from "../../layerfs/layer/entry.ts";
 import { unpackLayer } from "../../layerfs/layer/unpack.ts";
 import { writeLayer } from "../../layerfs/layer/write.ts";
 import type { BlobFiles } from "../../layerfs/store/blob-store.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { driveTree } from "../../layerfs/windows/drive.ts";
 import { toLinux } from "../../layerfs/windows/to-linux.ts";
 import { WbuildError } from "../../native/error.ts";
+import type { ExtraFile } from "./write-result.ts";
 
 export interface TreeStyle {
   /** Seconds since 1970 that no time may exceed. */
@@ -26,6 +28,8 @@ export interface PlacedTree {
   readonly os?: string;
   /** A folder of the export, such as `linux_amd64`; absent: its top. */
   readonly under?: string;
+  /** Files beside those of the tree, at its top. */
+  readonly extra?: readonly ExtraFile[];
 }
 
 /** Writes trees as one uncompressed tar to a path. The file appears whole or not at all; a device or pipe is written to. */
@@ -66,8 +70,31 @@ export async function exportFolder(
   await unpackLayer({ path: file.path }, target, { form: "plain" });
 }
 
-async function filesOf({ tree, os }: PlacedTree): Promise<readonly Entry[]> {
-  return os === "windows" ? (await driveTree(tree).walk("")).map(toLinux) : tree.walk("");
+async function filesOf({ tree, os, extra = [] }: PlacedTree): Promise<readonly Entry[]> {
+  const entries = os === "windows" ? (await driveTree(tree).walk("")).map(toLinux) : await tree.walk("");
+  if (extra.length === 0) return entries;
+  const own = new Set(entries.map(({ path }) => path));
+  return [...entries, ...extra.map((file) => entryOf(file, own))];
+}
+
+/** Times would make each export another: 1970, as for files of no age. */
+function entryOf({ name, bytes }: ExtraFile, own: ReadonlySet<string>): Entry {
+  if (own.has(name))
+    throw new WbuildError("CLI_OUTPUT", `the export has a file ${name} of its own`, {
+      facts: { path: name },
+      hint: "give the attestation another filename=NAME, or leave it out",
+    });
+  const content = { kind: "bytes", bytes } as const;
+  return { path: name, type: "file", mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtimeNs: 0n, content };
+}
+
+/** The regular files of an export, with what is in them. */
+export async function digestsOf({ tree, os }: PlacedTree): Promise<{ path: string; digest: Digest }[]> {
+  const files = os === "windows" ? driveTree(tree) : tree;
+  const found: { path: string; digest: Digest }[] = [];
+  for (const entry of await files.walk(""))
+    if (entry.type === "file") found.push({ path: entry.path, digest: await files.digest(entry) });
+  return found;
 }
 
 /** With paths for what would come as streams: the native writer reads files at once, streams one piece at a time. */

@@ -65,6 +65,11 @@ export async function diffRegistries(
   return found;
 }
 
+/** HKLM\SOFTWARE as the whole stack has it. Throws HIVE_*. */
+export async function softwareOf(layers: readonly RegistryLayer[]): Promise<Hive> {
+  return merged(layers, "Software");
+}
+
 /** The base's hive under the layers' deltas. */
 async function merged(layers: readonly RegistryLayer[], name: DeltaName): Promise<Hive> {
   const [base] = layers;

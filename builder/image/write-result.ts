@@ -37,6 +37,20 @@ export interface Attached {
  */
 export type Attest = (written: WrittenImage, made: FinishedImage) => Promise<readonly Attached[]>;
 
+/**
+ * What is to be said about an image whose files are written as files: more files, at the top of them. `files` gives the
+ * regular files of the output with their digests.
+ */
+export type AttestFiles = (
+  made: FinishedImage,
+  files: () => Promise<readonly { readonly path: string; readonly digest: Digest }[]>,
+) => Promise<readonly ExtraFile[]>;
+
+export interface ExtraFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface ResultStyle {
   readonly compression?: Compression | undefined;
   readonly compressionLevel?: number | undefined;
@@ -58,6 +72,7 @@ export interface ResultWorld {
   /** Where a base's blob came from; undefined for what was made here. */
   readonly originOf: (digest: string) => string | undefined;
   readonly attestations?: Attest;
+  readonly attestFiles?: AttestFiles;
 }
 
 /** Writes every image in a style, and the index where there is one. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import test from "ava";
 import { commands } from "../../builder/cli/commands.ts";
 import { defineParser } from "../../builder/cli/parse.ts";
-import { version } from "../../builder/cli/version.ts";
+import { version } from "../../builder/version.ts";
 import { top } from "../doubles/cli.ts";
 import { goldenFile } from "../doubles/golden.ts";
 import { commandsPage } from "./cli-pages.ts";

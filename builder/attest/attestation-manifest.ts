@@ -1,0 +1,93 @@
+/**
+ * Attestations as BuildKit stores them ("Image Attestation Storage"): in-toto statements as layers of a manifest that stands
+ * in the image's index beside the manifest that it is about, for a platform that nobody has.
+ */
+import type { BlobStore } from "../../layerfs/store/blob-store.ts";
+import type { Descriptor } from "../../layerfs/store/descriptor.ts";
+import { type Digest, digestOf, hexOf } from "../../layerfs/store/digest.ts";
+import { mediaTypes } from "../../registry/oci/image.ts";
+
+export const inTotoType = "application/vnd.in-toto+json";
+export const predicateTypeKey = "in-toto.io/predicate-type";
+export const referenceTypeKey = "vnd.docker.reference.type";
+export const referenceDigestKey = "vnd.docker.reference.digest";
+export const attestationManifest = "attestation-manifest";
+
+/** What is claimed, without of whom. */
+export interface Attestation {
+  readonly predicateType: string;
+  readonly predicate: object;
+  /** Its name among the files of an output that is no image. */
+  readonly filename: string;
+}
+
+export interface InTotoSubject {
+  readonly name: string;
+  readonly digest: Readonly<Record<string, string>>;
+}
+
+export interface Statement {
+  readonly _type: string;
+  readonly predicateType: string;
+  readonly subject: readonly InTotoSubject[];
+  readonly predicate: object;
+}
+
+export function statementOf(attestation: Attestation, subject: readonly InTotoSubject[]): Statement {
+  const { predicateType, predicate } = attestation;
+  return { _type: "https://in-toto.io/Statement/v1", predicateType, subject, predicate };
+}
+
+/** The subjects of an image: one a name, or `_` for an image without any. `urls` are its package URLs. */
+export function imageSubjects(image: Digest, urls: readonly string[]): InTotoSubject[] {
+  const digest = { sha256: hexOf(image) };
+  return (urls.length === 0 ? ["_"] : urls).map((name) => ({ name, digest }));
+}
+
+export interface WrittenAttestations {
+  /** As the index names it. */
+  readonly descriptor: Descriptor;
+  /** Every digest that a ref to the index must keep besides. */
+  readonly keeps: readonly Digest[];
+}
+
+/** Writes statements about one image, and the manifest that holds them, into the store. */
+export async function writeAttestations(
+  blobs: BlobStore,
+  image: Descriptor,
+  statements: readonly Statement[],
+): Promise<WrittenAttestations> {
+  const layers: Descriptor[] = [];
+  for (const statement of statements) {
+    const blob = await putJson(blobs, statement, inTotoType);
+    layers.push({ ...blob, annotations: { [predicateTypeKey]: statement.predicateType } });
+  }
+  const config = {
+    architecture: "unknown",
+    os: "unknown",
+    config: {},
+    rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
+  };
+  const configBlob = await putJson(blobs, config, mediaTypes.ociConfig);
+  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: configBlob, layers };
+  const written = await putJson(blobs, manifest, mediaTypes.ociManifest);
+  const descriptor: Descriptor = {
+    ...written,
+    annotations: { [referenceDigestKey]: image.digest, [referenceTypeKey]: attestationManifest },
+    platform: { architecture: "unknown", os: "unknown" },
+  };
+  return { descriptor, keeps: [written.digest, configBlob.digest, ...layers.map(({ digest }) => digest)] };
+}
+
+async function putJson(blobs: BlobStore, value: unknown, mediaType: string): Promise<Descriptor> {
+  const bytes = Buffer.from(JSON.stringify(value), "utf8");
+  return blobs.put(bytes, { mediaType, digest: digestOf(bytes), size: bytes.length });
+}
+
+/** The attestation manifests of an index, by the image that each is about. */
+export function attestationsOf(manifests: readonly Descriptor[], image: Digest): Descriptor[] {
+  return manifests.filter(
+    ({ annotations }) =>
+      annotations?.[referenceTypeKey] === attestationManifest && annotations[referenceDigestKey] === image,
+  );
+}

@@ -1,0 +1,36 @@
+/** What a build took from outside, as provenance names it: a URI and digests. */
+import { type Digest, hexOf } from "../../layerfs/store/digest.ts";
+import { imageUrl } from "./purl.ts";
+
+/** in-toto's ResourceDescriptor, and SLSA v0.2's material. */
+export interface Resource {
+  readonly uri: string;
+  readonly digest: Readonly<Record<string, string>>;
+}
+
+/** A base image by what its name meant. Undefined for what is no reference. */
+export function imageResource(reference: string, manifest: Digest, platform: string): Resource | undefined {
+  const uri = imageUrl(reference, platform);
+  return uri === undefined ? undefined : { uri, digest: { sha256: hexOf(manifest) } };
+}
+
+/** A file that ADD fetched. */
+export function httpResource(url: string, content: Digest): Resource {
+  return { uri: withoutCredentials(url), digest: { sha256: hexOf(content) } };
+}
+
+/** `https://host/repository.git#branch` and the commit that it meant; SHA-256 repositories have longer names. */
+export function gitResource(url: string, commit: string): Resource {
+  return { uri: withoutCredentials(url), digest: { [commit.length === 64 ? "gitCommit" : "sha1"]: commit } };
+}
+
+/** The leak: `https://user:password@host/` in an instruction ends in a document that is published. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@?#]*@/i, "$1");
+}
+
+/** Each once, in order of their URIs. */
+export function distinctResources(resources: readonly Resource[]): Resource[] {
+  const found = new Map(resources.map((one) => [JSON.stringify([one.uri, one.digest]), one]));
+  return [...found.keys()].sort().map((key) => found.get(key) as Resource);
+}

@@ -6,7 +6,9 @@ import type { Descriptor, Platform } from "../layerfs/store/descriptor.ts";
 import type { Digest } from "../layerfs/store/digest.ts";
 import type { SandboxLimits } from "../native/core/spec.ts";
 import type { CacheSource, CacheTarget } from "./cache/spec.ts";
+import type { Entitlements } from "./runtime/entitlements.ts";
 import type { NetworkMode } from "./runtime/runtime.ts";
+import type { AgentSource } from "./runtime/ssh/agent-source.ts";
 
 export type Compression = "zstd" | "gzip" | "none";
 
@@ -101,6 +103,12 @@ export interface BuildRequest {
   readonly network: NetworkMode;
   readonly addHosts: readonly (readonly [name: string, address: string])[];
   readonly limits: SandboxLimits;
+  /** Values that steps may mount, by id: kept nowhere. */
+  readonly secrets?: ReadonlyMap<string, Uint8Array>;
+  /** Who answers `RUN --mount=type=ssh`, by id. */
+  readonly ssh?: ReadonlyMap<string, AgentSource>;
+  /** What RUN may ask for beyond the sandbox; absent: nothing. */
+  readonly allow?: Entitlements;
   /** How many steps may run at the same time; absent: two for each CPU, at least eight. */
   readonly jobs?: number;
   /** Seconds since 1970 that no time in a layer or config may exceed. */

@@ -62,6 +62,8 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         },
         {
           jobs: request.jobs ?? Math.max(8, availableParallelism() * 2),
+          ...(request.secrets === undefined ? {} : { secrets: request.secrets }),
+          ...(request.ssh === undefined ? {} : { ssh: request.ssh }),
           ignoreCache: ignoreCache(request),
           ...(cache === undefined ? {} : { imported: cache.imported }),
         },

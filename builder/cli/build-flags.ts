@@ -41,6 +41,9 @@ export interface BuildFlags extends AttestFlags, ContainerFlags, ProgressFlags, 
   readonly compression?: string;
   readonly compressionLevel?: string;
   readonly plainHttp?: boolean;
+  readonly secret?: readonly string[];
+  readonly ssh?: readonly string[];
+  readonly allow?: readonly string[];
 }
 
 /** What decides about the steps: `plan` takes these alone. */
@@ -55,6 +58,11 @@ export function definePlanFlags(parser: Parser): void {
     .option(
       "--platform <os/arch>",
       "build for this platform, such as linux/arm64; a list, or repeated: an index",
+      collect,
+    )
+    .option(
+      "--allow <entitlement>",
+      "network.host, security.insecure, device or device=NAME for RUN; may be repeated",
       collect,
     )
     .option("--pull", "look for newer base images in their registries")
@@ -87,6 +95,13 @@ export function defineBuildFlags(parser: Parser): void {
       "zstd, gzip or none, for new layers (default: zstd where it may, gzip where it must)",
     )
     .option("--compression-level <number>", "1 to 22 for zstd, 0 to 9 for gzip");
+  parser
+    .option(
+      "--secret <spec>",
+      "id=NAME,src=FILE or id=NAME,env=VAR for RUN --mount=type=secret; may be repeated",
+      collect,
+    )
+    .option("--ssh <id>", "default, or ID=SOCKET or ID=KEY,KEY for RUN --mount=type=ssh; may be repeated", collect);
   defineAttestFlags(parser);
   defineContainerFlags(parser);
   defineAllowNondistributable(parser);
@@ -146,9 +161,31 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     network: networkOf(flags),
     addHosts: addHostsOf(flags),
     limits: limitsOf(flags),
+    ...(await grantsOf(flags, cli)),
     ...(flags.jobs === undefined ? {} : { jobs: parseCount("--jobs", flags.jobs, 1, 1024) }),
     ...(epoch === undefined ? {} : { sourceDateEpoch: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) }),
     plainHttp: flags.plainHttp === true,
+  };
+}
+
+/** Secrets are read now: what progress output hides must be known before there is any. */
+async function grantsOf(
+  { secret = [], ssh = [], allow = [] }: BuildFlags,
+  { env, cwd, keepSecret }: Cli,
+): Promise<Pick<BuildRequest, "secrets" | "ssh" | "allow">> {
+  if (secret.length + ssh.length + allow.length === 0) return {};
+  const { hiddenParts, parseAllow, parseSsh, readSecret } = await import("./step-values.ts");
+  const secrets = new Map<string, Uint8Array>();
+  for (const text of secret) {
+    const [id, value] = (await readSecret(text, env, cwd)) ?? [];
+    if (id === undefined || value === undefined) continue;
+    secrets.set(id, value);
+    for (const part of hiddenParts(value)) keepSecret(part);
+  }
+  return {
+    ...(secrets.size > 0 ? { secrets } : {}),
+    ...(ssh.length > 0 ? { ssh: new Map(ssh.map((text) => parseSsh(text, env, cwd))) } : {}),
+    ...(allow.length > 0 ? { allow: parseAllow(allow) } : {}),
   };
 }
 

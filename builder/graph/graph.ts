@@ -23,7 +23,7 @@ interface OnSystem {
   readonly os?: "windows";
 }
 
-/** Paths are absolute in the container; on Windows with their drive. What is mounted is in no layer. */
+/** Targets are absolute in the container; on Windows counted from C:. What is mounted is in no layer. */
 export type RunMount =
   /** Files of another node: `source` is clean and relative to its root ("" is all of it), `input` its place in `inputs`. */
   | {
@@ -93,6 +93,8 @@ export interface RunOp extends OnSystem {
   readonly network: NetworkMode;
   readonly extraHosts: readonly (readonly [name: string, address: string])[];
   readonly security: "default" | "insecure";
+  /** Absent: the one that every step has. */
+  readonly hostname?: string;
   readonly mounts?: readonly RunMount[];
   readonly files?: readonly RunFile[];
   /** Device requests of `--device`, by name or class, as CDI writes them. */

@@ -5,6 +5,7 @@ import type { SourceText } from "../diagnose/source.ts";
 import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
 import type { GlobalScope, StageScope } from "../dockerfile/scope.ts";
 import type { BaseImage } from "../image/base-image.ts";
+import type { Entitlements } from "../runtime/entitlements.ts";
 import type { NetworkMode } from "../runtime/runtime.ts";
 import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
 
@@ -17,6 +18,8 @@ export interface PlanOptions {
   /** This is one of several plans, each for a platform: titles tell which. */
   readonly severalPlatforms?: boolean;
   readonly network: NetworkMode;
+  /** What steps may ask for beyond the sandbox; absent: nothing. */
+  readonly allow?: Entitlements;
   readonly extraHosts: readonly (readonly [name: string, address: string])[];
   /** Finds a base image's config and layers by name. */
   readonly findBase: (name: string, platform: Platform) => Promise<BaseImage>;

@@ -7,6 +7,7 @@ import { platformBelow } from "../graph/bottom.ts";
 import type { RunOp } from "../graph/graph.ts";
 import type { Report } from "../progress/events.ts";
 import { commitLayer } from "./commit.ts";
+import { mountedContent, openMounts } from "./run-mounts.ts";
 import { type LayerStack, storedLayer } from "./stack.ts";
 import type { Performed, Step, World } from "./step.ts";
 
@@ -14,6 +15,8 @@ import type { Performed, Step, World } from "./step.ts";
 const lastLines = 20;
 
 export const runStep: Step<RunOp> = {
+  contentKey: (op, inputs) => mountedContent(op, inputs),
+
   async perform(node, inputs, world) {
     const below = inputs[0] as LayerStack;
     const folders = await below.folders();
@@ -31,6 +34,7 @@ export const runStep: Step<RunOp> = {
       },
     });
     const { op } = node;
+    await using mounted = await openMounts(op, inputs, world, place.scratch);
     const runtime = await world.runtime(op.os ?? "linux");
     const platform = platformBelow(node);
     const execution = await runtime.start(
@@ -45,7 +49,7 @@ export const runStep: Step<RunOp> = {
       {
         argv: op.argv,
         ...(op.commandLine === undefined ? {} : { commandLine: op.commandLine }),
-        env: environment([...op.proxyEnv, ...op.env]),
+        env: { ...environment([...op.proxyEnv, ...op.env]), ...mounted.env },
         cwd: op.cwd,
         user: op.user,
         tty: false,
@@ -54,11 +58,11 @@ export const runStep: Step<RunOp> = {
       },
       {
         network: op.network,
-        hostname: "buildkitsandbox",
+        hostname: op.hostname ?? "buildkitsandbox",
         extraHosts: op.extraHosts,
         limits: world.limits,
         security: op.security,
-        mounts: [],
+        mounts: mounted.mounts,
       },
       world.warn,
     );

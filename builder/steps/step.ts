@@ -7,6 +7,7 @@ import type { BuildContext } from "../context/context.ts";
 import type { Node, Op } from "../graph/graph.ts";
 import type { Report } from "../progress/events.ts";
 import type { RuntimeCore } from "../runtime/runtime.ts";
+import type { AgentSource } from "../runtime/ssh/agent-source.ts";
 import type { LayerStack, StackLayer } from "./stack.ts";
 
 /** How layers of this build are written. */
@@ -30,6 +31,9 @@ export interface World {
   readonly limits: SandboxLimits;
   /** Brings a base's layer into the store when it is not there. */
   readonly fetchLayer: (reference: string, layer: Layer) => Promise<void>;
+  /** By their ids: values that steps may see and nothing may keep; agents for ssh. */
+  readonly secrets?: ReadonlyMap<string, Uint8Array>;
+  readonly ssh?: ReadonlyMap<string, AgentSource>;
   readonly report: Report;
   readonly warn: (text: string) => void;
   readonly signal: AbortSignal;
@@ -50,6 +54,6 @@ export interface Performed {
 
 export interface Step<O extends Op> {
   /** Digest of what the inputs hold, for steps whose result depends on it and not on how it came to be. */
-  contentKey?(op: O, inputs: readonly LayerStack[], world: World): Promise<Digest>;
+  contentKey?(op: O, inputs: readonly LayerStack[], world: World): Promise<Digest | undefined>;
   perform(node: Node & { readonly op: O }, inputs: readonly LayerStack[], world: World): Promise<Performed>;
 }

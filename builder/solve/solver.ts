@@ -102,7 +102,12 @@ export class Solver {
       return await this.#layerNode(node as LayerNode, inputs);
     } catch (error) {
       if (this.#world.signal.aborted) this.#world.report({ kind: "canceled", id: node.id, at: Date.now() });
-      else this.#world.report({ kind: "failed", id: node.id, message: messageOf(error), at: Date.now() });
+      else {
+        this.#world.report({ kind: "failed", id: node.id, message: messageOf(error), at: Date.now() });
+        // A RUN has told of itself already, and more than is known here.
+        const [below] = inputs;
+        if (below) this.#world.onFailure?.({ node, error, stack: below.stack });
+      }
       throw located(error, node);
     }
   }

@@ -6,7 +6,9 @@ import { WbuildError } from "../../native/error.ts";
 import { platformBelow } from "../graph/bottom.ts";
 import type { RunOp } from "../graph/graph.ts";
 import type { Report } from "../progress/events.ts";
+import type { StepHost, StepProcess } from "../runtime/runtime.ts";
 import { commitLayer } from "./commit.ts";
+import { Held, stackLeft } from "./failed.ts";
 import { mountedContent, openMounts } from "./run-mounts.ts";
 import { type LayerStack, storedLayer } from "./stack.ts";
 import type { Performed, Step, World } from "./step.ts";
@@ -34,38 +36,42 @@ export const runStep: Step<RunOp> = {
       },
     });
     const { op } = node;
-    await using mounted = await openMounts(op, inputs, world, place.scratch);
+    const mounted = await openMounts(op, inputs, world, place.scratch);
+    await using mounts = new Held(mounted);
     const runtime = await world.runtime(op.os ?? "linux");
     const platform = platformBelow(node);
+    const on = {
+      ...(platform === undefined ? {} : { architecture: platform.architecture }),
+      ...(op.osVersion === undefined ? {} : { osVersion: op.osVersion }),
+    };
+    const process: StepProcess = {
+      argv: op.argv,
+      ...(op.commandLine === undefined ? {} : { commandLine: op.commandLine }),
+      env: { ...environment([...op.proxyEnv, ...op.env]), ...mounted.env },
+      cwd: op.cwd,
+      user: op.user,
+      tty: false,
+      stdin: "null",
+      output: "pipe",
+    };
+    const host: StepHost = {
+      network: op.network,
+      hostname: op.hostname ?? "buildkitsandbox",
+      extraHosts: op.extraHosts,
+      limits: world.limits,
+      security: op.security,
+      mounts: mounted.mounts,
+    };
+    const began = performance.now();
     const execution = await runtime.start(
-      {
-        folders,
-        tree: () => below.tree(),
-        ...(platform === undefined ? {} : { architecture: platform.architecture }),
-        ...(op.osVersion === undefined ? {} : { osVersion: op.osVersion }),
-      },
+      { folders, tree: () => below.tree(), ...on },
       place.folder,
       place.scratch,
-      {
-        argv: op.argv,
-        ...(op.commandLine === undefined ? {} : { commandLine: op.commandLine }),
-        env: { ...environment([...op.proxyEnv, ...op.env]), ...mounted.env },
-        cwd: op.cwd,
-        user: op.user,
-        tty: false,
-        stdin: "null",
-        output: "pipe",
-      },
-      {
-        network: op.network,
-        hostname: op.hostname ?? "buildkitsandbox",
-        extraHosts: op.extraHosts,
-        limits: world.limits,
-        security: op.security,
-        mounts: mounted.mounts,
-      },
+      process,
+      host,
       world.warn,
     );
+    let left: LayerStack | undefined;
     // Scoped, so that the container is gone (unmounted) before its folder is read as a layer by the next step.
     const upper = await (async () => {
       await using running = execution;
@@ -76,12 +82,23 @@ export const runStep: Step<RunOp> = {
         const output = await pump(running.output, node.id, world.report);
         const exit = await running.exited;
         world.signal.throwIfAborted();
-        if (exit.code !== 0) throw await failure(op, exit, output);
+        if (exit.code !== 0) {
+          const ranMs = Math.round(performance.now() - began);
+          if (world.onFailure)
+            left = await stackLeft(node, await running.layer(world.style), place.folder, below, world);
+          throw await failure(op, exit, output, ranMs);
+        }
         return await running.layer(world.style);
       } finally {
         world.signal.removeEventListener("abort", stop);
       }
-    })();
+    })().catch((error: unknown) => {
+      if (world.onFailure && !world.signal.aborted) {
+        world.keep(mounts.take());
+        world.onFailure({ node, error, stack: left ?? below, run: { on, process, host } });
+      }
+      throw error;
+    });
     const { unpacked } = upper;
     keepsFolder = unpacked !== undefined;
     const commit = commitLayer(node, upper.input, world, { fileDigests: false });
@@ -135,13 +152,13 @@ async function pump(output: AsyncIterable<OutputChunk>, id: string, report: Repo
   return tail.trimEnd().split("\n").slice(-lastLines);
 }
 
-async function failure(op: RunOp, exit: Exit, output: readonly string[]): Promise<WbuildError> {
+async function failure(op: RunOp, exit: Exit, output: readonly string[], ranMs: number): Promise<WbuildError> {
   const how = exit.signal ? `was ended by ${exit.signal}` : `did not complete: exit code ${exit.code}`;
   const memory = exit.outOfMemory ? " (it ran out of memory)" : "";
   const command = op.commandLine ?? op.argv.join(" ");
   const hint = exit.outOfMemory ? "give the step more with --memory" : await windowsHint(op, exit);
   return new WbuildError("STEP_EXIT", `process ${JSON.stringify(command)} ${how}${memory}`, {
-    facts: { exitCode: exit.code, signal: exit.signal, outOfMemory: exit.outOfMemory ?? false, output },
+    facts: { exitCode: exit.code, signal: exit.signal, outOfMemory: exit.outOfMemory ?? false, output, ranMs },
     ...(hint === undefined ? {} : { hint }),
   });
 }

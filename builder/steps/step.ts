@@ -6,7 +6,7 @@ import type { SandboxLimits } from "../../native/core/spec.ts";
 import type { BuildContext } from "../context/context.ts";
 import type { Node, Op } from "../graph/graph.ts";
 import type { Report } from "../progress/events.ts";
-import type { RuntimeCore } from "../runtime/runtime.ts";
+import type { LayerFolders, RuntimeCore, StepHost, StepProcess } from "../runtime/runtime.ts";
 import type { AgentSource } from "../runtime/ssh/agent-source.ts";
 import type { LayerStack, StackLayer } from "./stack.ts";
 
@@ -27,13 +27,15 @@ export interface World {
   readonly runtime: (os: string) => Promise<RuntimeCore>;
   /** Undefined when no node reads the context. */
   readonly context: BuildContext | undefined;
+  /** Contexts that ops name by their labels. */
+  readonly remote?: { get(label: string): BuildContext };
   readonly style: LayerStyle;
   readonly limits: SandboxLimits;
-  /** Brings a base's layer into the store when it is not there. */
-  readonly fetchLayer: (reference: string, layer: Layer) => Promise<void>;
   /** By their ids: values that steps may see and nothing may keep; agents for ssh. */
   readonly secrets?: ReadonlyMap<string, Uint8Array>;
   readonly ssh?: ReadonlyMap<string, AgentSource>;
+  /** Brings a base's layer into the store when it is not there. */
+  readonly fetchLayer: (reference: string, layer: Layer) => Promise<void>;
   readonly report: Report;
   readonly warn: (text: string) => void;
   readonly signal: AbortSignal;
@@ -42,6 +44,22 @@ export interface World {
   readonly background: (work: Promise<unknown>) => void;
   /** Things to dispose when the build has ended. */
   readonly keep: (resource: AsyncDisposable) => void;
+  /** Somebody wants to look into the step that fails the build: the first is told of. */
+  readonly onFailure?: (failed: FailedStep) => void;
+}
+
+/** A step that fails the build, for those who want to look into it once everything else has ended. */
+export interface FailedStep {
+  readonly node: Node;
+  readonly error: unknown;
+  /** Its files: of a RUN whose process ended by itself, as it left them; else those that it stood on. */
+  readonly stack: LayerStack;
+  /** Of a RUN: what ran, and around it. Its mounts last until the build ends. */
+  readonly run?: {
+    readonly on: Omit<LayerFolders, "folders" | "tree">;
+    readonly process: StepProcess;
+    readonly host: StepHost;
+  };
 }
 
 export interface Performed {

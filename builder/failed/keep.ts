@@ -1,0 +1,50 @@
+/** The files of a failed step as an image of the store: with its variables, user and folder, for `wbuild run`. */
+import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
+import type { Store } from "../../layerfs/store/store.ts";
+import type { ContainerConfig } from "../../registry/oci/image.ts";
+import { formatReference, parseReference } from "../../registry/reference.ts";
+import { hostPlatform } from "../image/platform.ts";
+import { writeImage } from "../image/write-image.ts";
+import type { FailedStep } from "../steps/step.ts";
+
+/** The image's name when none is given. */
+export const usualName = "failed";
+
+export interface KeptImage {
+  /** Digest of its configuration. */
+  readonly id: Digest;
+  /** Full. */
+  readonly name: string;
+}
+
+/** Throws REG_NAME for a name that is none, and what fetching layers throws. */
+export async function keepImage(failed: FailedStep, name: string, store: Store): Promise<KeptImage> {
+  const reference = formatReference(parseReference(name));
+  const { stack } = failed;
+  // Every blob is in the store once its layer was unpacked.
+  await stack.folders();
+  const layers: Layer[] = await Promise.all(stack.layers.map(({ committed }) => committed));
+  const { architecture } = hostPlatform();
+  const version = failed.node.op.kind === "run" ? failed.node.op.osVersion : undefined;
+  const written = await writeImage(store.blobs, {
+    config: {
+      os: stack.os,
+      architecture,
+      ...(version === undefined ? {} : { "os.version": version }),
+      created: new Date().toISOString(),
+      config: configOf(failed),
+    },
+    layers,
+  });
+  store.refs.set(reference, written.descriptor, written.keeps);
+  return { id: written.manifest.config.digest, name: reference };
+}
+
+/** Attack: the values of secrets and proxies, which the step may have had as variables, would stay in the image. */
+function configOf({ node, stack }: FailedStep): ContainerConfig {
+  const shell = stack.os === "windows" ? ["cmd"] : ["/bin/sh"];
+  if (node.op.kind !== "run") return { Cmd: shell };
+  const { env, cwd, user } = node.op;
+  return { Env: env, WorkingDir: cwd, ...(user === "" ? {} : { User: user }), Cmd: shell };
+}

@@ -56,18 +56,24 @@ export interface AttestRequest {
   };
 }
 
-/** An image under another name. */
-export interface NamedImage {
-  /** As FROM and COPY --from say it. */
+/** Something under a name of the caller's choosing. */
+export interface NamedContext {
+  /** As FROM, COPY --from and mounts say it. */
   readonly name: string;
-  /** The image that is meant. */
-  readonly reference: string;
+  /** A folder, the URL of a tar or git repository, `docker-image://REFERENCE`, `oci-layout://PATH[:TAG|@DIGEST]`. */
+  readonly value: string;
 }
 
 export interface BuildRequest {
-  /** Folder on this host, or "-": a tar (or, without `dockerfile`, a lone Dockerfile) on standard input. */
+  /**
+   * Folder on this host; URL of a tar, of a lone Dockerfile or of a git repository; or "-": a tar (or, without
+   * `dockerfile`, a lone Dockerfile) on standard input.
+   */
   readonly context: string;
-  /** Path of the Dockerfile on this host, "-" for standard input; absent: `Dockerfile` in the context. */
+  /**
+   * Path of the Dockerfile on this host, or within a context that comes from elsewhere; "-" for standard input; absent:
+   * `Dockerfile` in the context.
+   */
   readonly dockerfile?: string;
   /** References as typed; checked before any work is done. */
   readonly tags: readonly string[];
@@ -76,8 +82,8 @@ export interface BuildRequest {
   /** name → value, already looked up in the environment where `--build-arg NAME` had no value. */
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
-  /** What FROM and COPY --from find under a name instead of the image that is called so. */
-  readonly namedImages?: readonly NamedImage[];
+  /** What FROM, COPY --from and mounts find under a name instead of the stage or image that is called so. */
+  readonly namedContexts?: readonly NamedContext[];
   /** One image each, in this order; absent or empty: this host's, or what the base is made for. */
   readonly platforms?: readonly Platform[];
   /** Ask the registry for each base image again, even when the store has one of that name. */

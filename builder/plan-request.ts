@@ -1,6 +1,6 @@
 /** A request → Dockerfile, context and build graph: all that is read before the first step. `wbuild plan` ends here. */
 import { basename, join } from "node:path";
-import { addAbortSignal, type Readable, type Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import type { Platform } from "../layerfs/store/descriptor.ts";
 import type { Store } from "../layerfs/store/store.ts";
 import { WbuildError } from "../native/error.ts";
@@ -9,37 +9,45 @@ import type { BuildRequest } from "./build-request.ts";
 import { checkRequest, failOnFindings, reportFindings } from "./check-request.ts";
 import type { BuildContext } from "./context/context.ts";
 import { openFolder } from "./context/folder.ts";
+import { type MainContext, openMain, pathInside } from "./context/main-context.ts";
+import { namedContexts } from "./context/named-contexts.ts";
+import { type RemoteOptions, RemoteSources } from "./context/remote-sources.ts";
 import type { SourceText } from "./diagnose/source.ts";
 import { findIgnoreFile, type IgnoreFile } from "./dockerfile/ignore.ts";
 import type { Dockerfile, Stage } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { GlobalScope } from "./dockerfile/scope.ts";
 import { findStage, neededStages } from "./dockerfile/stages.ts";
-import { readSteeringFile, readSteeringStream, SteeringFileError } from "./dockerfile/steering-file.ts";
+import { readSteeringFile, SteeringFileError } from "./dockerfile/steering-file.ts";
 import type { BuildGraph } from "./graph/graph.ts";
 import { planBuild } from "./graph/plan.ts";
 import type { PlanOptions } from "./graph/plan-world.ts";
-import { type BaseImage, findBase } from "./image/base-image.ts";
-import { imageNames } from "./image/named-images.ts";
+import type { BaseImage } from "./image/base-image.ts";
+import { baseNamed } from "./image/named-images.ts";
 import { distinctPlatforms, hostPlatform } from "./image/platform.ts";
 import type { Report } from "./progress/events.ts";
+import type { FailedStep } from "./steps/step.ts";
 
 /** What a build needs of the process it runs in. */
 export interface BuildWorld {
   readonly store: Store;
   readonly report: Report;
   readonly signal: AbortSignal;
-  /** Asked for only when the Dockerfile is on standard input. */
+  /** Asked for only when the Dockerfile or the context is on standard input. */
   readonly stdin: () => Readable;
   readonly stdout: Writable;
+  /** For who wants to look into a step that failed: called when all else has ended; gives the error to fail with. */
+  readonly whenFailed?: (failed: FailedStep) => Promise<unknown>;
 }
 
 export interface PlannedBuild {
   /** One for each platform, in the request's order. What they have in common has the same ids. */
   readonly graphs: readonly BuildGraph[];
   readonly source: SourceText;
-  /** Undefined for a lone Dockerfile on standard input. */
+  /** Undefined for a lone Dockerfile. */
   readonly context: BuildContext | undefined;
+  /** What the graphs take from elsewhere. */
+  readonly remote: RemoteSources;
   /** The stage each node's cache setting is decided by: node id → stage name. */
   readonly dockerfile: Dockerfile;
 }
@@ -47,6 +55,8 @@ export interface PlannedBuild {
 /** A request whose Dockerfile is read, but not parsed. */
 export interface OpenedRequest {
   readonly source: SourceText;
+  readonly main: MainContext;
+  readonly remote: RemoteSources;
   /** Platforms that are built for; this host's, when none was asked for. */
   readonly targets: readonly Platform[];
   /** How a plan for one of them is made. */
@@ -63,15 +73,20 @@ export async function openRequest(
   registry: () => Promise<RegistryClient>,
 ): Promise<OpenedRequest> {
   const { store, signal } = world;
-  refuseRemote(request.context);
-  const source = await readDockerfile(request, world);
+  const remote = new RemoteSources({ store, signal, ...remoteAccess(request) });
+  const main = await openMain(request, world, remote).catch((cause: unknown) => {
+    throw cause instanceof SteeringFileError ? refuseDockerfile("standard input", cause) : cause;
+  });
+  const source = await readDockerfile(request, main, signal);
   const wanted = distinctPlatforms(request.platforms ?? []);
   const targets = wanted.length > 0 ? wanted : [hostPlatform()];
-  const imageOf = imageNames(request.namedImages ?? []);
+  const named = namedContexts(request.namedContexts ?? [], remote, store);
   const bases = new Map<string, Promise<BaseImage>>();
   const keyOf = (image: string, platform: Platform, target: Platform) => JSON.stringify([image, platform, target]);
   return {
     source,
+    main,
+    remote,
     targets,
     optionsFor: (target) => ({
       buildArgs: request.buildArgs,
@@ -88,15 +103,16 @@ export async function openRequest(
         const orWindows = wanted.length === 0 && platform === target;
         const found =
           bases.get(key) ??
-          findBase(store, registry, imageOf(name), { platform, orWindows, pull: request.pull, signal });
+          baseNamed(store, registry, name, named(name), { platform, orWindows, pull: request.pull, signal });
         bases.set(key, found);
         return found;
       },
+      named,
+      remote,
       ...(request.target === undefined ? {} : { target: request.target }),
     }),
     knownBase: (image, platform, target) => bases.get(keyOf(image, platform, target)),
-    ignore: async () =>
-      request.context === "-" ? undefined : findIgnoreFile(request.context, dockerfilePath(request)),
+    ignore: () => ignoreOf(request, main),
   };
 }
 
@@ -117,8 +133,10 @@ export async function planRequest(
     );
     for (const warning of warnings.told()) report({ kind: "warning", ...warning, at: Date.now() });
     await checkPlanned(dockerfile, request, opened, report);
-    const context = await openContext(request, store);
-    return { graphs, source, context, dockerfile };
+    const { main, remote } = opened;
+    const context =
+      main.folder === undefined ? undefined : await openFolder(main.folder, await ignoreOf(request, main), store.facts);
+    return { graphs, source, context, remote, dockerfile };
   } catch (error) {
     throw withSource(error, source);
   }
@@ -187,31 +205,39 @@ export function withSource(error: unknown, source: SourceText): unknown {
   return error;
 }
 
-async function openContext(request: BuildRequest, store: Store): Promise<BuildContext | undefined> {
-  if (request.context === "-") return undefined;
-  const ignore = await findIgnoreFile(request.context, dockerfilePath(request));
-  return openFolder(request.context, ignore, store.facts);
+async function ignoreOf(request: BuildRequest, main: MainContext): Promise<IgnoreFile | undefined> {
+  if (main.folder === undefined) return undefined;
+  return findIgnoreFile(main.folder, main.dockerfile ? undefined : dockerfilePath(request, main));
 }
 
-function dockerfilePath(request: BuildRequest): string {
-  return request.dockerfile ?? join(request.context, "Dockerfile");
+function dockerfilePath({ dockerfile }: BuildRequest, { folder = "", isRemote }: MainContext): string {
+  if (dockerfile === undefined) return join(folder, "Dockerfile");
+  return isRemote ? join(folder, pathInside(dockerfile)) : dockerfile;
 }
 
-async function readDockerfile(request: BuildRequest, { stdin, signal }: BuildWorld): Promise<SourceText> {
-  if (request.dockerfile === "-" || (request.dockerfile === undefined && request.context === "-")) {
-    const text = async () => (await readSteeringStream(addAbortSignal(signal, stdin()))).toString("utf8");
-    return { name: "-", text: await text().catch((cause) => refuseDockerfile("standard input", cause)) };
-  }
-  if (request.context === "-") {
-    throw new WbuildError("CTX_UNSUPPORTED", "a tar on standard input is not supported as build context yet", {
-      hint: "unpack it, and give the folder",
-    });
-  }
-  const path = dockerfilePath(request);
-  const bytes = await readSteeringFile({ path, folder: request.context, signal }).catch((cause) =>
-    refuseDockerfile(path, cause),
-  );
-  return { name: path, text: bytes.toString("utf8") };
+async function readDockerfile(request: BuildRequest, main: MainContext, signal: AbortSignal): Promise<SourceText> {
+  if (main.dockerfile) return { name: main.dockerfile.name, text: main.dockerfile.bytes.toString("utf8") };
+  const { folder = "", isRemote } = main;
+  const path = dockerfilePath(request, main);
+  // Where the store keeps a context from elsewhere is nobody's business.
+  const name = isRemote ? pathInside(request.dockerfile ?? "Dockerfile") : path;
+  const bytes = await readSteeringFile({ path, folder, signal }).catch((cause) => refuseDockerfile(name, cause));
+  return { name, text: bytes.toString("utf8") };
+}
+
+/** What fetching may use of what the request brings: secrets as tokens, the agent for ssh. */
+function remoteAccess(request: BuildRequest): Pick<RemoteOptions, "secret" | "agent"> {
+  const { secrets, ssh, context } = request;
+  return {
+    secret: async (id) => secrets?.get(id),
+    agent: async (id) => {
+      const given = ssh?.get(id);
+      if (given?.kind === "socket") return given.path;
+      // As docker does: who names a repository by ssh as the context means it to be fetched with the agent at hand.
+      const isContext = given === undefined && /^(ssh:\/\/|[\w-]+@)/.test(context);
+      return isContext ? process.env.SSH_AUTH_SOCK : undefined;
+    },
+  };
 }
 
 function refuseDockerfile(path: string, cause: unknown): never {
@@ -227,16 +253,4 @@ function refuseDockerfile(path: string, cause: unknown): never {
         ? `write a ${basename(path)} there, or name another with -f`
         : "name a file with -f; a link in the context must stay in it",
   });
-}
-
-/** Contexts from elsewhere are a later capability: said before any work is done. */
-function refuseRemote(context: string): void {
-  if (!/^(https?:\/\/|git:\/\/|git@|ssh:\/\/)/.test(context)) return;
-  throw new WbuildError(
-    "CTX_UNSUPPORTED",
-    `a build context from a URL is not supported yet: ${context.split(/[?#]/)[0]}`,
-    {
-      hint: "fetch it first, and give the folder",
-    },
-  );
 }

@@ -17,7 +17,7 @@ import {
   type ProgressFlags,
 } from "./flags.ts";
 import { parseCompression, parseLevel, parseOutput } from "./output-values.ts";
-import { parseCount, parseLabels, parseNamedImage, parseVariables } from "./values.ts";
+import { parseCount, parseLabels, parseNamedContext, parseVariables } from "./values.ts";
 
 export interface BuildFlags extends AttestFlags, ContainerFlags, ProgressFlags, NondistributableFlags {
   readonly file?: string;
@@ -50,11 +50,18 @@ export interface BuildFlags extends AttestFlags, ContainerFlags, ProgressFlags, 
 export function definePlanFlags(parser: Parser): void {
   parser
     .argument("<context>")
-    .option("-f, --file <path>", "the Dockerfile (default CONTEXT/Dockerfile), - for standard input")
+    .option(
+      "-f, --file <path>",
+      "the Dockerfile (default CONTEXT/Dockerfile; of a remote context within it), - for standard input",
+    )
     .option("--target <stage>", "build this stage, by name or number, and what it needs")
     .option("--build-arg <name=value>", "set an ARG; without =value, from the environment; may be repeated", collect)
     .option("--label <name=value>", "add a label to the image; may be repeated", collect)
-    .option("--build-context <name=image>", "let FROM NAME mean another image; may be repeated", collect)
+    .option(
+      "--build-context <name=value>",
+      "let NAME mean a folder, the URL of a tar or git repository, docker-image://REF or oci-layout://PATH; may be repeated",
+      collect,
+    )
     .option(
       "--platform <os/arch>",
       "build for this platform, such as linux/arm64; a list, or repeated: an index",
@@ -141,7 +148,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     ...(flags.target === undefined ? {} : { target: flags.target }),
     buildArgs,
     labels: parseLabels("--label", flags.label ?? []),
-    namedImages: (flags.buildContext ?? []).map((text) => parseNamedImage("--build-context", text)),
+    namedContexts: (flags.buildContext ?? []).map((text) => parseNamedContext("--build-context", text)),
     ...(flags.platform === undefined
       ? {}
       : { platforms: (await import("../image/platform.ts")).parsePlatforms(flags.platform) }),

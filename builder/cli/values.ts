@@ -158,22 +158,11 @@ export function parseChoice<const T extends string>(flag: string, text: string, 
   throw badValue(flag, text, `one of ${choices.join(", ")}`);
 }
 
-/**
- * `NAME=docker-image://REF` or `NAME=REF`: an image under another name. The other kinds of contexts that BuildKit knows are
- * refused by name; so is the path of a folder, which is what `NAME=./dir` would mean.
- */
-export function parseNamedImage(flag: string, text: string): { name: string; reference: string } {
+/** `NAME=VALUE` of --build-context: what kinds of values there are, the build knows. */
+export function parseNamedContext(flag: string, text: string): { name: string; value: string } {
   const [name, value = ""] = parsePair(flag, text);
-  const reference = value.replace(/^docker-image:\/\//, "");
-  const kind = /^([a-z][a-z0-9+-]*):\/\//.exec(reference)?.[1] ?? /^(target|input):|^git@/.exec(reference)?.[0];
-  const isFolder = /^(\.{1,2}|~)?\/|^\.{1,2}$/.test(reference);
-  if (kind === undefined && !isFolder && reference !== "") return { name, reference };
-  if (reference === "") throw badValue(flag, text, "of the form NAME=docker-image://REFERENCE");
-  const what = isFolder ? "a folder" : kind;
-  throw new WbuildError("CLI_VALUE", `${flag} ${name}: ${what} is not supported there yet, only images are`, {
-    facts: { flag, value: text.slice(0, 200), kind: isFolder ? "folder" : kind },
-    hint: "write NAME=docker-image://REFERENCE",
-  });
+  if (value === "") throw badValue(flag, text, "of the form NAME=FOLDER, NAME=URL or NAME=docker-image://REFERENCE");
+  return { name, value };
 }
 
 /** A registry as login and logout know it: its host, also out of a URL; Docker Hub without one. Throws CLI_VALUE. */

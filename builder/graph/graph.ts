@@ -69,7 +69,7 @@ export type RunMount =
       readonly gid: number;
     };
 
-/** A file that a step finds and no layer holds: the script of a here-document that begins with `#!`. */
+/** A file that a step finds and no layer holds: a here-document's script. Its target is spelled like a mount's. */
 export interface RunFile {
   readonly target: string;
   readonly text: string;
@@ -105,7 +105,11 @@ export interface RunOp extends OnSystem {
 export interface CopyOp extends OnSystem {
   readonly kind: "copy" | "add";
   readonly from: "context" | "node";
+  /** Which context, by its label (context/remote-sources.ts); absent: the build's own. */
+  readonly context?: string;
   readonly sources: readonly string[];
+  /** ADD: what comes from elsewhere besides, each `source` of the context with that label. */
+  readonly fetched?: readonly { readonly context: string; readonly source: string }[];
   /** The system of the files copied from, where it is not Linux: they are looked up by its rules. */
   readonly fromOs?: "windows";
   /** Absolute, with slashes; a trailing one means folder. On Windows counted from C:. */

@@ -3,35 +3,40 @@ import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
 import { readExclude } from "../dockerfile/ignore-pattern.ts";
 import type { Copy } from "../dockerfile/instruction.ts";
+import { fetchedBy } from "./fetched.ts";
 import { fromNode } from "./from-node.ts";
 import type { Op } from "./graph.ts";
 import { copyDocuments } from "./here-documents.ts";
 import { copyPaths, parseMode } from "./paths.ts";
-import { type PlannedOp, type PlanWorld, type StageView, systemOf } from "./plan-world.ts";
+import { type PlannedOp, type StageView, systemOf } from "./plan-world.ts";
 import { checkWindowsFlags } from "./windows-flags.ts";
 
 /** Throws DF_* with the place in the Dockerfile. */
 export async function planCopy(step: Copy, view: StageView): Promise<PlannedOp> {
   const { world, platform, config } = view;
   const { source } = world;
-  refuseUncarried(step, source);
-  if (step.kind === "ADD") refuseRemote(step, world);
+  const { local, fetched } = fetchedBy(step, view);
   if (platform.os === "windows") checkWindowsFlags(step, source);
   // Windows' layers cannot be made apart from those below: names are found there in whatever case, hives are merged.
   const isLink = step.link === true && platform.os !== "windows";
   if (isLink) checkLinkOwner(step, source);
-  const from = step.from ? await fromNode(view, step.from, `${step.kind} --from`) : undefined;
+  const named = step.from && world.options.named?.(step.from.text);
+  const context = named?.kind === "files" ? named.label : undefined;
+  const isFromNode = step.from !== undefined && context === undefined;
+  const from = isFromNode ? await fromNode(view, step.from, `${step.kind} --from`) : undefined;
   const op: Op = {
     kind: step.kind === "ADD" ? "add" : "copy",
     ...systemOf(view),
     from: from ? "node" : "context",
     ...(from?.os === "windows" ? { fromOs: "windows" } : {}),
-    ...copyPaths(step, config.WorkingDir, { os: platform.os, fromOs: from?.os }, source),
+    ...(context === undefined ? {} : { context }),
+    ...copyPaths(local, config.WorkingDir, { os: platform.os, fromOs: from?.os }, source),
     ...(step.chown === undefined ? {} : { chown: step.chown.text }),
     ...(step.chmod === undefined ? {} : { chmod: parseMode(step.chmod, source) }),
     ...(step.parents ? { parents: true } : {}),
     ...(step.exclude === undefined ? {} : { exclude: excludePatterns(step, [platform.os, from?.os], source) }),
     ...(step.unpack === undefined ? {} : { unpack: step.unpack }),
+    ...(fetched.length === 0 ? {} : { fetched }),
     ...copyDocuments(step, platform.os, source),
   };
   const more = from ? [from.node] : [];
@@ -61,30 +66,4 @@ function excludePatterns(step: Copy, systems: readonly (string | undefined)[], s
       { facts: { found: text }, hint: "a [ must be closed, and a \\ needs a character behind it" },
     );
   });
-}
-
-/** Docker fetches these; to look for a file of that name instead would be a riddle. */
-function refuseRemote(step: Copy, world: PlanWorld): void {
-  for (const { text, span } of step.sources) {
-    if (!/^(https?:\/\/|git:\/\/|git@|ssh:\/\/)/.test(text)) continue;
-    throw dockerfileError(
-      "DF_UNSUPPORTED_URL",
-      "ADD does not fetch URLs or git repositories yet",
-      { span, source: world.source },
-      { facts: { source: text }, hint: "fetch it in a RUN, or before the build, and COPY it" },
-    );
-  }
-}
-
-/** What no step carries out yet: refused, never skipped. */
-function refuseUncarried(step: Copy, source: SourceText): void {
-  const refuse = (what: string, isThere: boolean): void => {
-    if (!isThere) return;
-    throw dockerfileError("DF_UNSUPPORTED_FLAG", `${step.kind} ${what} is not supported yet`, {
-      span: step.span,
-      source,
-    });
-  };
-  refuse("--checksum", step.checksum !== undefined);
-  refuse("--keep-git-dir", step.keepGitDir === true);
 }

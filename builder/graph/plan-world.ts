@@ -1,6 +1,8 @@
 /** What all stages of one plan share, and what one stage hands to another. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { ContainerConfig, History } from "../../registry/oci/image.ts";
+import type { Named } from "../context/named-contexts.ts";
+import type { RemoteSources } from "../context/remote-sources.ts";
 import type { SourceText } from "../diagnose/source.ts";
 import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
 import type { GlobalScope, StageScope } from "../dockerfile/scope.ts";
@@ -21,6 +23,10 @@ export interface PlanOptions {
   /** What steps may ask for beyond the sandbox; absent: nothing. */
   readonly allow?: Entitlements;
   readonly extraHosts: readonly (readonly [name: string, address: string])[];
+  /** What stands in the place of a stage or image of that name. */
+  readonly named?: (name: string) => Named | undefined;
+  /** Takes what an ADD fetches, and gives its label. */
+  readonly remote?: Pick<RemoteSources, "git" | "http">;
   /** Finds a base image's config and layers by name. */
   readonly findBase: (name: string, platform: Platform) => Promise<BaseImage>;
   readonly warn: (text: string, line?: number) => void;

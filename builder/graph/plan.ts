@@ -1,17 +1,19 @@
 /** A Dockerfile and a target → build graph. Stages the target does not need are never looked at, nor are their images. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
+import type { Named } from "../context/named-contexts.ts";
 import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
 import { GlobalScope } from "../dockerfile/scope.ts";
 import { findStage, neededStages, originOfFrom } from "../dockerfile/stages.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import { parsePlatform, platformOf } from "../image/platform.ts";
-import type { BuildGraph, Node, Target } from "./graph.ts";
+import type { BuildGraph, CopyOp, Node, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
 import type { PlannedStage, PlanOptions, PlanWorld } from "./plan-world.ts";
 import { StagePlan } from "./stage-plan.ts";
 
 /** Throws DF_* with the place in the Dockerfile, and what `findBase` throws. */
-export async function planBuild(dockerfile: Dockerfile, options: PlanOptions): Promise<BuildGraph> {
+export async function planBuild(given: Dockerfile, options: PlanOptions): Promise<BuildGraph> {
+  const dockerfile = withNamedStages(given, options);
   const target = findStage(dockerfile, options.target);
   const global = new GlobalScope(dockerfile, {
     buildArgs: options.buildArgs,
@@ -39,6 +41,16 @@ export async function planBuild(dockerfile: Dockerfile, options: PlanOptions): P
   const plan = await world.stageOf(target);
   warnOfScratch(plan, target, options);
   return { target: withLabels(plan.finish(), options.labels), nodes: nodesOf(plan.node) };
+}
+
+/** A stage whose name a context has is that context: nothing of what it says is looked at, nor what it needs. */
+function withNamedStages(dockerfile: Dockerfile, { named }: PlanOptions): Dockerfile {
+  const stages = dockerfile.stages.map((stage) => {
+    if (stage.name === undefined || named?.(stage.name) === undefined) return stage;
+    const image = { ...stage.from.image, text: stage.name };
+    return { ...stage, from: { ...stage.from, image }, instructions: [] };
+  });
+  return { ...dockerfile, stages };
 }
 
 /** The value under a key, made when it is first asked for. */
@@ -73,10 +85,26 @@ async function planStage(world: PlanWorld, stage: Stage): Promise<PlannedStage> 
 
 async function planSource(options: PlanOptions, image: string, platform: Platform) {
   if (image === "scratch") return { node: sourceNode([], undefined, platform, "FROM scratch"), base: undefined };
+  const named = options.named?.(image);
+  if (named?.kind === "files") return { node: filesNode(image, named, platform), base: undefined };
   const base = await options.findBase(image, platform);
   // What the image says of itself: a request without --platform may find one for Windows.
   const own = platformOf(base.config);
   return { node: sourceNode(base.layers, base.reference, own, `FROM ${base.reference}`), base };
+}
+
+/** Files without a config as the lowest layer of an image. */
+function filesNode(name: string, { label, title }: Named & { kind: "files" }, platform: Platform): Node {
+  const empty = sourceNode([], undefined, platform, "FROM scratch");
+  const op: CopyOp = {
+    kind: "copy",
+    ...(platform.os === "windows" ? { os: "windows" } : {}),
+    from: "context",
+    context: label,
+    sources: ["."],
+    target: "/",
+  };
+  return { id: nodeId(op, [empty]), op, inputs: [empty], title: `[context ${name}] ${title}` };
 }
 
 function sourceNode(

@@ -105,6 +105,20 @@ async function stored(
   });
 }
 
+/** An image whose content is in the store, under a name of its own. Throws IMG_PLATFORM. */
+export async function baseOf(
+  store: Store,
+  descriptor: Descriptor,
+  reference: string,
+  options: Pick<BaseOptions, "platform" | "orWindows">,
+): Promise<BaseImage> {
+  const images = await imagesIn(store, descriptor);
+  const chosen = bestOf(images, options);
+  if (!chosen) throw noSuchPlatform(reference, options.platform, images);
+  const manifest = await readManifest(store, chosen);
+  return imageOf(reference, manifest, await readConfig(store, manifest.config));
+}
+
 /** What a base's name meant when it was looked up: a manifest or an index; undefined when nobody remembers. */
 export function baseDigest(store: Store, reference: string, platform: Platform): Digest | undefined {
   const named = parseReference(reference).digest ?? store.refs.get(reference)?.descriptor.digest;

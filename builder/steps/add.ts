@@ -8,8 +8,9 @@ import { unpackLayer } from "../../layerfs/layer/unpack.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Selected } from "../context/select.ts";
+import { isTarHeader } from "../context/unpacked-tar.ts";
 import type { CopyOp } from "../graph/graph.ts";
-import { commitPlacement, copyStep, noteSources, placementOn, selectAll, sourceTree } from "./copy.ts";
+import { commitPlacement, copyStep, fetchedOps, noteSources, placementOn, selectAll, sourceTree } from "./copy.ts";
 import type { Placement } from "./place.ts";
 import { placeAll, placeDocuments } from "./place-all.ts";
 import type { LayerStack } from "./stack.ts";
@@ -21,19 +22,25 @@ export const addStep: Step<CopyOp> = {
 
   async perform(node, inputs, world) {
     const { op } = node;
+    const fetched = fetchedOps(op);
     // Nothing to look into: what is left is a COPY.
-    if (op.unpack === false || op.sources.length === 0) return copyStep.perform(node, inputs, world);
-    const source = await sourceTree(op, inputs, world);
-    await noteSources(op, world);
-    const selection = await selectAll(op, source, world);
+    const looks = op.unpack !== false && op.sources.length > 0;
+    if (!looks && fetched.length === 0) return copyStep.perform(node, inputs, world);
     const below = inputs[0] as LayerStack;
     const { placement } = await placementOn(below, op);
-    const plain: Selected[] = [];
-    for (const selected of selection) {
-      if (await isArchive(source, selected.root)) await unpackInto(op, source, selected.root, placement, world);
-      else plain.push(selected);
+    // What comes from elsewhere stays as it is unless --unpack says otherwise.
+    for (const one of [...(op.sources.length > 0 ? [op] : []), ...fetched]) {
+      const unpacks = one === op ? looks : op.unpack === true;
+      const source = await sourceTree(one, inputs, world);
+      await noteSources(one, world);
+      const plain: Selected[] = [];
+      for (const selected of await selectAll(one, source, world)) {
+        const { root } = selected;
+        if (unpacks && (await isArchive(source, root))) await unpackInto(one, source, root, placement, world);
+        else plain.push(selected);
+      }
+      if (plain.length > 0) await placeAll(one, source, plain, placement);
     }
-    if (plain.length > 0) await placeAll(op, source, plain, placement);
     await placeDocuments(op, placement);
     return commitPlacement(node, placement, below, world);
   },
@@ -59,17 +66,6 @@ const compressedMagic = [
   [0xfd, 0x37, 0x7a, 0x58, 0x5a],
   [0x42, 0x5a, 0x68],
 ];
-
-/** POSIX.1-1988 header: the checksum at 148 is the sum of all bytes with itself taken as spaces. */
-function isTarHeader(block: Uint8Array): boolean {
-  if (block.length < 512) return false;
-  const field = Buffer.from(block.subarray(148, 156)).toString("latin1");
-  const told = Number.parseInt(field.replaceAll("\0", " ").trim(), 8);
-  if (!(told > 0)) return false;
-  let sum = 8 * 0x20;
-  for (let i = 0; i < 512; i++) if (i < 148 || i >= 156) sum += block[i] as number;
-  return sum === told;
-}
 
 async function firstBytes(tree: Tree, entry: Entry, count: number): Promise<Uint8Array> {
   const content: Content | undefined = entry.content;

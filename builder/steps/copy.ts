@@ -2,11 +2,12 @@
 
 import { decodeIndex, digestsOfIndex } from "../../layerfs/layer/layer-index.ts";
 import type { RecordBatch } from "../../layerfs/layer/write.ts";
-import { digestOf } from "../../layerfs/store/digest.ts";
+import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import { resolveOwner } from "../../layerfs/tree/accounts.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { driveTree } from "../../layerfs/windows/drive.ts";
 import { WbuildError } from "../../native/error.ts";
+import type { BuildContext } from "../context/context.ts";
 import { digestOfSelection, isPattern, type Query, type Selected, select } from "../context/select.ts";
 import type { CopyOp, MkdirOp, Node } from "../graph/graph.ts";
 import { commitLayer } from "./commit.ts";
@@ -20,9 +21,12 @@ import { ownedSecurity, windowsChanges } from "./windows-layer.ts";
 export const copyStep: Step<CopyOp> = {
   async contentKey(op, inputs, world) {
     if (op.from === "context") {
+      const keys: Digest[] = [];
       // Texts of the Dockerfile are part of the op.
-      if (op.sources.length === 0) return digestOfNothing;
-      return contextOf(world).contentKey(queryOf(op));
+      if (op.sources.length > 0) keys.push(await contextOf(op, world).contentKey(queryOf(op)));
+      for (const one of fetchedOps(op)) keys.push(await contextOf(one, world).contentKey(queryOf(one)));
+      const [first = digestOfNothing, ...more] = keys;
+      return more.length === 0 ? first : digestOf(`add/1 ${keys.join(" ")}`);
     }
     const tree = await sourceTree(op, inputs, world);
     return digestOfSelection(tree, await selectAll(op, tree, world));
@@ -47,6 +51,13 @@ export const copyStep: Step<CopyOp> = {
 
 const digestOfNothing = digestOf("copy/1 []");
 
+/** What an ADD takes from elsewhere, as ops of their own with the same target. */
+export function fetchedOps({ fetched = [], documents: _, ...op }: CopyOp): CopyOp[] {
+  const isMany = fetched.length + op.sources.length > 1;
+  const target = isMany && !op.target.endsWith("/") ? `${op.target}/` : op.target;
+  return fetched.map(({ context, source }) => ({ ...op, context, sources: [source], target }));
+}
+
 /** What an op asks its source for. */
 function queryOf({ sources, parents, exclude, fromOs }: CopyOp): Query {
   return {
@@ -59,18 +70,25 @@ function queryOf({ sources, parents, exclude, fromOs }: CopyOp): Query {
 
 /** The context's state is noted before anything of it is read. */
 export async function noteSources(op: CopyOp, world: World): Promise<void> {
-  if (op.from === "context") await world.context?.note(queryOf(op));
+  if (op.from === "context") await contextOf(op, world).note(queryOf(op));
 }
 
 /** Where the bytes come from. */
 export async function sourceTree(op: CopyOp, inputs: readonly LayerStack[], world: World): Promise<Tree> {
-  if (op.from === "context") return contextOf(world).tree;
+  if (op.from === "context") return contextOf(op, world).tree;
   const tree = await (inputs[1] as LayerStack).tree();
   return op.fromOs === "windows" ? driveTree(tree) : tree;
 }
 
-function contextOf(world: World) {
-  if (world.context) return world.context;
+/** Undefined for what takes nothing from a context, and for a build without one. */
+function knownContext(op: CopyOp | MkdirOp, world: World): BuildContext | undefined {
+  if (op.kind === "mkdir" || op.from !== "context") return undefined;
+  return op.context === undefined ? world.context : world.remote?.get(op.context);
+}
+
+function contextOf(op: CopyOp, world: World): BuildContext {
+  const context = knownContext(op, world);
+  if (context) return context;
   throw new WbuildError("CTX_NONE", "this build has no context to copy from", {
     hint: "give a folder: wbuild build -f Dockerfile FOLDER",
   });
@@ -84,7 +102,8 @@ export async function selectAll(op: CopyOp, tree: Tree, world: World): Promise<r
 }
 
 async function missing(op: CopyOp, source: string, tree: Tree, world: World): Promise<WbuildError> {
-  if (op.from === "context" && world.context) return world.context.missing(source);
+  const context = knownContext(op, world);
+  if (context) return context.missing(source);
   const what = isPattern(source)
     ? `nothing matches ${JSON.stringify(source)}`
     : `${JSON.stringify(source)} is not there`;
@@ -137,7 +156,7 @@ async function placeWhole(
   if (op.from !== "context" || selection.length !== 1 || selected?.root.type !== "directory") return undefined;
   const target = await placement.locate(op.target);
   if (target === "" ? !(await placement.isEmpty()) : await placement.at(target)) return undefined;
-  const sweep = await world.context?.sweep(selected);
+  const sweep = await contextOf(op, world).sweep(selected);
   if (!sweep) return undefined;
   await placement.folder(target);
   return { selected, batch: sweep.toLayer(target, dress.owner ?? { uid: 0, gid: 0 }, dress.chmod) };
@@ -158,10 +177,11 @@ export async function commitPlacement(
   const stored = commit.layer.then((layer) => storedLayer(world.store, below, layer));
   stored.catch(() => undefined);
   // The layer writer hashes every file anyway: the context takes its digests over instead of reading all again.
+  const context = knownContext(node.op, world);
   const content = commit.index.then((index) =>
     whole
-      ? world.context?.rememberSweep(whole.selected, digestsOfIndex(index))
-      : world.context?.remember(changes, decodeIndex(index)),
+      ? context?.rememberSweep(whole.selected, digestsOfIndex(index))
+      : context?.remember(changes, decodeIndex(index)),
   );
   world.background(content);
   return {

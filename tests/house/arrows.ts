@@ -16,6 +16,8 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   ],
   "builder/checks": ["builder/diagnose", "builder/dockerfile", "builder/image", "layerfs/store", "registry"],
   "builder/graph": [
+    // How URLs are read, and what contexts are called.
+    "builder/context",
     "builder/diagnose",
     "builder/dockerfile",
     "builder/image",

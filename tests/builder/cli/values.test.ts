@@ -8,7 +8,7 @@ import {
   parseCpus,
   parseDuration,
   parseLabels,
-  parseNamedImage,
+  parseNamedContext,
   parsePair,
   parseSize,
   parseUlimit,
@@ -53,10 +53,10 @@ const right: readonly Row[] = [
   ["variables", () => parseVariables("-e", ["A=1", "B", "C"], { B: "2" }), { A: "1", B: "2" }],
   [
     "named image",
-    () => parseNamedImage("-b", "a=docker-image://b.example/c:1"),
-    { name: "a", reference: "b.example/c:1" },
+    () => parseNamedContext("-b", "a=docker-image://b.example/c:1"),
+    { name: "a", value: "docker-image://b.example/c:1" },
   ],
-  ["named image without a kind", () => parseNamedImage("-b", "a:1=b@c"), { name: "a:1", reference: "b@c" }],
+  ["named image without a kind", () => parseNamedContext("-b", "a:1=b@c"), { name: "a:1", value: "b@c" }],
   ["labels", () => parseLabels("-l", ["a", "b=1"]), { a: "", b: "1" }],
   ["csv", () => splitCsv("-o", 'type=oci,"dest=a,b"'), ["type=oci", "dest=a,b"]],
   ["csv with quotes", () => splitCsv("-o", '"a ""b"""'), ['a "b"']],
@@ -90,10 +90,8 @@ const right: readonly Row[] = [
 for (const [what, parse, expected] of right) test(`reads ${what}`, (t) => t.deepEqual(parse(), expected));
 
 const wrong: readonly (readonly [what: string, parse: () => unknown, code?: string])[] = [
-  ["named image: a folder", () => parseNamedImage("-b", "a=./b")],
-  ["named image: a layout", () => parseNamedImage("-b", "a=oci-layout://b")],
-  ["named image: nothing", () => parseNamedImage("-b", "a=")],
-  ["named image without a name", () => parseNamedImage("-b", "=b")],
+  ["named image: nothing", () => parseNamedContext("-b", "a=")],
+  ["named image without a name", () => parseNamedContext("-b", "=b")],
   ["size 1x", () => parseSize("-m", "1x")],
   ["size empty", () => parseSize("-m", "")],
   ["size -1", () => parseSize("-m", "-1")],

@@ -1,0 +1,90 @@
+/** A tar as context: unpacked once into a folder of the store, and found again by its bytes' digest. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { decompressStream, detectCompression } from "../../layerfs/layer/compress.ts";
+import { unpackLayer } from "../../layerfs/layer/unpack.ts";
+import { type Digest, parseDigest } from "../../layerfs/store/digest.ts";
+import { storeError } from "../../layerfs/store/failure.ts";
+import type { Store } from "../../layerfs/store/store.ts";
+import { WbuildError } from "../../native/error.ts";
+import { keptFolder } from "./kept-folder.ts";
+
+/** A file that was brought into the store's temporary folder. */
+export interface ArrivedFile {
+  readonly path: string;
+  /** sha256 of its bytes. */
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** Writes a stream to `folder`. Throws STORE_FULL and CTX_TOO_LARGE past `maxBytes`. */
+export async function arrive(bytes: AsyncIterable<Uint8Array>, folder: string, maxBytes: number): Promise<ArrivedFile> {
+  const path = join(folder, "arrived");
+  const hash = createHash("sha256");
+  let size = 0;
+  try {
+    await using file = await open(path, "w", 0o600);
+    for await (const piece of bytes) {
+      size += piece.length;
+      if (size > maxBytes) {
+        throw new WbuildError("CTX_TOO_LARGE", `the context has more than ${maxBytes} bytes`, { facts: { maxBytes } });
+      }
+      hash.update(piece);
+      for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;
+    }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOSPC") throw storeError(cause, "keep a build context", path);
+    throw cause;
+  }
+  return { path, digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
+}
+
+/** Is this file a tar, plain or compressed? Told by its bytes. */
+export async function isTarFile(path: string): Promise<boolean> {
+  await using file = await open(path, "r");
+  const head = Buffer.alloc(512);
+  const { bytesRead } = await file.read(head, 0, 512, 0);
+  const begin = head.subarray(0, bytesRead);
+  if (detectCompression(begin) === "none") return isTarHeader(begin);
+  try {
+    const plain: Buffer[] = [];
+    let size = 0;
+    for await (const piece of decompressStream(createReadStream(path))) {
+      plain.push(Buffer.from(piece));
+      size += piece.length;
+      if (size >= 512) break;
+    }
+    return isTarHeader(Buffer.concat(plain).subarray(0, 512));
+  } catch {
+    return false;
+  }
+}
+
+/** POSIX.1-1988 header: the checksum at 148 is the sum of all bytes with itself taken as spaces. */
+export function isTarHeader(block: Uint8Array): boolean {
+  if (block.length < 512) return false;
+  const field = Buffer.from(block.subarray(148, 156)).toString("latin1");
+  const told = Number.parseInt(field.replaceAll("\0", " ").trim(), 8);
+  if (!(told > 0)) return false;
+  let sum = 8 * 0x20;
+  for (let i = 0; i < 512; i++) if (i < 148 || i >= 156) sum += block[i] as number;
+  return sum === told;
+}
+
+/** The folder that a tar becomes. Throws CTX_TAR with the attack or damage that was found in it. */
+export async function unpackedTar(store: Store, tar: ArrivedFile, shown: string): Promise<string> {
+  return keptFolder(store, `tar ${tar.digest}`, async (folder) => {
+    try {
+      const bytes = decompressStream(createReadStream(tar.path, { highWaterMark: 1 << 20 }));
+      await unpackLayer({ bytes }, folder, { form: "plain", absoluteNames: "strip" });
+    } catch (cause) {
+      throw new WbuildError("CTX_TAR", `cannot unpack the build context from ${shown}`, {
+        cause,
+        facts: { from: shown },
+        hint: "look at it with `tar -tvf`",
+      });
+    }
+  });
+}

@@ -48,7 +48,9 @@ export interface Scene {
 export function plain(text: string | undefined, most = 1000): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: foreign text must not steer a terminal
   const clean = text?.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]+/gu, " ").trim();
-  return clean === undefined || clean === "" ? undefined : clean.slice(0, most);
+  if (clean === undefined || clean === "") return undefined;
+  // A cut through a pair would leave half a character, which no URL can hold.
+  return clean.slice(0, most).replace(/[\ud800-\udbff]$/, "");
 }
 
 /** The members that have a value. */

@@ -6,10 +6,13 @@
 /** Bytes; the kernel's own header is 2 MB. */
 const largestBlob = 32 * 1024 * 1024;
 
-/** Headers of an rpmdb.sqlite. Throws what SQLite says of damaged files. */
-export async function* sqliteHeaders(bytes: Buffer): AsyncGenerator<Uint8Array> {
+/**
+ * Headers of an rpmdb.sqlite; `log` is its write-ahead log, in which an image's last installation mostly still is. Throws what
+ * SQLite says of damaged files.
+ */
+export async function* sqliteHeaders(bytes: Buffer, log?: Buffer): AsyncGenerator<Uint8Array> {
+  const copy = withLog(bytes, log);
   // A file in write-ahead mode cannot be opened in memory; the bytes say so in two places (SQLite file format, 18 and 19).
-  const copy = Buffer.from(bytes);
   if (copy.length >= 100) copy.fill(1, 18, 20);
   const { default: BetterSqlite } = await import("better-sqlite3");
   const db = new BetterSqlite(copy, { readonly: true });
@@ -25,6 +28,32 @@ export async function* sqliteHeaders(bytes: Buffer): AsyncGenerator<Uint8Array> 
   } finally {
     db.close();
   }
+}
+
+/** A copy with the pages of every finished transaction of the log (SQLite file format, "The Write-Ahead Log"). */
+function withLog(bytes: Buffer, log: Buffer | undefined): Buffer {
+  const isLog = log !== undefined && log.length >= 32 && (log.readUInt32BE(0) & ~1) === 0x377f0682;
+  const pageSize = isLog ? log.readUInt32BE(8) : 0;
+  if (!isLog || pageSize < 512 || pageSize > 65_536) return Buffer.from(bytes);
+  const pages = new Map<number, number>();
+  let open = new Map<number, number>();
+  let size = bytes.length;
+  for (let at = 32; at + 24 + pageSize <= log.length; at += 24 + pageSize) {
+    // Frames with another salt are left over from a log before this one.
+    if (log.compare(log, 16, 24, at + 8, at + 16) !== 0) break;
+    open.set(log.readUInt32BE(at), at + 24);
+    const pagesAfter = log.readUInt32BE(at + 4);
+    if (pagesAfter === 0) continue;
+    for (const [page, place] of open) pages.set(page, place);
+    open = new Map();
+    size = pagesAfter * pageSize;
+  }
+  // The attack: a frame that says that the database has 2^32 pages.
+  const copy = Buffer.alloc(Math.min(size, bytes.length + log.length));
+  bytes.copy(copy);
+  for (const [page, place] of pages)
+    if (page > 0 && page * pageSize <= copy.length) log.copy(copy, (page - 1) * pageSize, place, place + pageSize);
+  return copy;
 }
 
 /** Headers of an ndb `Packages.db`: a table of slots, each naming blocks of 16 bytes. */

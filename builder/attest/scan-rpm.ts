@@ -18,9 +18,8 @@ export async function scanRpm(scene: Scene): Promise<Package[]> {
       const path = `${folder}/${name}`;
       const bytes = await scene.bytes(path, largestDatabase);
       if (bytes === undefined || bytes.length === 0) continue;
-      if (((await scene.bytes(`${path}-wal`))?.length ?? 0) > 0)
-        scene.note(`${path} has changes beside it in ${name}-wal, which are not read`);
-      return await read(scene, path, headersOf(bytes));
+      const log = name === "rpmdb.sqlite" ? await scene.bytes(`${path}-wal`, largestDatabase) : undefined;
+      return await read(scene, path, headersOf(bytes, log));
     }
   }
   return [];

@@ -176,7 +176,7 @@ function filesOf({ files: wanted }: Package, files: Scanned["files"]): FoundFile
 }
 
 function fileId({ path }: FoundFile): string {
-  return `SPDXRef-File-${createHash("sha256").update(path).digest("hex").slice(0, 32)}`;
+  return `SPDXRef-File-${createHash("sha256").update(JSON.stringify(path)).digest("hex").slice(0, 32)}`;
 }
 
 function fileEntry(file: FoundFile) {

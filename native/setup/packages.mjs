@@ -47,6 +47,7 @@ const table = [
   { need: "test", name: "procps", why: "seeing that no process is left" },
   { need: "test", name: "bsdutils", why: "script, for tests on a terminal" },
   { need: "test", name: "strace", why: "counting what a cached build touches" },
+  { need: "test", name: "rpm", why: "rpmbuild and rpm, a second opinion on its database" },
   { need: "test", name: "wixl", why: "makes the installer that a Windows step installs" },
   { need: "test", name: "msitools", why: "msiinfo, a second opinion on installers" },
   { need: "test", name: "libhivex-bin", why: "hivexml, a second opinion on registry hives" },

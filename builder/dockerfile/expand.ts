@@ -10,9 +10,9 @@ export interface ExpandOptions {
 }
 
 /**
- * Expands ADD, COPY, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR and MAINTAINER, flags and here-documents included.
- * FROM's image and platform too: give it the global scope. RUN (but for its mounts, which read-mount.ts expands), CMD, ENTRYPOINT, HEALTHCHECK, SHELL and ONBUILD stay as written, and ARG is
- * expanded by the scope that it changes. Within one instruction all words see the values from before it. Throws DF_EXPANSION.
+ * Expands ADD, COPY, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME and WORKDIR, flags and here-documents included. FROM's image
+ * and platform too: give it the global scope. The others stay as written: a RUN's mounts are expanded by read-mount.ts, an ARG
+ * by the scope that it changes. Within one instruction all words see the values from before it. Throws DF_EXPANSION.
  */
 export function expandInstruction<I extends Instruction>(instruction: I, scope: Lookup, options: ExpandOptions): I;
 export function expandInstruction(instruction: Instruction, scope: Lookup, options: ExpandOptions): Instruction {
@@ -50,8 +50,6 @@ export function expandInstruction(instruction: Instruction, scope: Lookup, optio
       return { ...instruction, user: word(instruction.user) };
     case "STOPSIGNAL":
       return { ...instruction, signal: word(instruction.signal) };
-    case "MAINTAINER":
-      return { ...instruction, name: word(instruction.name) };
     case "VOLUME":
       return { ...instruction, paths: instruction.paths.map(word) };
     case "EXPOSE":
@@ -68,6 +66,7 @@ export function expandInstruction(instruction: Instruction, scope: Lookup, optio
     case "HEALTHCHECK":
     case "SHELL":
     case "ONBUILD":
+    case "MAINTAINER":
       return instruction;
   }
 }

@@ -14,9 +14,10 @@ export function readHealthcheck(reading: Reading, common: Common): Healthcheck {
   const kind = type.text.toUpperCase();
   const after = skipBlanks(line, type.to);
   if (kind === "NONE") {
-    if (after < line.text.length || reading.flags.size > 0) {
-      throw dockerfileError("DF_HEALTHCHECK", "HEALTHCHECK NONE takes neither flags nor arguments", at);
+    if (after < line.text.length) {
+      throw dockerfileError("DF_HEALTHCHECK", "HEALTHCHECK NONE takes no arguments", at);
     }
+    if (reading.flags.size > 0) reading.warn("the flags of HEALTHCHECK NONE mean nothing", at.span);
     return { kind: "HEALTHCHECK", ...common };
   }
   if (kind !== "CMD") {

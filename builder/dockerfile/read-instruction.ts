@@ -35,7 +35,9 @@ export function readInstruction(line: LogicalLine, options: ReadOptions): Instru
     rest,
     flags: checkFlags(line, kind, written),
   };
-  if (skipBlanks(line, rest) >= line.text.length) throw missing(reading);
+  // A shell without a command is one that ends at once: of no use, but BuildKit takes it.
+  const mayBeEmpty = kind === "CMD" || kind === "ENTRYPOINT";
+  if (skipBlanks(line, rest) >= line.text.length && !mayBeEmpty) throw missing(reading);
   const common = { span: line.span(), text: line.text };
   switch (kind) {
     case "FROM":

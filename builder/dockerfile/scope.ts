@@ -17,14 +17,9 @@ export function isProxy(name: string): boolean {
 }
 
 /** Build arguments that mean something to the build itself, and so are used without any ARG. */
-const builderNames = new Set([
-  "SOURCE_DATE_EPOCH",
-  "BUILDKIT_CACHE_MOUNT_NS",
-  "BUILDKIT_DOCKERFILE_CHECK",
-  "BUILDKIT_SANDBOX_HOSTNAME",
-  "BUILDKIT_INLINE_CACHE",
-  "BUILDKIT_MULTI_PLATFORM",
-]);
+function isBuilders(name: string): boolean {
+  return name === "SOURCE_DATE_EPOCH" || name.startsWith("BUILDKIT_");
+}
 
 export interface ScopeOptions {
   /** --build-arg NAME=value. A bare `--build-arg NAME` takes the caller's environment before it comes here. */
@@ -103,7 +98,7 @@ export class GlobalScope {
   /** Names of --build-arg that no ARG has asked for, in the order given: worth a warning after all stages are read. */
   unused(): string[] {
     return [...this.#buildArgs.keys()].filter(
-      (name) => !this.#used.has(name) && !proxyNames.has(name) && !builderNames.has(name),
+      (name) => !this.#used.has(name) && !proxyNames.has(name) && !isBuilders(name),
     );
   }
 }
@@ -143,12 +138,19 @@ class Variables<T> {
   }
 }
 
+/** For the programs that look through what a build made, not for its steps. */
+const notInEnvironment = new Set(["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"]);
+
 /** The variables of one stage while its instructions are read in order. */
 export class StageScope {
   readonly #global: GlobalScope;
   readonly #foldsCase: boolean;
   readonly #env: Variables<string>;
   readonly #args: Variables<string | undefined>;
+  /** What counts: an ENV and an ARG with a value set the same variable, and the later one wins. */
+  readonly #state: Variables<string>;
+  /** Names of ARGs, as often as they were declared. */
+  readonly #declared: string[] = [];
 
   /**
    * `env` is the base image's, as NAME=value. A stage built on another stage of the file passes that stage's scope:
@@ -159,27 +161,42 @@ export class StageScope {
     this.#foldsCase = os === "windows";
     this.#env = new Variables(this.#foldsCase);
     this.#args = new Variables(this.#foldsCase);
-    if (base !== undefined) for (const [name, value] of base.#args) this.#args.set(name, value);
+    this.#state = new Variables(this.#foldsCase);
+    if (base !== undefined) {
+      this.#declared.push(...base.#declared);
+      for (const [name, value] of base.#args) this.#setArg(name, value);
+    }
     for (const each of env) {
       const equals = each.indexOf("=");
-      if (equals < 0) this.#env.set(each, "");
-      else this.#env.set(each.slice(0, equals), each.slice(equals + 1));
+      if (equals < 0) this.#set(each, "");
+      else this.#set(each.slice(0, equals), each.slice(equals + 1));
     }
   }
 
-  /** For the words of this stage's instructions: ENV wins over ARG. Proxies are not visible unless declared. */
-  readonly lookup: Lookup = (name) => this.#env.get(name) ?? this.#args.get(name);
+  #set(name: string, value: string): void {
+    this.#env.set(name, value);
+    this.#state.set(name, value);
+  }
+
+  #setArg(name: string, value: string | undefined): void {
+    if (value !== undefined || !this.#args.has(name)) this.#args.set(name, value);
+    if (value !== undefined && !notInEnvironment.has(name)) this.#state.set(name, value);
+  }
+
+  /** For the words of this stage's instructions. Proxies are not visible unless declared. */
+  readonly lookup: Lookup = (name) => this.#state.get(name);
 
   /**
    * Applies an ARG and tells what it came to. Value: --build-arg, else the default (expanded with what is visible now),
-   * else the global ARG or platform argument of that name, else none. Throws DF_EXPANSION.
+   * else the global ARG or platform argument of that name, else what the variable had. Throws DF_EXPANSION.
    */
   declare(arg: Arg): Argument[] {
     return arg.args.map(({ name, value }) => {
       const effective =
         this.#global.buildArg(name) ??
         (value === undefined ? this.#global.lookup(name) : this.#global.expand(value, this.lookup));
-      this.#args.set(name, effective);
+      this.#declared.push(name);
+      this.#setArg(name, effective);
       return effective === undefined ? { name } : { name, value: effective };
     });
   }
@@ -188,18 +205,21 @@ export class StageScope {
   setEnv(
     pairs: readonly { readonly key: { readonly text: string }; readonly value: { readonly text: string } }[],
   ): void {
-    for (const { key, value } of pairs) this.#env.set(key.text, value.text);
+    for (const { key, value } of pairs) this.#set(key.text, value.text);
   }
 
   #runVariables(): Variables<string> {
     const found = new Variables<string>(this.#foldsCase);
     for (const [name, value] of this.#global.proxies()) found.set(name, value);
-    for (const [name, value] of this.#args) if (value !== undefined) found.set(name, value);
-    for (const [name, value] of this.#env) found.set(name, value);
+    // In this order, which is part of steps' keys.
+    for (const [name] of [...this.#args, ...this.#env]) {
+      const value = this.#state.get(name);
+      if (value !== undefined) found.set(name, value);
+    }
     return found;
   }
 
-  /** What a RUN finds in its environment: proxies, then ARGs that have a value, then ENV over both. */
+  /** What a RUN finds in its environment: proxies, ARGs that have a value, ENV. */
   runEnv(): Record<string, string> {
     return Object.fromEntries(this.#runVariables());
   }
@@ -212,12 +232,12 @@ export class StageScope {
   }
 
   /**
-   * `NAME=value` of each ARG declared so far, as the history of a RUN lists them (`RUN |1 A=b …`). ENV's value where it
-   * hides the ARG. Proxies are left out even when declared: their values may hold a password.
+   * `NAME=value` of each ARG declared so far, as the history of a RUN lists them (`RUN |1 A=b …`): the variable's value then,
+   * whoever set it. Proxies are left out even when declared: their values may hold a password.
    */
   historyArgs(): string[] {
-    return [...this.#args]
-      .filter(([name]) => !isProxy(name))
-      .map(([name, value]) => `${name}=${this.#env.get(name) ?? value ?? ""}`);
+    return this.#declared
+      .filter((name) => !isProxy(name))
+      .map((name) => `${name}=${this.#state.get(name) ?? this.#args.get(name) ?? ""}`);
   }
 }

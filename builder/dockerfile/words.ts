@@ -218,7 +218,7 @@ class Expander {
     const isColon = operator === ":";
     const modifier = isColon ? this.#peek() : operator;
     if (isColon) this.#at++;
-    if (modifier === "" || !"+-?#%".includes(modifier)) {
+    if (modifier === "" || !(isColon ? "+-?" : "+-?#%").includes(modifier)) {
       throw this.#fail(
         `\${${name}${isColon ? ":" : ""}${modifier} is no known form`,
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the forms as people write them

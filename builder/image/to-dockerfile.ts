@@ -165,8 +165,10 @@ class Writer {
       case "WORKDIR":
       case "USER":
       case "STOPSIGNAL":
-      case "MAINTAINER":
         this.#add(`${keyword} ${quoteWord(rest, this.#escape)}`, original);
+        break;
+      case "MAINTAINER":
+        this.#add(`${keyword} ${rest}`, original);
         break;
       // Triggers are not inherited: those that count are in the config, and settle() writes them.
       case "ONBUILD":

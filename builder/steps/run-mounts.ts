@@ -8,6 +8,7 @@ import type { Mount } from "../../native/core/spec.ts";
 import { WbuildError } from "../../native/error.ts";
 import { digestOfSelection, type Selected } from "../context/select.ts";
 import type { RunMount, RunOp } from "../graph/graph.ts";
+import type { GrantedDevices } from "../runtime/cdi/devices.ts";
 import { fillFrom } from "./fill-cache.ts";
 import type { LayerStack } from "./stack.ts";
 import type { World } from "./step.ts";
@@ -16,6 +17,8 @@ export interface RunMounts extends AsyncDisposable {
   readonly mounts: readonly Mount[];
   /** Variables that the step gets besides its own. */
   readonly env: Readonly<Record<string, string>>;
+  /** Groups that its process belongs to besides its user's. */
+  readonly groups: readonly number[];
 }
 
 type MountOf<Kind extends RunMount["kind"]> = Extract<RunMount, { kind: Kind }>;
@@ -64,7 +67,7 @@ function rootOf(entry: Entry | undefined): Entry {
 
 /**
  * Makes everything ready; `scratch` is an empty folder of the step's own, on the store's file system.
- * Throws STEP_MOUNT_SOURCE, STEP_SECRET, STEP_SSH, STORE_*, or the signal's reason while it waits for a cache.
+ * Throws STEP_MOUNT_SOURCE, STEP_SECRET, STEP_SSH, STEP_DEVICE, STORE_*, or the signal's reason while it waits for a cache.
  */
 export async function openMounts(
   op: RunOp,
@@ -98,19 +101,23 @@ export async function openMounts(
       });
       if (made) mounts.push({ ...made, target: await placeOf(made.target, op, inputs) });
     }
-    for (const { text, ...file } of op.files ?? []) {
-      const target = await placeOf(file.target, op, inputs);
-      mounts.push({ kind: "file", bytes: Buffer.from(text), mode: file.mode, target, readonly: true });
-    }
     for (const { target, text, mode } of op.files ?? []) {
       const place = await placeOf(target, op, inputs);
       mounts.push({ kind: "file", bytes: Buffer.from(text), target: place, mode, readonly: true });
     }
-    return { mounts, env, [Symbol.asyncDispose]: close };
+    const devices = await devicesOf(op, world);
+    mounts.push(...devices.mounts);
+    return { mounts, env: { ...devices.env, ...env }, groups: devices.groups, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function devicesOf({ devices = [] }: RunOp, world: World): Promise<GrantedDevices> {
+  if (devices.length === 0) return { mounts: [], env: {}, groups: [] };
+  const { cdiFolders, findDevices } = await import("../runtime/cdi/devices.ts");
+  return findDevices(devices, cdiFolders(), world.warn);
 }
 
 interface Opening {

@@ -45,7 +45,22 @@ const cases: [title: string, dockerfile: string, buildArgs: Record<string, strin
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a Dockerfile word.
   ["an empty --build-arg is a value", "FROM a\nARG A=2\nLABEL x=${A-unset}", { A: "" }, ["FROM a", "x="]],
   ["an ARG is visible only after its line", "FROM a\nLABEL x=$A\nARG A=1\nLABEL y=$A", {}, ["FROM a", "x=", "y=1"]],
-  ["ENV wins over ARG, whichever comes last", "FROM a\nENV A=e\nARG A=g\nLABEL x=$A", { A: "b" }, ["FROM a", "x=e"]],
+  ["an ARG behind an ENV wins while it builds", "FROM a\nENV A=e\nARG A=g\nLABEL x=$A", {}, ["FROM a", "x=g"]],
+  ["… with the value of --build-arg, too", "FROM a\nENV A=e\nARG A\nLABEL x=$A", { A: "b" }, ["FROM a", "x=b"]],
+  ["an ARG without any value hides nothing", "FROM a\nENV A=e\nARG A\nLABEL x=$A", {}, ["FROM a", "x=e"]],
+  ["an ARG declared again keeps its value", "FROM a\nARG A=1\nARG A\nLABEL x=$A", {}, ["FROM a", "x=1"]],
+  [
+    "an inherited ENV wins over an inherited ARG",
+    "FROM a AS b\nARG PATH=1\nFROM b\nLABEL x=$PATH",
+    {},
+    ["FROM a", "FROM b", "x=/bin"],
+  ],
+  [
+    "what only scanners are told is no variable",
+    "FROM a\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nLABEL x=$BUILDKIT_SBOM_SCAN_STAGE",
+    {},
+    ["FROM a", "x="],
+  ],
   ["ENV after ARG", "FROM a\nARG A=g\nENV A=e-$A\nLABEL x=$A", {}, ["FROM a", "x=e-g"]],
   ["one ENV sees only what was before it", "FROM a\nENV A=1\nENV A=2 B=$A\nLABEL x=$B", {}, ["FROM a", "x=1"]],
   ["one ARG line goes from left to right", "FROM a\nARG A=1 B=$A\nLABEL x=$B", {}, ["FROM a", "x=1"]],
@@ -68,7 +83,7 @@ const cases: [title: string, dockerfile: string, buildArgs: Record<string, strin
   ["label names expand too", "FROM a\nARG N=k\nLABEL $N.x=1", {}, ["FROM a", "k.x=1"]],
 ];
 for (const [title, text, buildArgs, said] of cases) {
-  test(`scope: ${title}`, (t) => t.deepEqual(walk(text, { buildArgs }).said, said));
+  test(`scope: ${title}`, (t) => t.deepEqual(walk(text, { buildArgs }, ["PATH=/bin"]).said, said));
 }
 
 test("RUN gets proxies, ARGs with a value and ENV, ENV last", (t) => {
@@ -90,9 +105,9 @@ test("a declared proxy decides the key but stays out of the history", (t) => {
   t.deepEqual(scope.historyArgs(), []);
 });
 
-test("the history lists each ARG once, with ENV's value where that wins, empty when there is none", (t) => {
+test("the history lists each ARG as often as it stands there, with the value that counts, empty when there is none", (t) => {
   const { scope } = walk("FROM a\nARG A=1\nARG B\nARG A=2\nENV B=env");
-  t.deepEqual(scope.historyArgs(), ["A=2", "B=env"]);
+  t.deepEqual(scope.historyArgs(), ["A=2", "B=env", "A=2"]);
   t.deepEqual(walk("FROM a\nARG B").scope.historyArgs(), ["B="]);
 });
 

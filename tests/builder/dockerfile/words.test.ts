@@ -111,6 +111,8 @@ const bad: [word: string, message: RegExp][] = [
   ["${:x}", /not followed by a name/],
   ["${{A}}", /not followed by a name/],
   ["${A:x}", /no known form/],
+  ["${A:#o}", /no known form/],
+  ["${A:%o}", /no known form/],
   ["${A!x}", /no known form/],
   ["${A:", /no known form/],
   ["${UNSET:-x", /not closed by \}/],

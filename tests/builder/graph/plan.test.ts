@@ -233,7 +233,7 @@ test("plan: a RUN of Windows in exec form has words and no command line", async 
 
 test("plan: names of variables have no letter case in a RUN of Windows", async (t) => {
   const { op } = (await plan(["FROM win", "ARG PATH=arg", "ARG A=1", "ENV a=2", "RUN x"])).graph.target.node;
-  t.deepEqual(op.kind === "run" && op.env, ["PATH=C:\\x", "A=2"]);
+  t.deepEqual(op.kind === "run" && op.env, ["PATH=arg", "A=2"]);
 });
 
 test("plan: an op of Linux says nothing of its system, so that old results are still known", async (t) => {

@@ -141,7 +141,6 @@ const bad: [line: string, code: `DF_${string}`][] = [
   ["EXPOSE 80/tcp/udp", "DF_PORT"],
   ["STOPSIGNAL SIGNOPE", "DF_SIGNAL"],
   ["STOPSIGNAL 0", "DF_SIGNAL"],
-  ["STOPSIGNAL 65", "DF_SIGNAL"],
   ["VOLUME $NOTHING", "DF_VOLUME"],
   ["ENV $NOTHING=1", "DF_BLANK_NAME"],
   ["LABEL $NOTHING=1", "DF_BLANK_NAME"],

@@ -54,6 +54,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
           cache,
           warn,
           report: world.report,
+          ...(world.whenFailed === undefined ? {} : { whenFailed: world.whenFailed }),
           limits: request.limits,
           runtime: runtimes(store.home),
           style: styleOf(request),

@@ -8,15 +8,19 @@ import type { Node } from "./graph/graph.ts";
 import type { ResultRecord } from "./solve/cache.ts";
 import { type Solved, type SolveOptions, Solver } from "./solve/solver.ts";
 import type { RemoteBlob, StackLayer } from "./steps/stack.ts";
-import type { World } from "./steps/step.ts";
+import type { FailedStep, World } from "./steps/step.ts";
 
 /** What the caller knows of a step's world; the rest belongs to one walk. */
-export interface WalkWorld extends Omit<World, "signal" | "background" | "keep" | "fetchLayer" | "tail"> {
+export interface WalkWorld extends Omit<World, "signal" | "background" | "keep" | "fetchLayer" | "tail" | "onFailure"> {
   readonly signal: AbortSignal;
   readonly fetchLayer: (signal: AbortSignal) => World["fetchLayer"];
   readonly tail: ((background: World["background"]) => NonNullable<World["tail"]>) | undefined;
   readonly cache: BuildCache | undefined;
+  readonly whenFailed?: WhenFailed;
 }
+
+/** Called when a step has failed and all others have ended; gives the error that the build is to fail with. */
+export type WhenFailed = (failed: FailedStep) => Promise<unknown>;
 
 export interface Walk extends AsyncDisposable {
   readonly solved: ReadonlyMap<string, Solved>;
@@ -63,7 +67,9 @@ async function walkOnce(
     await work.settled();
     for (const resource of kept) await resource[Symbol.asyncDispose]();
   };
-  const { tail, cache: _, ...rest } = world;
+  const { tail, cache, whenFailed, ...rest } = world;
+  const lost = cache?.lost ?? 0;
+  let failed: FailedStep | undefined;
   const solver = new Solver(
     {
       ...rest,
@@ -72,6 +78,7 @@ async function walkOnce(
       keep: (resource) => kept.push(resource),
       fetchLayer: world.fetchLayer(signal),
       ...(tail === undefined ? {} : { tail: tail(background) }),
+      ...(whenFailed === undefined ? {} : { onFailure: (first) => (failed ??= first) }),
     },
     options,
   );
@@ -87,8 +94,13 @@ async function walkOnce(
   } catch (error) {
     ended.abort(error);
     await solver.settled();
-    await close();
-    throw work.failure ?? error;
+    try {
+      // What begins anew, was interrupted, or failed beside the steps, leaves nothing to look into.
+      if (!failed || work.failure || world.signal.aborted || (cache?.lost ?? 0) !== lost) throw work.failure ?? error;
+      throw (await whenFailed?.({ ...failed, error })) ?? error;
+    } finally {
+      await close();
+    }
   }
 }
 

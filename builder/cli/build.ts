@@ -5,6 +5,7 @@ import { chooseMode } from "../progress/choose.ts";
 import { defineBuildFlags, requestOf } from "./build-flags.ts";
 import { type CallFlags, callOf, defineCallFlags, runCall } from "./call.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
+import { defineFailureFlags, type FailureFlags, failureChoiceOf, whenFailed } from "./failure.ts";
 import { defineProgressFlags, modeOf, type ProgressFlags } from "./flags.ts";
 import { openSession } from "./session.ts";
 
@@ -30,10 +31,11 @@ export const buildCommand: Command = {
   define(parser) {
     defineBuildFlags(parser);
     defineCallFlags(parser);
+    defineFailureFlags(parser);
     defineProgressFlags(parser, "print the image ID alone");
   },
   async run(parser, cli) {
-    const flags = flagsOf<ProgressFlags & CallFlags>(parser);
+    const flags = flagsOf<ProgressFlags & CallFlags & FailureFlags>(parser);
     const request = await requestOf(parser, cli);
     const call = callOf(flags);
     if (call !== undefined) return runCall(call, request, cli);
@@ -52,7 +54,8 @@ export const buildCommand: Command = {
 };
 
 /** The session ends with the build, so that what is written afterwards stands below the progress. */
-async function build(request: BuildRequest, flags: ProgressFlags, cli: Cli): Promise<BuildResult> {
+async function build(request: BuildRequest, flags: ProgressFlags & FailureFlags, cli: Cli): Promise<BuildResult> {
+  const choice = failureChoiceOf(flags);
   await using session = openSession(cli);
   const { buildImage } = await import("../build.ts");
   return await buildImage(request, {
@@ -61,5 +64,6 @@ async function build(request: BuildRequest, flags: ProgressFlags, cli: Cli): Pro
     signal: cli.signal,
     stdin: () => cli.stdin,
     stdout: cli.stdout,
+    ...(choice === undefined ? {} : { whenFailed: whenFailed(choice, flags, session, cli) }),
   });
 }

@@ -22,6 +22,12 @@ export const commands: CommandTable = {
     asRoot: true,
     load: async () => (await import("./bake.ts")).bakeCommand,
   },
+  debug: {
+    group: "build",
+    summary: "Build, with a shell in the step that fails",
+    asRoot: true,
+    load: async () => (await import("./debug.ts")).debugCommand,
+  },
   plan: {
     group: "build",
     summary: "Show what a build would do, as text, JSON or a mermaid graph",

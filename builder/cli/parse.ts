@@ -26,6 +26,7 @@ export function findCommand(argv: readonly string[], names: readonly string[]): 
   const first = argv[at];
   if (first === undefined) return { name: "help", rest: argv.slice(0, at) };
   const before = argv.slice(0, at);
+  if (first === "debug") return { name: first, rest: [...before, ...withoutBuild(argv.slice(at + 1))] };
   if (names.includes(first) || first === "help") return { name: first, rest: [...before, ...argv.slice(at + 1)] };
   const looksLikePath = first.startsWith("-") || /[/.:]/.test(first) || existsSync(first);
   if (looksLikePath) return { name: "build", rest: argv };
@@ -34,6 +35,13 @@ export function findCommand(argv: readonly string[], names: readonly string[]): 
     facts: { word: first.slice(0, 60), nearest: near },
     hint: near ? `did you mean \`wbuild ${near}\`?` : "`wbuild --help` lists the commands",
   });
+}
+
+/** `debug` has one subcommand, build, which may be left out. Before it stand the flags of debug alone. */
+function withoutBuild(rest: readonly string[]): string[] {
+  let at = 0;
+  while (/^--(on|invoke)(=|$)/.test(rest[at] ?? "")) at += rest[at]?.includes("=") ? 1 : 2;
+  return rest[at] === "build" ? rest.toSpliced(at, 1) : [...rest];
 }
 
 /** A parser with the command's flags and the global ones; nothing is read yet. */
@@ -92,7 +100,9 @@ function plainSwitches(parser: Parser, rest: readonly string[]): string[] {
       word === "--" || (passesThrough.has(parser) && !word.startsWith("-") && !takesValue(parser, rest[at - 1]));
     const found = isOver ? undefined : /^--([^=]+)=(true|false|1|0)$/i.exec(word);
     const option = found && parser.options.find(({ long }) => long === `--${found[1]}`);
-    if (!option || option.required || option.optional) words.push(word);
+    // A value that may be left out stands behind =, so that what follows is never taken for one.
+    if (!isOver && parser.options.some(({ long, optional }) => optional && long === word)) words.push(`${word}=`);
+    else if (!option || option.required || option.optional) words.push(word);
     else if (/^(true|1)$/i.test(found[2] ?? "")) words.push(`--${found[1]}`);
     else if (parser.options.some(({ long }) => long === `--no-${found[1]}`)) words.push(`--no-${found[1]}`);
   }

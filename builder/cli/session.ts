@@ -18,6 +18,8 @@ export interface Session extends AsyncDisposable {
   registry(plainHttp?: readonly string[]): Promise<RegistryClient>;
   /** The face that flags and environment ask for. */
   report(flags?: ProgressFlags): Promise<Report>;
+  /** The face says its last words now: something else needs the terminal. */
+  endReport(): void;
   warn(text: string): void;
 }
 
@@ -41,6 +43,7 @@ export function openSession(cli: Cli): Session {
     };
   };
   let say: Report | undefined;
+  let endFace: (() => void) | undefined;
   const warn = (text: string) => {
     if (say) say({ kind: "warning", text, at: Date.now() });
     else cli.stderr.write(`warning: ${text}\n`);
@@ -60,6 +63,7 @@ export function openSession(cli: Cli): Session {
   return {
     store,
     warn,
+    endReport: () => endFace?.(),
     async endLease() {
       await store();
       lease?.[Symbol.dispose]();
@@ -80,12 +84,14 @@ export function openSession(cli: Cli): Session {
       const { redact } = await import("../progress/redact.ts");
       const face = redact(bare, cli.secrets);
       // A terminal without a cursor is a bad farewell, whatever ends the process.
-      const close = () => face.close();
-      process.once("exit", close);
-      closing.push(() => {
+      const close = () => {
         process.off("exit", close);
+        endFace = undefined;
         face.close();
-      });
+      };
+      process.once("exit", close);
+      endFace = close;
+      closing.push(() => endFace?.());
       say = face.report;
       return say;
     },

@@ -9,6 +9,8 @@ export interface Diagnostic {
   readonly message: string;
   readonly span?: Span;
   readonly source?: SourceText;
+  /** The span is a whole instruction: its lines are shown with so many around them, in place of one line underlined. */
+  readonly around?: number;
   /** What else is known, one sentence each. */
   readonly notes: readonly string[];
   /** What to do. */

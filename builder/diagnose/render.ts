@@ -25,7 +25,9 @@ export function renderDiagnostic(diagnostic: Diagnostic, options: RenderOptions)
     `${paint(isError ? "1;31" : "1;33", diagnostic.severity + code)}: ${paint("1", harmless(diagnostic.message))}`,
   ];
   if (diagnostic.source !== undefined && diagnostic.span !== undefined) {
-    lines.push(...drawing(diagnostic.source, diagnostic.span, options, paint, isError));
+    const { source, span, around } = diagnostic;
+    if (around === undefined) lines.push(...drawing(source, span, options, paint, isError));
+    else lines.push(...excerpt(source, span, around, options, paint));
   }
   for (const note of diagnostic.notes) lines.push(`  ${paint("36", "note")}: ${harmless(note)}`);
   if (diagnostic.hint !== undefined) lines.push(`  ${paint("36", "help")}: ${harmless(diagnostic.hint)}`);
@@ -51,6 +53,33 @@ function drawing(source: SourceText, span: Span, options: RenderOptions, paint: 
   const marks = " ".repeat(shown.offset) + paint(isError ? "1;31" : "1;33", "^".repeat(shown.length));
   const rest = more > 0 ? paint("2", ` … and ${more} more ${more === 1 ? "line" : "lines"}`) : "";
   return [place, ...before, `${bar(line)} ${shown.text}`.trimEnd(), `${bar(undefined)} ${marks}${rest}`];
+}
+
+/** Lines of one instruction that are shown; a here-document of pages says nothing more. */
+const mostLines = 12;
+
+/** The instruction's lines, each marked, between the lines around it. */
+function excerpt(source: SourceText, span: Span, around: number, options: RenderOptions, paint: Paint): string[] {
+  const lines = source.text.replace(/^\ufeff/, "").split("\n");
+  const first = span.start.line;
+  const last = Math.min(span.end.line, first + mostLines - 1);
+  const begin = Math.max(1, first - around);
+  const end = Math.min(lines.length - (lines.at(-1) === "" ? 1 : 0), Math.max(last, span.end.line + around));
+  const gutter = String(end).length;
+  const width = Math.max(20, options.width ?? defaultWidth);
+  const shown = [paint("2", `  ${harmless(source.name)}:${first}:${span.start.column}`)];
+  for (let number = begin; number <= end; number++) {
+    const isInside = number >= first && number <= span.end.line;
+    if (isInside && number > last) {
+      shown.push(paint("2", `  ${" ".repeat(gutter)} | … and ${span.end.line - last} more lines`));
+      number = span.end.line;
+      continue;
+    }
+    const { text } = window(withoutReturns(lines[number - 1]) ?? "", 0, 0, width);
+    const bar = isInside ? paint("1;31", ">") : paint("2", "|");
+    shown.push(`${paint("2", `  ${String(number).padStart(gutter)}`)} ${bar} ${text}`.trimEnd());
+  }
+  return shown;
 }
 
 function withoutReturns(line: string | undefined): string | undefined {

@@ -3,6 +3,7 @@ import { isWbuildError, type WbuildError } from "../../native/error.ts";
 import { type Diagnostic, diagnosticsOf } from "../diagnose/diagnostic.ts";
 import { renderDiagnostic } from "../diagnose/render.ts";
 import { harmless } from "../progress/harmless.ts";
+import { formatSeconds } from "../progress/units.ts";
 import { codes } from "./codes.ts";
 import type { ExitCode } from "./row.ts";
 
@@ -21,6 +22,8 @@ export interface Explained {
 
 /** Causes are followed this far: a chain may be a circle. */
 const deepest = 10;
+/** Lines of the Dockerfile before and behind a step that failed. */
+const linesAround = 2;
 /** Last lines of a step's output that are shown. */
 const shownLines = 12;
 
@@ -71,7 +74,8 @@ export function explain(error: unknown, options: ExplainOptions): Explained {
       severity: "error",
       code: innermost.code,
       message: oneLine(head.message),
-      notes: [...(first?.notes ?? []), ...causes(chain)],
+      ...(innermost.code.startsWith("STEP_") ? { around: linesAround } : {}),
+      notes: [...(first?.notes ?? []), ...durations(known), ...causes(chain)],
       ...(hint ? { hint } : {}),
     },
     ...others,
@@ -120,6 +124,12 @@ function causes(chain: readonly Error[]): string[] {
     lines.push(oneLine(part.message));
   }
   return lines;
+}
+
+/** How long a failed step ran: facts.ranMs. */
+function durations(known: readonly WbuildError[]): string[] {
+  const ranMs = known.map((part) => part.facts.ranMs).find((value) => typeof value === "number");
+  return ranMs === undefined ? [] : [`it ran ${formatSeconds(ranMs)}`];
 }
 
 /** The last output of a failed step: facts.output, an array of lines. */

@@ -26,6 +26,39 @@ const cases: [title: string, diagnostic: Diagnostic, expected: string[]][] = [
   ["an empty span", at(6, 5, 5), ["  Dockerfile:6:5", "  5 |     COPY    x y", "  6 | last", "    |     ^"]],
   ["a line that is not there", at(60, 1, 2), ["  Dockerfile:60:1"]],
 ];
+const long = { name: "Dockerfile", text: `FROM a\nRUN <<EOF\n${"x\n".repeat(30)}EOF\nCMD b\nUSER c\n` };
+cases.push(
+  [
+    "a whole instruction between the lines around it",
+    { ...at(2, 1, 8, 4), around: 2 },
+    [
+      "  Dockerfile:2:1",
+      "  1 | FROM a",
+      "  2 > RUN one \\",
+      "  3 >   two \\",
+      "  4 >   three",
+      "  5 |     COPY    x y",
+      "  6 | last",
+    ],
+  ],
+  [
+    "a whole instruction at the end",
+    { ...at(6, 1, 5), around: 1 },
+    ["  Dockerfile:6:1", "  5 |     COPY    x y", "  6 > last"],
+  ],
+  [
+    "only the first lines of a long instruction",
+    { ...at(2, 1, 4, 33), around: 1, source: long },
+    [
+      "  Dockerfile:2:1",
+      "   1 | FROM a",
+      "   2 > RUN <<EOF",
+      ...Array.from({ length: 11 }, (_, index) => `  ${String(index + 3).padStart(2)} > x`),
+      "     | … and 20 more lines",
+      "  34 | CMD b",
+    ],
+  ],
+);
 for (const [title, diagnostic, lines] of cases) {
   test(`drawn: ${title}`, (t) => {
     const expected = ["warning: look here", ...lines, "  note: first", "  note: second", "  help: do that", ""].join(

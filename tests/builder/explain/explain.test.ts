@@ -26,7 +26,7 @@ const cases: readonly (readonly [name: string, error: unknown, exit: ExitCode])[
   [
     "a failed step with its output",
     new WbuildError("STEP_EXIT", 'process "make" did not complete: exit code 2', {
-      facts: { span, source, output: ["cc -c a.c", "\x1b[31ma.c:1: error\x1b[0m", ""] },
+      facts: { span, source, ranMs: 1234, output: ["cc -c a.c", "\x1b[31ma.c:1: error\x1b[0m", ""] },
     }),
     1,
   ],

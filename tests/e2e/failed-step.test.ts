@@ -1,0 +1,166 @@
+/** Looking into a step that failed: its lines, a shell in its container, its files as an image. */
+import test from "ava";
+import { noWindows, outcome, scene } from "./scene.ts";
+
+const failing = [
+  "FROM wbuild.local/linux",
+  "ENV COLOUR=blue",
+  "ARG SIZE=9",
+  "WORKDIR /work",
+  "RUN echo 'app:x:77:77::/:/bin/sh' >> /etc/passwd && rm -f /etc/hostname; chown 77 /work",
+  "USER app",
+  "RUN --mount=type=tmpfs,target=/scratch \\",
+  "    echo before > /work/before; \\",
+  "    sleep 0.2; echo last words; \\",
+  "    exit 7",
+  "RUN echo never",
+  "",
+].join("\n");
+
+test("the error shows all lines of the instruction with those around, how long it ran and its last words", async (t) => {
+  const s = await scene(t);
+  const context = await s.files("context", { Dockerfile: failing });
+  const failed = await s.build(context);
+  t.is(failed.code, 1, failed.stderr);
+  const [, told = ""] = failed.stderr.split("error[STEP_EXIT]");
+  t.regex(
+    told,
+    / {3}5 \| RUN echo .*\n {3}6 \| USER app\n {3}7 > RUN --mount.*\n {3}8 > .*\n {3}9 > .*\n {2}10 > {5}exit 7\n {2}11 \| RUN echo never\n/,
+  );
+  t.regex(told, /note: it ran (0\.[2-9]|[1-9]\.\d)s\n/);
+  t.regex(told, /last output:\n {4}last words\n/);
+});
+
+test("--on-failure=shell opens one with the step's files, variables, user, folder and mounts", async (t) => {
+  const s = await scene(t);
+  const context = await s.files("context", { Dockerfile: failing });
+  const input =
+    "cat before; echo $COLOUR-$SIZE; pwd; id -u; grep -c ' /scratch tmpfs' /proc/mounts; echo more > after; exit 3\n";
+  const failed = await s.wbuildWith(
+    { input },
+    "build",
+    "--progress=plain",
+    "--network=none",
+    "--on-failure=shell",
+    context,
+  );
+  t.is(failed.code, 1, "the step's own exit code is what counts");
+  t.is(failed.stdout, "before\nblue-9\n/work\n77\n1\n", failed.stderr);
+  t.regex(failed.stderr, /a shell where \[4\/5\] RUN .* failed/);
+  t.regex(failed.stderr, /error\[STEP_EXIT\].*exit code 7/);
+
+  const again = await s.wbuildWith({ input: "ls\n" }, "build", "--network=none", "--on-failure=shell", context);
+  t.is(again.stdout, "before\n", "what the shell changed is gone");
+});
+
+test("the other steps end before the shell begins", async (t) => {
+  const s = await scene(t);
+  const text = [
+    "FROM wbuild.local/linux AS slow",
+    "RUN sleep 600",
+    "FROM wbuild.local/linux AS bad",
+    "RUN sleep 1; exit 3",
+    "FROM scratch",
+    "COPY --from=slow /a /",
+    "COPY --from=bad /b /",
+  ].join("\n");
+  const context = await s.files("context", { Dockerfile: text });
+  const flags = ["build", "--progress=plain", "--network=none", "--on-failure=shell", "-j", "2"];
+  const failed = await s.wbuildWith({ input: "echo here\n" }, ...flags, context);
+  t.is(failed.code, 1, failed.stderr);
+  t.is(failed.stdout, "here\n");
+  const [before = "", after = ""] = failed.stderr.split("a shell where");
+  t.regex(before, /CANCELED/);
+  t.notRegex(after, /CANCELED/);
+});
+
+test("a COPY that fails: a shell on the files below it; without one in the image the failure is told all the same", async (t) => {
+  const s = await scene(t);
+  const context = await s.files("context", {
+    Dockerfile: "FROM wbuild.local/linux\nRUN echo below > /below\nCOPY nothing /\n",
+    empty: "FROM scratch\nCOPY nothing /\n",
+  });
+  const flags = ["build", "--progress=plain", "--network=none", "--on-failure=shell"];
+  const failed = await s.wbuildWith({ input: "cat /below\n" }, ...flags, context);
+  t.is(failed.code, 2, failed.stderr);
+  t.is(failed.stdout, "below\n", failed.stderr);
+  t.regex(failed.stderr, /error\[CTX_NO_SOURCE\]/);
+
+  const bare = await s.wbuildWith({ input: "" }, ...flags, "-f", `${context}/empty`, context);
+  t.is(bare.code, 2, bare.stderr);
+  t.regex(bare.stderr, /warning: no shell where the step failed/);
+  t.regex(bare.stderr, /error\[CTX_NO_SOURCE\]/);
+});
+
+test("--keep-failed keeps the files as an image, without secrets, and says its name", async (t) => {
+  const s = await scene(t);
+  const text = [
+    "FROM wbuild.local/linux",
+    "ENV COLOUR=blue",
+    "WORKDIR /work",
+    "RUN --mount=type=secret,id=token,env=TOKEN rm /etc/profile; echo $COLOUR > made; exit 4",
+  ].join("\n");
+  const context = await s.files("context", { Dockerfile: text, token: "hidden-value" });
+  const flags = ["build", "--network=none", "--secret", `id=token,src=${context}/token`];
+  const failed = await s.wbuild(...flags, "--keep-failed", context);
+  t.is(failed.code, 1, failed.stderr);
+  t.regex(failed.stderr, /help: its files are kept as .*failed.* \([0-9a-f]{12}\): .*`wbuild run -it failed`/);
+  t.is(
+    await s.run("failed", "sh", "-c", "cat made; pwd; ls /etc/profile 2>&1 | grep -c 'No such'"),
+    "blue\n/work\n1\n",
+  );
+  t.notRegex((await s.wbuild("inspect", "failed")).stdout, /hidden-value|TOKEN/);
+
+  const named = await s.wbuild(...flags, "--keep-failed=debug/this:one", context);
+  t.regex(named.stderr, /`wbuild run -it debug\/this:one`/);
+  t.is(await s.run("debug/this:one", "cat", "/work/made"), "blue\n");
+  t.is(
+    outcome(await s.build(context, "--secret", `id=token,src=${context}/token`), "RUN"),
+    "ERROR",
+    "nothing of it is cached",
+  );
+});
+
+test("wbuild debug build is a build with a shell where it fails", async (t) => {
+  const s = await scene(t);
+  const context = await s.files("context", { Dockerfile: "FROM wbuild.local/linux\nRUN echo x > /x; exit 5\n" });
+  for (const words of [["debug", "--on=error", "build"], ["debug", "build"], ["debug"]]) {
+    const failed = await s.wbuildWith({ input: "cat /x\n" }, ...words, "--progress=plain", "--network=none", context);
+    t.is(failed.code, 1, failed.stderr);
+    t.is(failed.stdout, "x\n", failed.stderr);
+  }
+  const invoked = await s.wbuildWith({}, "debug", "--invoke=/bin/ls", "build", "--network=none", context);
+  t.regex(invoked.stdout, /^x$/m);
+  t.is((await s.wbuild("debug", "--on=always", "build", context)).code, 2);
+  t.is((await s.wbuild("build", "--on-failure=pray", context)).code, 2);
+});
+
+(noWindows() ? test.skip : test)(
+  "Windows: cmd where a step failed, and its files and registry as an image",
+  async (t) => {
+    const s = await scene(t, { base: "windows" });
+    const text = [
+      "# escape=`",
+      "FROM wbuild.local/windows",
+      "WORKDIR C:\\work",
+      "ENV COLOUR=blue",
+      "RUN echo made> made.txt & reg add HKLM\\SOFTWARE\\Made /v A /d 1 /f & exit 6",
+    ].join("\n");
+    const context = await s.files("context", { Dockerfile: text });
+    // One line: Wine's cmd takes a pipe's whole block for one.
+    const input = "type made.txt & echo %COLOUR% %CD% & reg query HKLM\\SOFTWARE\\Made /v A\r\n";
+    const failed = await s.wbuildWith(
+      { input },
+      "build",
+      "--network=none",
+      "--on-failure=shell",
+      "--keep-failed",
+      context,
+    );
+    t.is(failed.code, 1, failed.stderr);
+    t.regex(failed.stdout, /made/);
+    t.regex(failed.stdout, /blue C:\\work/i);
+    t.regex(failed.stdout, /A +REG_SZ +1/);
+    t.regex(await s.run("failed", "cmd", "/c", "type C:\\work\\made.txt"), /made/);
+  },
+);

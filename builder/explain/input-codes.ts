@@ -117,6 +117,7 @@ export const inputCodes: CodeTable = {
 
   STEP_ACCOUNT: row(1, "an account is not known", "name one of Windows' own accounts, or a SID"),
   STEP_ARCHIVE: row(1, "ADD cannot unpack an archive", "use COPY to keep the archive as it is"),
+  STEP_DEVICE: row(1, "a RUN needs a device that it cannot have", "look at the host's CDI files in /etc/cdi"),
   STEP_EXIT: row(1, "a RUN did not succeed"),
   STEP_IS_A_DIRECTORY: row(
     1,

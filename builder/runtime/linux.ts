@@ -59,7 +59,14 @@ async function specOf(
     root: { lower, upper, work, ...(host.readonlyRoot === true ? { readonly: true } : {}) },
     mounts: host.mounts,
     // As Docker has it: HOME from the image's passwd where nobody has set it.
-    process: { ...rest, env: { HOME: home, ...env }, makeCwd: host.readonlyRoot !== true, uid, gid, groups },
+    process: {
+      ...rest,
+      env: { HOME: home, ...env },
+      makeCwd: host.readonlyRoot !== true,
+      uid,
+      gid,
+      groups: [...new Set([...groups, ...(host.groups ?? [])])],
+    },
     hostname: host.hostname,
     network: sandboxNetwork(host),
     extraHosts: host.extraHosts,

@@ -20,6 +20,8 @@ export interface StepHost {
   readonly limits: SandboxLimits;
   readonly security: "default" | "insecure";
   readonly mounts: readonly Mount[];
+  /** Groups that the process belongs to besides its user's. */
+  readonly groups?: readonly number[];
   /** The image's files cannot be changed; mounts can. */
   readonly readonlyRoot?: boolean;
 }

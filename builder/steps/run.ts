@@ -61,6 +61,7 @@ export const runStep: Step<RunOp> = {
       limits: world.limits,
       security: op.security,
       mounts: mounted.mounts,
+      ...(mounted.groups.length > 0 ? { groups: mounted.groups } : {}),
     };
     const began = performance.now();
     const execution = await runtime.start(

@@ -3,10 +3,11 @@
 export interface Mount {
   /**
    * `overlay`: the source's files, with what the process writes kept in memory and forgotten. `layers`: a file or folder
-   * inside stacked layers. `file`: bytes of ours, kept in memory only; can be executed when its mode says so.
+   * inside stacked layers. `file`: bytes of ours, kept in memory only; can be executed when its mode says so. `device`: a
+   * bind of a device node, which can be opened; nodes in all other mounts cannot.
    */
-  readonly kind: "bind" | "tmpfs" | "overlay" | "layers" | "file";
-  /** Host path of a bind or an overlay; of layers the path inside them, whose links are followed there. */
+  readonly kind: "bind" | "tmpfs" | "overlay" | "layers" | "file" | "device";
+  /** Host path of a bind, a device or an overlay; of layers the path inside them, whose links are followed there. */
   readonly source?: string;
   /** Path inside the container; created when missing. */
   readonly target: string;

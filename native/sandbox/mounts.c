@@ -148,9 +148,12 @@ void mount_one(struct box *b, size_t i) {
     close(from);
   } else {
     fd_path(source, from);
-    if (mount(source, path, NULL, MS_BIND | MS_REC, NULL) < 0) fail("BOX_MOUNT", "bind", m->target, errno);
+    if (mount(source, path, NULL, MS_BIND | (m->device ? 0 : MS_REC), NULL) < 0) fail("BOX_MOUNT", "bind", m->target, errno);
     /* The caller decides what is bound, but device nodes in it stay asleep: see devices.c. */
-    unsigned long flags = (m->readonly ? MS_RDONLY : 0) | (b->o.insecure ? 0 : MS_NODEV);
+    /* Attack: a folder of devices (/dev itself) where a single one was granted. */
+    if (m->device && (fstat(from, &info) < 0 || !(S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode))))
+      fail("BOX_DEVICE", "give as a device what is none", m->source, ENODEV);
+    unsigned long flags = (m->readonly ? MS_RDONLY : 0) | (b->o.insecure || m->device ? 0 : MS_NODEV);
     if (m->kind == MOUNT_FILE && !(m->mode & 0111)) flags |= MS_NOEXEC;
     mount_restrict(b->root, real, flags);
     close(from);

@@ -89,6 +89,7 @@ static void add_mount(struct options *o, const char *kind) {
   else if (strcmp(kind, "file") == 0) m->kind = MOUNT_FILE;
   else if (strcmp(kind, "overlay") == 0) m->kind = MOUNT_OVERLAY;
   else if (strcmp(kind, "layers") == 0) m->kind = MOUNT_LAYERS;
+  else if (strcmp(kind, "device") == 0) m->kind = MOUNT_BIND, m->device = true;
   else refuse(kind);
   m->mode = m->kind == MOUNT_FILE ? 0644 : 0755;
 }

@@ -25,6 +25,8 @@ struct mount_option {
   const char *source;
   const char *target;
   bool readonly;
+  /* A bind of a device node, which may be opened. */
+  bool device;
   /* Layers: topmost first, and where what is written goes. */
   const char **lower;
   size_t lowers;

@@ -113,7 +113,7 @@ static void print_mounts(const struct box *b) {
   static const char *const kinds[] = {"bind", "tmpfs", "file", "overlay", "layers"};
   for (size_t i = 0; i < b->o.mount_count; i++) {
     const struct mount_option *m = &b->o.mounts[i];
-    printf("init\tmount %s\t%s%s\n", kinds[m->kind], m->target, m->readonly ? " (read-only)" : "");
+    printf("init\tmount %s\t%s%s\n", m->device ? "device" : kinds[m->kind], m->target, m->readonly ? " (read-only)" : "");
   }
 }
 

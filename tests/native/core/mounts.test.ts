@@ -93,3 +93,15 @@ run("tmpfs: size, mode and owner", async (t) => {
   const script = "stat -c '%a %u:%g' /t; dd if=/dev/zero of=/t/big bs=1k count=2000 2>/dev/null; stat -c %s /t/big";
   t.is((await runArgv(place!, ["sh", "-c", script], { mounts })).stdout, "1770 3:4\n1048576\n");
 });
+
+run("device: the node can be opened, one in a bind cannot, and what is no device is refused", async (t) => {
+  const device = (source: string): Mount => ({ kind: "device", source, target: "/dev/mine", readonly: false });
+  const bind: Mount = { kind: "bind", source: "/dev/zero", target: "/bound", readonly: false };
+  const script = "head -c 3 /dev/mine | od -An -tx1; head -c 1 /bound 2>/dev/null || echo closed";
+  const done = await runArgv(place!, ["sh", "-c", script], { mounts: [device("/dev/zero"), bind] });
+  t.is(done.stdout, " 00 00 00\nclosed\n");
+  for (const source of ["/dev", place!.root, "/etc/passwd"]) {
+    const error = await t.throwsAsync(runArgv(place!, ["true"], { mounts: [device(source)] }));
+    t.true(isWbuildError(error, "BOX_DEVICE"), `${source}: ${error}`);
+  }
+});

@@ -75,7 +75,7 @@ export async function writeLocalCache(
       await add(named, () => config);
       await add(entry, () => bytes);
       const others = (await entriesOf(dest).catch(() => [])).filter(
-        (one) => one.annotations?.[refNameKey] !== tag && one.digest !== entry.digest,
+        ({ annotations }) => annotations?.[refNameKey] !== tag,
       );
       const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [...others, entry] };
       const text = Buffer.from(JSON.stringify(index));

@@ -1,30 +1,24 @@
 /** A cache that another machine reads: two stores that share nothing but a registry. */
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import anyTest, { type ExecutionContext, type TestFn } from "ava";
+import test, { type ExecutionContext } from "ava";
 import { base, writeWorkload } from "../bench/workloads.ts";
 import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.ts";
 import { type BuildOutcome, type Scene, scene } from "./scene.ts";
 
-const test = anyTest as TestFn<{ readonly registry: RunningRegistry }>;
-
-test.beforeEach(async (t) => {
+/** A machine that has made a base and pushed it, and the context of the bench's d2 on that base. */
+async function firstMachine(t: ExecutionContext): Promise<[RunningRegistry, Scene, string]> {
   const registry = await startRegistry();
   t.teardown(() => registry.close());
-  t.context = { registry };
-});
-
-/** A machine that has made a base and pushed it, and the context of the bench's d2 on that base. */
-async function firstMachine(t: ExecutionContext<{ readonly registry: RunningRegistry }>): Promise<[Scene, string]> {
   const one = await scene(t);
-  const name = `${t.context.registry.host}/base:1`;
+  const name = `${registry.host}/base:1`;
   t.is((await one.wbuild("tag", "wbuild.local/linux", name)).code, 0);
   t.is((await one.wbuild("push", name)).code, 0);
   const context = join(one.folder, "d2");
   writeWorkload("d2", context);
   const file = join(context, "Dockerfile");
   await writeFile(file, (await readFile(file, "utf8")).replace(base, name));
-  return [one, context];
+  return [registry, one, context];
 }
 
 function ranNothing(t: ExecutionContext, built: BuildOutcome): void {
@@ -43,7 +37,10 @@ function downloads(registry: RunningRegistry): string[] {
 
 async function blobsOf(s: Scene): Promise<string[]> {
   const names: string[] = [];
-  for (const entry of await readdir(join(s.env.WBUILD_HOME, "blobs"), { recursive: true, withFileTypes: true }))
+  for (const entry of await readdir(join(s.env.WBUILD_HOME, "store-v1/blobs"), {
+    recursive: true,
+    withFileTypes: true,
+  }))
     if (entry.isFile()) names.push(`sha256:${entry.name}`);
   return names;
 }
@@ -54,8 +51,7 @@ async function digestOf(s: Scene, file: string): Promise<string> {
 }
 
 test("an empty store rebuilds d2 from the registry: no step is run, no layer comes here, the digest is the same", async (t) => {
-  const { registry } = t.context;
-  const [one, context] = await firstMachine(t);
+  const [registry, one, context] = await firstMachine(t);
   const ref = `${registry.host}/app:cache`;
   const push = ["-t", `${registry.host}/app:1`, "-o", "type=registry", "--metadata-file"];
   const first = await one.build(
@@ -102,8 +98,7 @@ test("an empty store rebuilds d2 from the registry: no step is run, no layer com
 });
 
 test("what is changed is carried out on layers that come then, and only then", async (t) => {
-  const { registry } = t.context;
-  const [one, context] = await firstMachine(t);
+  const [registry, one, context] = await firstMachine(t);
   const ref = `${registry.host}/cache/of:app`;
   t.is((await one.build(context, "--cache-to", `type=registry,ref=${ref}`)).code, 0);
   await writeFile(join(context, "file6"), "changed\n");
@@ -115,8 +110,7 @@ test("what is changed is carried out on layers that come then, and only then", a
 });
 
 test("an inline cache travels with the image", async (t) => {
-  const { registry } = t.context;
-  const [one, context] = await firstMachine(t);
+  const [registry, one, context] = await firstMachine(t);
   const name = `${registry.host}/app:1`;
   const push = ["-t", name, "--push", "--metadata-file"];
   const first = await one.build(context, ...push, join(one.folder, "m"), "--cache-to", "type=inline");
@@ -137,8 +131,7 @@ test("an inline cache travels with the image", async (t) => {
 });
 
 test("a layer that the registry has lost is told of once, and its step is run again", async (t) => {
-  const { registry } = t.context;
-  const [one, context] = await firstMachine(t);
+  const [registry, one, context] = await firstMachine(t);
   const ref = `${registry.host}/app:cache`;
   t.is((await one.build(context, "--cache-to", `type=registry,ref=${ref}`)).code, 0);
   const manifest = JSON.parse(
@@ -151,11 +144,12 @@ test("a layer that the registry has lost is told of once, and its step is run ag
     ),
   ) as { layers: { digest: string }[] };
   const lost = manifest.layers[2]?.digest.slice("sha256:".length) ?? "";
-  await rm(join(registry.storage, "docker/registry/v2/blobs/sha256", lost.slice(0, 2), lost), { recursive: true });
   for (const output of [
     ["-o", "type=registry", "-t", `${registry.host}/app:2`],
     ["-t", "app"],
   ]) {
+    // A push of what was built anew heals the registry.
+    await rm(join(registry.storage, "docker/registry/v2/blobs/sha256", lost.slice(0, 2), lost), { recursive: true });
     const two = await scene(t, { base: false });
     const built = await two.build(context, ...output, "--cache-from", ref);
     t.is(built.code, 0, built.stderr);
@@ -164,8 +158,7 @@ test("a layer that the registry has lost is told of once, and its step is run ag
 });
 
 test("a cache that is not there, or no cache at all, is a warning; an export that fails is an error unless that is asked for", async (t) => {
-  const { registry } = t.context;
-  const [one, context] = await firstMachine(t);
+  const [registry, one, context] = await firstMachine(t);
   const none = await one.build(
     context,
     "--cache-from",

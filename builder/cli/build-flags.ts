@@ -44,6 +44,7 @@ export interface BuildFlags extends AttestFlags, ContainerFlags, ProgressFlags, 
   readonly secret?: readonly string[];
   readonly ssh?: readonly string[];
   readonly allow?: readonly string[];
+  readonly cgroupParent?: string;
 }
 
 /** What decides about the steps: `plan` takes these alone. */
@@ -108,6 +109,7 @@ export function defineBuildFlags(parser: Parser): void {
       "id=NAME,src=FILE or id=NAME,env=VAR for RUN --mount=type=secret; may be repeated",
       collect,
     )
+    .option("--cgroup-parent <group>", "make the control groups of RUN in this one")
     .option("--ssh <id>", "default, or ID=SOCKET or ID=KEY,KEY for RUN --mount=type=ssh; may be repeated", collect);
   defineAttestFlags(parser);
   defineContainerFlags(parser);
@@ -167,7 +169,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
       : { compressionLevel: parseLevel("--compression-level", flags.compressionLevel, compression) }),
     network: networkOf(flags),
     addHosts: addHostsOf(flags),
-    limits: limitsOf(flags),
+    limits: { ...limitsOf(flags), ...(flags.cgroupParent ? { cgroupParent: flags.cgroupParent } : {}) },
     ...(await grantsOf(flags, cli)),
     ...(flags.jobs === undefined ? {} : { jobs: parseCount("--jobs", flags.jobs, 1, 1024) }),
     ...(epoch === undefined ? {} : { sourceDateEpoch: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) }),

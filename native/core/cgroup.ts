@@ -10,6 +10,8 @@ export interface CgroupHost {
   readonly version: 1 | 2 | 0;
   /** v1: controller → folder of our own group. */
   readonly controllers: ReadonlyMap<string, string>;
+  /** v1: controller → folder of the topmost group that we see. */
+  readonly tops?: ReadonlyMap<string, string>;
   /** v2: folder of our own group. */
   readonly unified?: string;
 }
@@ -30,6 +32,7 @@ export function readCgroups(mountinfo: string, own: string): CgroupHost {
     if (names !== undefined && path !== undefined) for (const name of names.split(",")) paths.set(name, path);
   }
   const controllers = new Map<string, string>();
+  const tops = new Map<string, string>();
   let unified: string | undefined;
   for (const line of mountinfo.split("\n")) {
     const [before, after] = line.split(" - ");
@@ -42,11 +45,13 @@ export function readCgroups(mountinfo: string, own: string): CgroupHost {
     if (type !== "cgroup") continue;
     for (const name of options?.split(",") ?? []) {
       const path = paths.get(name);
-      if (path !== undefined) controllers.set(name, within(path));
+      if (path === undefined) continue;
+      controllers.set(name, within(path));
+      tops.set(name, point);
     }
   }
   const version = controllers.size > 0 ? 1 : unified === undefined ? 0 : 2;
-  return { version, controllers, ...(unified === undefined ? {} : { unified }) };
+  return { version, controllers, tops, ...(unified === undefined ? {} : { unified }) };
 }
 
 export function ownCgroups(): CgroupHost {
@@ -120,7 +125,8 @@ function write(folder: string, file: string, value: string): void {
  * Version 2 forbids processes beside children that have controllers, but not in the root group. So: a group below the root where
  * we may write there, else the nearest group above us that is ours (delegated by systemd) and gives its children controllers.
  */
-function unifiedParent(host: CgroupHost, needed: readonly string[]): string {
+function unifiedParent(host: CgroupHost, needed: readonly string[], asked: string | undefined): string {
+  if (asked !== undefined) return askedParent("/sys/fs/cgroup", asked, needed);
   const own = host.unified ?? "";
   const mount = "/sys/fs/cgroup";
   const errors: string[] = [];
@@ -146,6 +152,36 @@ function unifiedParent(host: CgroupHost, needed: readonly string[]): string {
   throw new Error(errors[0] ?? `no group offers ${needed.join(", ")}`);
 }
 
+/** systemd's slices lie in each other: `a-b.slice` is in `a.slice`. */
+function pathOfParent(parent: string): string {
+  const slice = /^([^/]+)\.slice$/.exec(parent)?.[1];
+  if (slice === undefined || slice === "-") return slice === "-" ? "" : parent;
+  const parts = slice.split("-");
+  return parts.map((_, i) => `${parts.slice(0, i + 1).join("-")}.slice`).join("/");
+}
+
+/** The group that --cgroup-parent names, made where it is missing; in version 2 it gives its children the controllers. */
+function askedParent(top: string, parent: string, needed: readonly string[]): string {
+  let folder = top;
+  const give = () => {
+    if (needed.length === 0) return;
+    writeFileSync(join(folder, "cgroup.subtree_control"), needed.map((name) => `+${name}`).join(" "));
+  };
+  // Attack: `../..`, which would make folders outside of the control groups.
+  for (const part of pathOfParent(parent).split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") throw new Error(`${parent} is no name of a control group`);
+    give();
+    folder = join(folder, part);
+    mkdirSync(folder, { recursive: true });
+  }
+  give();
+  return folder;
+}
+
+/** v1: groups that --cgroup-parent is about also where no limit needs them. */
+const usualControllers = ["memory", "cpu", "pids"];
+
 let counter = 0;
 
 /**
@@ -153,7 +189,9 @@ let counter = 0;
  * is told through `warn`, and the step runs without it.
  */
 export function makeCgroups(limits: SandboxLimits, warn: (text: string) => void, host?: CgroupHost): string[] {
-  if (limits.memoryBytes === undefined && limits.cpus === undefined && (limits.pids ?? 0) <= 0) return [];
+  const { cgroupParent: asked } = limits;
+  const isLimited = limits.memoryBytes !== undefined || limits.cpus !== undefined || (limits.pids ?? 0) > 0;
+  if (!isLimited && asked === undefined) return [];
   const cgroups = host ?? ownCgroups();
   const name = `wbuild-${process.pid}-${counter++}`;
   const folders: string[] = [];
@@ -168,9 +206,12 @@ export function makeCgroups(limits: SandboxLimits, warn: (text: string) => void,
   const flags: Record<string, string> = { memory: "--memory", cpu: "--cpus", pids: "--pids-limit" };
   if (cgroups.version === 2) {
     try {
-      make(unifiedParent(cgroups, [...wanted.keys()]), [...wanted.values()].flat());
+      make(unifiedParent(cgroups, [...wanted.keys()], asked), [...wanted.values()].flat());
     } catch (error) {
-      const names = [...wanted.keys()].map((key) => flags[key]).join(", ");
+      const names = [
+        ...(asked === undefined ? [] : ["--cgroup-parent"]),
+        ...[...wanted.keys()].map((key) => flags[key]),
+      ].join(", ");
       warn(
         `${names} cannot be enforced: ${(error as Error).message} (ordinary users: systemd-run --user --scope -p Delegate=yes wbuild …)`,
       );
@@ -179,13 +220,18 @@ export function makeCgroups(limits: SandboxLimits, warn: (text: string) => void,
     }
     return folders;
   }
-  for (const [controller, files] of wanted) {
-    const parent = cgroups.controllers.get(controller);
+  const placed = asked === undefined ? [] : usualControllers.filter((name) => cgroups.controllers.has(name));
+  for (const controller of new Set([...placed, ...wanted.keys()])) {
+    const files = wanted.get(controller) ?? [];
     try {
+      const top = asked === undefined ? undefined : cgroups.tops?.get(controller);
+      const parent = top === undefined ? cgroups.controllers.get(controller) : askedParent(top, asked ?? "", []);
       if (parent === undefined) throw new Error(`this host has no ${controller} control group`);
       make(parent, files);
     } catch (error) {
-      warn(`${flags[controller]} cannot be enforced: ${(error as Error).message}`);
+      warn(
+        `${wanted.has(controller) ? flags[controller] : "--cgroup-parent"} cannot be enforced: ${(error as Error).message}`,
+      );
     }
   }
   return folders;

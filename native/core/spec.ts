@@ -59,6 +59,8 @@ export interface SandboxLimits {
   /** CPUs, 1.5 means one and a half. */
   readonly cpus?: number;
   readonly pids?: number;
+  /** The control group that the container's is made in: a path below the topmost one, or a slice of systemd's. */
+  readonly cgroupParent?: string;
   readonly shmBytes: number;
   /** name → [soft, hard]; -1 is unlimited. Names as `docker build --ulimit` has them (nofile, nproc, core …). */
   readonly ulimits: Readonly<Record<string, readonly [number, number]>>;

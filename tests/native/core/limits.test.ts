@@ -108,3 +108,28 @@ for (const [title, info, own, version, controllers] of rows) {
     if (version === 2) t.is(found.unified, "/sys/fs/cgroup/user.slice/session-1.scope");
   });
 }
+
+run("a parent for the groups is made where it is missing, and is what the process is in", async (t) => {
+  const name = `wbuild-test-${process.pid}`;
+  const parents =
+    host.version === 2 ? ["/sys/fs/cgroup"] : ["memory", "cpu", "pids"].flatMap((each) => host.tops?.get(each) ?? []);
+  t.teardown(() => removeCgroups(parents.flatMap((top) => [join(top, name, "deep"), join(top, name)])));
+  const limited = { ...limits, cgroupParent: `/${name}/deep`, pids: 50 };
+  const groups = makeCgroups(limited, (text) => t.fail(text));
+  t.teardown(() => removeCgroups(groups));
+  t.deepEqual(
+    groups.map((folder) => folder.split("/").slice(0, -1).join("/")).sort(),
+    parents.map((top) => join(top, name, "deep")).sort(),
+  );
+  const { warnings, exit } = await runScript(place!, "true", { limits: limited });
+  t.deepEqual([warnings, exit], [[], { code: 0 }]);
+});
+
+run("a parent that leads out is refused with a warning", (t) => {
+  const warnings: string[] = [];
+  t.deepEqual(
+    makeCgroups({ ...limits, cgroupParent: "../../tmp/x" }, (text) => warnings.push(text)),
+    [],
+  );
+  t.regex(warnings.join(), /--cgroup-parent cannot be enforced/);
+});

@@ -1,4 +1,5 @@
 /** Each check: Dockerfiles that it speaks of, with the lines, and Dockerfiles that it leaves alone. */
+import { readFileSync } from "node:fs";
 import test from "ava";
 import { type RuleName, ruleNames, rules, ruleUrl } from "../../../builder/checks/rule.ts";
 import { parseIgnore } from "../../../builder/dockerfile/ignore.ts";
@@ -185,6 +186,12 @@ test("every rule has a description, and a page of Docker's but the one that has 
     ["InvalidBaseImagePlatform"],
   );
   t.is(ruleUrl("JSONArgsRecommended"), "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/");
+});
+
+test("every rule is explained in docs/checks.md", (t) => {
+  const page = readFileSync(new URL("../../../docs/checks.md", import.meta.url), "utf8");
+  const explained = [...page.matchAll(/^### (\w+)$/gm)].map(([, name = ""]) => name);
+  t.deepEqual(explained, [...ruleNames].sort());
 });
 
 test("findings come in the order of the file, each once", async (t) => {

@@ -204,17 +204,30 @@ async function recordOf(
     args: argsOf(request),
     // Where it lies on this host is nobody's business.
     dockerfile: { name: basename(planned.source.name), text: planned.source.text },
-    locals: planned.context === undefined ? ["dockerfile"] : ["context", "dockerfile"],
+    ...contextOf(request, planned, nodes),
     secrets: named("secret"),
     ssh: named("ssh"),
-    materials: materialsOf(build, nodes),
+    materials: [...materialsOf(build, nodes), ...planned.remote.materials()],
     steps: stepsOf(nodes, layers),
-    hermetic: nodes.every(({ op }) => (op.kind === "run" ? op.network === "none" : op.kind !== "add")),
+    // What was fetched is known by its digest; what a step does on a network is not.
+    hermetic: nodes.every(({ op }) => op.kind !== "run" || op.network === "none"),
     builderPlatform: formatPlatform(hostPlatform()),
     invocationId,
     startedMs,
     finishedMs,
   };
+}
+
+/** A context from elsewhere is known by commit or digest; of a folder of this host there is only the fact. */
+function contextOf(request: BuildRequest, { main, context, remote }: PlannedBuild, nodes: readonly Node[]) {
+  const labels = nodes.flatMap(({ op }) => (op.kind === "copy" || op.kind === "add" ? (op.context ?? []) : []));
+  const folders = labels.flatMap((label) => /^folder (.+)$/s.exec(label)?.[1] ?? []);
+  const locals = [...new Set(folders)].sort();
+  // Nothing was fetched before the context.
+  const [material] = main.isRemote && request.context !== "-" ? remote.materials() : [];
+  if (material === undefined) locals.unshift(...(context === undefined ? [] : ["context"]), "dockerfile");
+  else if (request.dockerfile === "-") locals.unshift("dockerfile");
+  return { locals, ...(material === undefined ? {} : { context: material }) };
 }
 
 function materialsOf({ store }: AttestedBuild, nodes: readonly Node[]): Resource[] {

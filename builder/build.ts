@@ -1,6 +1,7 @@
 /** The door for programs: a request → an image. Prints nothing; what happens is told through `world.report`. */
 import { availableParallelism } from "node:os";
 import type { RegistryClient } from "../registry/client.ts";
+import type { AttestedBuild } from "./attestations.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { BuildCache, BuildCacheWorld } from "./cache/build-cache.ts";
 import type { CacheTarget } from "./cache/spec.ts";
@@ -24,6 +25,7 @@ import { originsOf, recordsOf, remotesOf, walk } from "./walk.ts";
  */
 export async function buildImage(request: BuildRequest, world: BuildWorld): Promise<BuildResult> {
   const { store } = world;
+  const startedMs = Date.now();
   using _lease = store.lease();
   const ended = new AbortController();
   const signal = AbortSignal.any([world.signal, ended.signal]);
@@ -89,6 +91,8 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         report: world.report,
         stdout: world.stdout,
         originOf: (digest) => origins.get(digest),
+        ...(request.attest &&
+          (await attesting({ request, planned, images, solved: walked.solved, store, startedMs, signal }))),
         remoteOf: (digest) => remotes.get(digest),
       });
       if (records) await cache?.export(records);
@@ -103,6 +107,12 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
     await cache?.close();
     await (await client?.catch(() => undefined))?.close();
   }
+}
+
+/** Loaded only where something is to be said about the image. */
+async function attesting(build: AttestedBuild) {
+  const { attestBuild } = await import("./attestations.ts");
+  return attestBuild(build);
 }
 
 /** The cache beyond this machine; undefined, and nothing of it loaded, where nobody asked for one. */

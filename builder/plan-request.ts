@@ -46,6 +46,8 @@ export interface PlannedBuild {
   readonly source: SourceText;
   /** Undefined for a lone Dockerfile. */
   readonly context: BuildContext | undefined;
+  /** Where the context came from. */
+  readonly main: MainContext;
   /** What the graphs take from elsewhere. */
   readonly remote: RemoteSources;
   /** The stage each node's cache setting is decided by: node id → stage name. */
@@ -136,7 +138,7 @@ export async function planRequest(
     const { main, remote } = opened;
     const context =
       main.folder === undefined ? undefined : await openFolder(main.folder, await ignoreOf(request, main), store.facts);
-    return { graphs, source, context, remote, dockerfile };
+    return { graphs, source, context, main, remote, dockerfile };
   } catch (error) {
     throw withSource(error, source);
   }

@@ -14,16 +14,6 @@ export function imageResource(reference: string, manifest: Digest, platform: str
   return uri === undefined ? undefined : { uri, digest: { sha256: hexOf(manifest) } };
 }
 
-/** A file that ADD fetched. */
-export function httpResource(url: string, content: Digest): Resource {
-  return { uri: withoutCredentials(url), digest: { sha256: hexOf(content) } };
-}
-
-/** `https://host/repository.git#branch` and the commit that it meant; SHA-256 repositories have longer names. */
-export function gitResource(url: string, commit: string): Resource {
-  return { uri: withoutCredentials(url), digest: { [commit.length === 64 ? "gitCommit" : "sha1"]: commit } };
-}
-
 /** The leak: `https://user:password@host/` in an instruction ends in a document that is published. */
 export function withoutCredentials(text: string): string {
   return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@?#]*@/i, "$1");

@@ -1,7 +1,7 @@
 /** Provenance of a made-up build: each version and mode, and what is in none of them. */
 import test from "ava";
 import { stepsOf } from "../../../builder/attest/build-steps.ts";
-import { distinctResources, gitResource, httpResource, imageResource } from "../../../builder/attest/resource.ts";
+import { distinctResources, imageResource } from "../../../builder/attest/resource.ts";
 import { type BuildRecord, type ProvenanceOptions, provenance } from "../../../builder/attest/slsa.ts";
 import type { Node } from "../../../builder/graph/graph.ts";
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
@@ -49,6 +49,8 @@ const blob = (text: string): Descriptor => ({
   size: 1,
 });
 
+const hex = (text: string) => digestOf(text).slice("sha256:".length);
+
 const record: BuildRecord = {
   args: { target: "app", "build-arg:TOKEN": "hush", "label:a": "b", filename: "Dockerfile.app" },
   dockerfile: { name: "Dockerfile.app", text: "FROM alpine:3\n\nRUN make\n" },
@@ -61,8 +63,8 @@ const record: BuildRecord = {
         ReturnType<typeof imageResource>
       >,
     ],
-    httpResource("https://user:password@example.org/x.tar", digestOf("x")),
-    gitResource("https://example.org/x.git#main", "4b220de5058abfd01ff619c9d2ff6b09a049bea0"),
+    { uri: "https://example.org/x.tar", digest: { sha256: hex("x") } },
+    { uri: "https://example.org/x.git#main", digest: { sha1: "4b220de5058abfd01ff619c9d2ff6b09a049bea0" } },
   ],
   steps: stepsOf(
     [base, run, add],
@@ -84,7 +86,6 @@ const options: ProvenanceOptions = {
   reproducible: true,
   filename: "provenance.json",
 };
-const hex = (text: string) => digestOf(text).slice("sha256:".length);
 
 const resources = [
   { uri: "https://example.org/x.git#main", digest: { sha1: "4b220de5058abfd01ff619c9d2ff6b09a049bea0" } },

@@ -26,6 +26,7 @@ import type { BaseImage } from "./image/base-image.ts";
 import { baseNamed } from "./image/named-images.ts";
 import { distinctPlatforms, hostPlatform } from "./image/platform.ts";
 import type { Report } from "./progress/events.ts";
+import type { SharedFlights } from "./solve/flights.ts";
 import type { FailedStep } from "./steps/step.ts";
 
 /** What a build needs of the process it runs in. */
@@ -38,6 +39,8 @@ export interface BuildWorld {
   readonly stdout: Writable;
   /** For who wants to look into a step that failed: called when all else has ended; gives the error to fail with. */
   readonly whenFailed?: (failed: FailedStep) => Promise<unknown>;
+  /** With other builds of this process on the same store. */
+  readonly shared?: SharedFlights;
 }
 
 export interface PlannedBuild {

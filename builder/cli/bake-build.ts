@@ -8,6 +8,7 @@ import { linkedTarget, type Resolved } from "../bake/resolve.ts";
 import type { Target } from "../bake/target.ts";
 import { buildImage } from "../build.ts";
 import type { BuildEvent, Report } from "../progress/events.ts";
+import { Flights } from "../solve/flights.ts";
 import { buildCommand } from "./build.ts";
 import { requestOf } from "./build-flags.ts";
 import type { Cli } from "./command.ts";
@@ -25,6 +26,8 @@ interface World {
   readonly session: Session;
   readonly cli: Cli;
   readonly report: Report;
+  /** What two targets have in common is carried out once. */
+  readonly flights: Flights;
 }
 
 /** The exit code. The first target that fails ends the others; its error is thrown. */
@@ -40,11 +43,12 @@ export async function buildAll(resolved: Resolved, flags: BakeBuildFlags, outer:
   await using session = openSession(cli);
   const store = await session.store();
   const report = await session.report(flags);
+  const flights = new Flights();
   const metadata: Record<string, unknown> = {};
   const done = new Map<string, Promise<number>>();
   const one = async (name: string, target: Target): Promise<number> => {
     await Promise.all(linksOf(target).map((link) => done.get(link)));
-    const world: World = { folder, session, cli, report: named(report, name) };
+    const world: World = { folder, session, cli, report: named(report, name), flights };
     const link = links.get(name);
     if (link !== undefined) await buildTarget(`${name}.linked`, withLinks(asLink(target, link), links), world);
     if (resolved.linked.has(name)) return 0;
@@ -111,6 +115,10 @@ async function buildTarget(name: string, target: Target, world: World): Promise<
     signal: cli.signal,
     stdin: () => cli.stdin,
     stdout: cli.stdout,
+    shared: {
+      flights: world.flights,
+      scope: JSON.stringify([target.context, inline ? "" : target.dockerfile, target.contexts]),
+    },
   });
   return { code: 0, facts: JSON.parse(await readFile(told, "utf8")) };
 }

@@ -23,6 +23,7 @@ import {
   ResultCache,
   type ResultRecord,
 } from "./cache.ts";
+import type { SharedFlights } from "./flights.ts";
 import { Slots } from "./schedule.ts";
 
 export interface Solved {
@@ -42,6 +43,8 @@ export interface SolveOptions {
   readonly jobs: number;
   /** Nodes for which no cached result may be used. */
   readonly ignoreCache: (node: Node) => boolean;
+  /** With other builds of this process: what they have in hand is not begun again. */
+  readonly shared?: SharedFlights;
   /** Results from elsewhere, once they are read; asked for only when the store lacks one. Never rejects. */
   readonly imported?: () => Promise<ImportedResults | undefined>;
 }
@@ -127,17 +130,44 @@ export class Solver {
 
   async #layerNode(node: LayerNode, inputs: readonly Solved[]): Promise<Solved> {
     const world = this.#world;
-    const [below] = inputs as [Solved];
     const stacks = inputs.map((input) => input.stack);
     // The table gives each kind its own step: the compiler cannot follow the op through the look-up.
     const step = steps[node.op.kind] as Step<LayerOp>;
     const key = opKey(node.op);
     const contentOf = async () => step.contentKey?.(node.op, stacks, world);
-    const found = this.#options.ignoreCache(node) ? undefined : await this.#find(key, inputs, contentOf);
+    const find = () => this.#find(key, inputs, contentOf);
+    const usesCache = !this.#options.ignoreCache(node);
+    let found = usesCache ? await find() : undefined;
+    const { shared } = this.#options;
+    const flight = `${shared?.scope} ${node.id}`;
+    // Between the last look and `begin` nothing is awaited: of two builds only one begins.
+    while (shared && usesCache && !found) {
+      const other = shared.flights.other(flight);
+      if (!other) break;
+      await other;
+      found = await find();
+    }
     if (found) {
       this.#report(node, true);
       return this.#known(key, inputs, found);
     }
+    const work = this.#perform(node, key, inputs, contentOf);
+    const kept = work.then((solved) => solved.record?.());
+    shared?.flights.begin(flight, kept);
+    kept.catch(() => undefined);
+    return work;
+  }
+
+  #perform(
+    node: LayerNode,
+    key: Digest,
+    inputs: readonly Solved[],
+    contentOf: () => Promise<Digest | undefined>,
+  ): Promise<Solved> {
+    const world = this.#world;
+    const [below] = inputs as [Solved];
+    const stacks = inputs.map((input) => input.stack);
+    const step = steps[node.op.kind] as Step<LayerOp>;
     return this.#slots.use(async () => {
       world.signal.throwIfAborted();
       this.#world.report({ kind: "start", step: { id: node.id, title: node.title }, at: Date.now() });

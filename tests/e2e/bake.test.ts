@@ -1,3 +1,4 @@
+/* biome-ignore-all lint/suspicious/noTemplateCurlyInString: texts of bake files. */
 /** `wbuild bake` from end to end: targets of a file, links between them, what stops the others, what is written. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -48,6 +49,21 @@ test("a target that fails ends the bake with its error", async (t) => {
   t.is(built.code, 1);
   t.regex(built.stderr, /\[broken 2\/2\] RUN exit 3/);
   t.regex(built.stderr, /error\[STEP_EXIT\]/);
+});
+
+test("what targets have in common is carried out once", async (t) => {
+  const s = await scene(t);
+  const cwd = await s.files("bake", {
+    "docker-bake.hcl": 'target "default" {\n name = "t${n}"\n matrix = { n = [1, 2, 3, 4] }\n target = "t${n}"\n}',
+    Dockerfile: [
+      "FROM wbuild.local/linux AS common",
+      "RUN sleep 0.5; echo made",
+      ...[1, 2, 3, 4].map((n) => `FROM common AS t${n}\nRUN echo ${n}`),
+    ].join("\n"),
+  });
+  const built = await s.wbuildWith({ cwd }, "bake", "--progress", "plain");
+  t.is(built.code, 0, built.stderr);
+  t.is(built.stderr.match(/^#\d+ [\d.]+ made$/gm)?.length, 1, built.stderr);
 });
 
 test("--print and --list build nothing", async (t) => {

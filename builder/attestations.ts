@@ -64,14 +64,14 @@ export function attestBuild(build: AttestedBuild): { attestations: Attest; attes
     return found;
   };
   return {
-    attestations: async (written, made) => {
+    attestations: async (written, made, style?: AttestationStyle) => {
       const platform = formatPlatform(platformOf(written.config));
       const purls = namesOf(request).flatMap((name) => imageUrl(name, platform) ?? []);
       const subjects = imageSubjects(written.descriptor.digest, purls);
       const found = await said(made, hexOf(written.descriptor.digest), purls);
       if (found.length === 0) return [];
       const statements = found.map((one) => statementOf(one, subjects));
-      return [await writeAttestations(store.blobs, written.descriptor, statements)];
+      return [await writeAttestations(store.blobs, written.descriptor, statements, style)];
     },
     attestFiles: async (made, files) => {
       const found = await said(made, undefined, []);

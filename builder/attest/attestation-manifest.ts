@@ -11,6 +11,8 @@ export const inTotoType = "application/vnd.in-toto+json";
 export const predicateTypeKey = "in-toto.io/predicate-type";
 export const referenceTypeKey = "vnd.docker.reference.type";
 export const referenceDigestKey = "vnd.docker.reference.digest";
+const artifactType = "application/vnd.docker.attestation.manifest.v1+json";
+const emptyType = "application/vnd.oci.empty.v1+json";
 export const attestationManifest = "attestation-manifest";
 
 /** What is claimed, without of whom. */
@@ -51,32 +53,49 @@ export interface WrittenAttestations {
   readonly keeps: readonly Digest[];
 }
 
+export interface AttestationStyle {
+  /** As an OCI artifact, which registries list as a referrer of the image: `artifactType`, `subject`, an empty configuration. */
+  readonly ociArtifact?: boolean;
+}
+
 /** Writes statements about one image, and the manifest that holds them, into the store. */
 export async function writeAttestations(
   blobs: BlobStore,
   image: Descriptor,
   statements: readonly Statement[],
+  { ociArtifact = false }: AttestationStyle = {},
 ): Promise<WrittenAttestations> {
   const layers: Descriptor[] = [];
   for (const statement of statements) {
     const blob = await putJson(blobs, statement, inTotoType);
     layers.push({ ...blob, annotations: { [predicateTypeKey]: statement.predicateType } });
   }
-  const config = {
-    architecture: "unknown",
-    os: "unknown",
-    config: {},
-    rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
+  const config = ociArtifact
+    ? await putJson(blobs, {}, emptyType)
+    : await putJson(blobs, configOf(layers), mediaTypes.ociConfig);
+  const { mediaType, digest, size } = image;
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    ...(ociArtifact ? { artifactType } : {}),
+    config,
+    layers,
+    ...(ociArtifact ? { subject: { mediaType, digest, size } } : {}),
   };
-  const configBlob = await putJson(blobs, config, mediaTypes.ociConfig);
-  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: configBlob, layers };
   const written = await putJson(blobs, manifest, mediaTypes.ociManifest);
   const descriptor: Descriptor = {
     ...written,
-    annotations: { [referenceDigestKey]: image.digest, [referenceTypeKey]: attestationManifest },
+    ...(ociArtifact ? { artifactType } : {}),
+    annotations: { [referenceDigestKey]: digest, [referenceTypeKey]: attestationManifest },
     platform: { architecture: "unknown", os: "unknown" },
   };
-  return { descriptor, keeps: [written.digest, configBlob.digest, ...layers.map(({ digest }) => digest)] };
+  return { descriptor, keeps: [written.digest, config.digest, ...layers.map((layer) => layer.digest)] };
+}
+
+/** An image's configuration in form only. */
+function configOf(layers: readonly Descriptor[]) {
+  const rootfs = { type: "layers", diff_ids: layers.map(({ digest }) => digest) };
+  return { architecture: "unknown", os: "unknown", config: {}, rootfs };
 }
 
 async function putJson(blobs: BlobStore, value: unknown, mediaType: string): Promise<Descriptor> {

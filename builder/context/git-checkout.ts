@@ -2,7 +2,7 @@
 
 import { chmodSync, lstatSync, lutimesSync, readdirSync } from "node:fs";
 import { lstat, mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { WbuildError } from "../../native/error.ts";
 import { complaint, fetched, type GitOptions, type ResolvedGit, run } from "./git-repository.ts";
 import { keptFolder } from "./kept-folder.ts";
@@ -114,9 +114,8 @@ async function copyRepository(
 ): Promise<void> {
   const wanted = tag ?? commit;
   const format = wanted.length === 64 ? ["--object-format=sha256"] : [];
-  const bare = keeps ? [] : ["--bare"];
-  await mkdir(gitDir, { recursive: true });
-  await run({ args: ["init", "--quiet", ...bare, "--template=", ...format], gitDir }, source, to);
+  const place = keeps ? [dirname(gitDir)] : ["--bare", gitDir];
+  await run({ args: ["init", "--quiet", "--template=", ...format, ...place] }, source, to);
   const isRef = name?.startsWith("refs/") === true;
   const refs = [`+refs/wbuild/${wanted}:${isRef ? name : "refs/wbuild/commit"}`];
   const fetch = ["fetch", "--quiet", "--no-tags", "--depth=1", "--no-write-fetch-head", "--update-head-ok", "origin"];
@@ -130,7 +129,7 @@ async function finishGitDir(gitDir: string, { source, commit }: ResolvedGit, to:
   await run({ args: ["config", "remote.origin.url", source.shown], gitDir }, source, to);
   await run({ args: ["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"], gitDir }, source, to);
   // A fresh index: that of a checkout holds inodes and the hour.
-  await run({ args: ["read-tree", commit], gitDir, workTree: join(gitDir, "..") }, source, to);
+  await run({ args: ["read-tree", commit], gitDir, workTree: dirname(gitDir) }, source, to);
   for (const name of ["logs", "FETCH_HEAD", "ORIG_HEAD"])
     await rm(join(gitDir, name), { recursive: true, force: true });
 }

@@ -125,7 +125,6 @@ async function fetchInto(gitDir: string, found: ResolvedGit, options: GitOptions
     ...(name === undefined ? [] : [["--depth=1", "origin", name]]),
     ["origin", "+refs/heads/*:refs/wbuild/heads/*", "+refs/tags/*:refs/wbuild/tags/*"],
   ];
-  let failure: unknown;
   for (const [i, way] of ways.entries()) {
     if (await isThere()) return;
     // A shallow repository would stay one.
@@ -134,14 +133,12 @@ async function fetchInto(gitDir: string, found: ResolvedGit, options: GitOptions
     try {
       await fetch(...(shallow && shallow.trim() === "true" ? ["--unshallow"] : []), ...way);
     } catch (error) {
-      if (isWbuildError(error) && error.code !== "CTX_GIT") throw error;
-      failure = error;
+      if (isLast || !isWbuildError(error) || error.code !== "CTX_GIT") throw error;
     }
   }
   if (await isThere()) return;
   throw new WbuildError("CTX_GIT_REF", `${source.shown} has no commit ${wanted}`, {
     facts: { url: source.shown, commit: wanted },
-    ...(failure === undefined ? {} : { cause: failure }),
   });
 }
 

@@ -120,7 +120,7 @@ class Transfer {
     const response = await this.#ask(resumes ? this.#resuming() : this.#conditions());
     const { status, headers, body } = response;
     if (status === 304 && !resumes) {
-      body.destroy();
+      cutOff(body);
       return false;
     }
     if (status === 206 && resumes && this.#isContinuation(headers["content-range"])) {
@@ -132,11 +132,11 @@ class Transfer {
       const { etag, "last-modified": lastModified } = headers;
       this.#said = { ...(etag ? { etag } : {}), ...(lastModified ? { lastModified } : {}) };
     } else {
-      body.destroy();
+      cutOff(body);
       throw this.#refused(response);
     }
     if ((this.#size ?? 0) > this.#options.maxBytes) {
-      body.destroy();
+      cutOff(body);
       throw this.#tooLarge();
     }
     for await (const piece of body as AsyncIterable<Buffer>) await this.#write(piece);
@@ -185,7 +185,7 @@ class Transfer {
       });
       const { location } = response.headers;
       if (![301, 302, 303, 307, 308].includes(response.status) || location === undefined) return response;
-      response.body.destroy();
+      cutOff(response.body);
       url = this.#redirected(url, location);
     }
     throw new WbuildError("CTX_FETCH", `${this.#shown} redirects more than ${mostRedirects} times`, {
@@ -279,6 +279,11 @@ class Transfer {
       cause: error,
     });
   }
+}
+
+/** Nobody wants the rest; that it ends early is no failure. */
+function cutOff(body: HttpResponse["body"]): void {
+  body.on("error", () => undefined).destroy();
 }
 
 function unescaped(text: string): string {

@@ -7,6 +7,7 @@ import { formatDuration } from "../dockerfile/go-duration.ts";
 import { commandOf } from "../dockerfile/here-document.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
 import { type Argument, isProxy } from "../dockerfile/scope.ts";
+import { withoutCredentials } from "../dockerfile/url-credentials.ts";
 import { argvOf, exposedPorts, healthcheckOf } from "./config.ts";
 import { goQuote, goQuoteList, goQuoteNumber } from "./go-text.ts";
 
@@ -45,7 +46,11 @@ export function createdBy(instruction: Instruction, options: CreatedByOptions): 
       });
       if (instruction.parents) flags.unshift("--parents");
       const documents = (instruction.documents ?? []).map(({ name }) => `<<${name}`);
-      const paths = [...instruction.sources.map((word) => word.text), ...documents, instruction.target.text];
+      const paths = [
+        ...instruction.sources.map((word) => withoutCredentials(word.text)),
+        ...documents,
+        instruction.target.text,
+      ];
       // BuildKit joins paths with blanks, too; nobody could take `C:\Program Files` apart again.
       const list = paths.some((path) => /\s/.test(path)) ? [JSON.stringify(paths)] : paths;
       return `${[instruction.kind, ...flags, ...list].join(" ")} # buildkit`;

@@ -37,7 +37,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
     checkOutputs(request, distinctPlatforms(request.platforms ?? []).length);
     cache = await openCache(request, { store, registry, signal, warn, report: world.report });
     const planned = await planRequest(request, { ...world, signal }, registry);
-    const { graphs, context, source } = planned;
+    const { graphs, context, remote, source } = planned;
     const nodes = allNodes(graphs);
     // Where layers are only put together nothing is done that anybody could watch.
     const steps = nodes.filter(({ op }) => op.kind !== "merge");
@@ -52,6 +52,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         {
           store,
           context,
+          remote,
           signal,
           cache,
           warn,

@@ -6,38 +6,10 @@ import type { Descriptor, Platform } from "../layerfs/store/descriptor.ts";
 import type { Digest } from "../layerfs/store/digest.ts";
 import type { SandboxLimits } from "../native/core/spec.ts";
 import type { CacheSource, CacheTarget } from "./cache/spec.ts";
+import type { Annotation, Compression, OutputSpec } from "./output-spec.ts";
 import type { Entitlements } from "./runtime/entitlements.ts";
 import type { NetworkMode } from "./runtime/runtime.ts";
 import type { AgentSource } from "./runtime/ssh/agent-source.ts";
-
-export type Compression = "zstd" | "gzip" | "none";
-
-/** Level is the compressor's own scale: zstd 1 … 22, gzip 1 … 9. */
-export interface CompressionChoice {
-  readonly compression?: Compression;
-  readonly compressionLevel?: number;
-}
-
-/**
- * Where a result goes besides the store, one `-o` each. `dest` "-" is standard output (a tar always).
- * image: into the store, under `names` beside the request's tags. registry: pushed, under the same names.
- * oci, docker: an archive, or with `folder` a layout folder. tar, local: the last stage's files, as archive or folder.
- */
-export type OutputSpec =
-  | (CompressionChoice & { readonly type: "image"; readonly names: readonly string[]; readonly push: boolean })
-  | (CompressionChoice & { readonly type: "registry"; readonly names: readonly string[] })
-  | (CompressionChoice & {
-      readonly type: "oci" | "docker";
-      readonly names: readonly string[];
-      readonly dest: string;
-      readonly folder: boolean;
-    })
-  | {
-      readonly type: "tar" | "local";
-      readonly dest: string;
-      /** Each platform's files in a folder of their own (`linux_amd64/`); absent: where there are several. */
-      readonly platformSplit?: boolean;
-    };
 
 /** What is said about an image beside it: what it holds, how it was made. Absent: nothing. */
 export interface AttestRequest {
@@ -96,6 +68,8 @@ export interface BuildRequest {
   readonly cacheTo?: readonly CacheTarget[];
   /** Empty: the image goes into the store under `tags`. */
   readonly outputs: readonly OutputSpec[];
+  /** For every image that the build makes. */
+  readonly annotations?: readonly Annotation[];
   readonly attest?: AttestRequest;
   /** Push every tag when the build is done. */
   readonly push: boolean;

@@ -5,16 +5,19 @@ import type { AttestedBuild } from "./attestations.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { BuildCache, BuildCacheWorld } from "./cache/build-cache.ts";
 import type { CacheTarget } from "./cache/spec.ts";
+import { checkForeignRuns } from "./check-foreign.ts";
 import { earlyPush } from "./early-push.ts";
 import type { Node } from "./graph/graph.ts";
 import { allNodes } from "./graph/merge.ts";
 import { layerFetcher } from "./image/base-image.ts";
-import { checkOutputs, deliver } from "./image/deliver.ts";
+import { checkOutputs, deliver, insecureRegistries, isMultiPlatform } from "./image/deliver.ts";
 import { distinctPlatforms } from "./image/platform.ts";
 import type { FinishedImage } from "./image/write-result.ts";
+import type { OutputSpec } from "./output-spec.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
 import { imageConfig } from "./solve/created.ts";
+import { ResultCache } from "./solve/cache.ts";
 import type { Solved } from "./solve/solver.ts";
 import type { World } from "./steps/step.ts";
 import { originsOf, recordsOf, remotesOf, walk } from "./walk.ts";
@@ -45,6 +48,9 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
     const targets = graphs.map(({ target }) => target.node);
     const pushed = pushTarget(request);
     try {
+      const ignored = ignoreCache(request);
+      const results = new ResultCache(store, cache?.imported);
+      await checkForeignRuns(nodes, async (node, op) => !ignored(node) && (await results.knows(op)));
       await using walked = await walk(
         nodes,
         targets,
@@ -68,7 +74,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
           jobs: request.jobs ?? Math.max(8, availableParallelism() * 2),
           ...(request.secrets === undefined ? {} : { secrets: request.secrets }),
           ...(request.ssh === undefined ? {} : { ssh: request.ssh }),
-          ignoreCache: ignoreCache(request),
+          ignoreCache: ignored,
           ...(cache === undefined ? {} : { imported: cache.imported }),
         },
       );
@@ -80,7 +86,11 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         const layers = await Promise.all(stack.layers.map((layer) => layer.committed));
         const config = imageConfig(target, solved, request.sourceDateEpoch);
         const inline = cache?.inline(records?.inImage ?? [], layers);
-        images.push({ image: { config: { ...config, ...inline }, layers }, tree: () => stack.tree() });
+        images.push({
+          image: { config: { ...config, ...inline }, layers },
+          tree: () => stack.tree(),
+          unpack: () => stack.folders(),
+        });
       }
       const layers = images.flatMap(({ image }) => image.layers);
       const origins = originsOf(nodes, layers);
@@ -130,14 +140,11 @@ async function openCache(request: BuildRequest, world: BuildCacheWorld): Promise
   return openBuildCache(cacheFrom, targets, world);
 }
 
-/** BuildKit's own argument: an index even around a single image. */
-function isMultiPlatform({ buildArgs }: BuildRequest): boolean {
-  return /^(1|t|true)$/i.test(buildArgs.BUILDKIT_MULTI_PLATFORM ?? "");
-}
-
 function styleOf(request: BuildRequest): World["style"] {
   // An archive for `docker load` needs gzip anyway: written so at once, nothing is compressed twice.
-  const onlyDocker = request.outputs.length > 0 && request.outputs.every((output) => output.type === "docker");
+  const isDocker = (output: OutputSpec) =>
+    output.type === "docker" || ("ociMediaTypes" in output && output.ociMediaTypes === false);
+  const onlyDocker = request.outputs.length > 0 && request.outputs.every(isDocker);
   return {
     compression: request.compression ?? (onlyDocker ? "gzip" : undefined),
     ...(request.compressionLevel === undefined ? {} : { level: request.compressionLevel }),
@@ -162,7 +169,7 @@ function pushTarget(request: BuildRequest): string | undefined {
 
 async function openClient(request: BuildRequest, world: BuildWorld, signal: AbortSignal): Promise<RegistryClient> {
   const { openRegistry } = await import("../registry/client.ts");
-  const plainHttp: string[] = [];
+  const plainHttp = insecureRegistries(request);
   const client = openRegistry({ userAgent: "wbuild", warn: warnOnce(world), signal, plainHttp });
   if (!request.plainHttp) return client;
   // --plain-http of a build means every registry that it names; which those are is known when they are asked for.

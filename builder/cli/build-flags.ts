@@ -2,6 +2,7 @@
 import type { Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
 import type { BuildRequest } from "../build-request.ts";
+import { parseAnnotation } from "./annotation-values.ts";
 import { type AttestFlags, attestRequestOf, defineAttestFlags } from "./attest-values.ts";
 import { type Cli, collect, flagsOf } from "./command.ts";
 import {
@@ -33,6 +34,7 @@ export interface BuildFlags extends AttestFlags, ContainerFlags, ProgressFlags, 
   readonly platform?: readonly string[];
   readonly pull?: boolean;
   readonly iidfile?: string;
+  readonly annotation?: readonly string[];
   readonly metadataFile?: string;
   readonly output?: readonly string[];
   readonly push?: boolean;
@@ -86,7 +88,11 @@ export function defineBuildFlags(parser: Parser): void {
   definePlanFlags(parser);
   parser
     .option("-t, --tag <name>", "give the image this name; may be repeated", collect)
-    .option("-o, --output <spec>", "type=oci|docker|tar|local|image|registry,dest=PATH; may be repeated", collect)
+    .option(
+      "-o, --output <spec>",
+      "type=oci|docker|tar|local|image|registry|cacheonly,dest=PATH; may be repeated",
+      collect,
+    )
     .option("--push", "send every name to its registry when the build is done")
     .option("--load", "keep the image in the store also when --output writes it elsewhere")
     .option("--cache-from <spec>", "use results of other machines: type=registry|local|gha,…; may be repeated", collect)
@@ -96,6 +102,11 @@ export function defineBuildFlags(parser: Parser): void {
       collect,
     )
     .option("--iidfile <path>", "write the image ID to this file")
+    .option(
+      "--annotation <[kind:]key=value>",
+      "add an annotation to the manifest, or to index:, manifest-descriptor: …; may be repeated",
+      collect,
+    )
     .option("--metadata-file <path>", "write digests and names, as JSON, to this file")
     .option("-j, --jobs <count>", "carry out so many steps at a time (default: two a CPU, at least 8)")
     .option(
@@ -142,7 +153,10 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
   const buildArgs = parseVariables("--build-arg", flags.buildArg ?? [], cli.env);
   for (const secret of proxyPasswords({ ...cli.env, ...buildArgs })) cli.keepSecret(secret);
   const attest = attestRequestOf(flags);
-  const epoch = cli.env.SOURCE_DATE_EPOCH || undefined;
+  // As with buildx it is a build argument, too: ARG SOURCE_DATE_EPOCH sees it, wherever it was set.
+  const epoch = buildArgs.SOURCE_DATE_EPOCH || cli.env.SOURCE_DATE_EPOCH || undefined;
+  if (epoch !== undefined) buildArgs.SOURCE_DATE_EPOCH = epoch;
+  const annotations = (flags.annotation ?? []).flatMap((text) => parseAnnotation("--annotation", text));
   return {
     context,
     ...(flags.file === undefined ? {} : { dockerfile: flags.file }),
@@ -172,6 +186,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     limits: { ...limitsOf(flags), ...(flags.cgroupParent ? { cgroupParent: flags.cgroupParent } : {}) },
     ...(await grantsOf(flags, cli)),
     ...(flags.jobs === undefined ? {} : { jobs: parseCount("--jobs", flags.jobs, 1, 1024) }),
+    ...(annotations.length > 0 ? { annotations } : {}),
     ...(epoch === undefined ? {} : { sourceDateEpoch: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) }),
     plainHttp: flags.plainHttp === true,
   };

@@ -7,13 +7,15 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
-import { formatReference, parseReference } from "../../registry/reference.ts";
-import type { BuildRequest, BuildResult, OutputSpec } from "../build-request.ts";
+import { formatName, formatReference, parseReference } from "../../registry/reference.ts";
+import type { BuildRequest, BuildResult } from "../build-request.ts";
+import type { OutputOf, OutputSpec } from "../output-spec.ts";
 import type { Report } from "../progress/events.ts";
+import { checkAnnotations } from "./annotate.ts";
 import { digestsOf, exportFolder, exportTar, type PlacedTree, streamTar } from "./export-tree.ts";
 import { untaggedName } from "./local.ts";
 import { toldAsStep, warnLeftOut } from "./told-step.ts";
-import { type Finished, type ResultWorld, type WrittenResult, writeResult } from "./write-result.ts";
+import { type Finished, type ResultStyle, type ResultWorld, type WrittenResult, writeResult } from "./write-result.ts";
 
 export interface DeliveryWorld extends ResultWorld {
   readonly registry: () => Promise<RegistryClient>;
@@ -26,52 +28,122 @@ export interface DeliveryWorld extends ResultWorld {
 
 /**
  * What cannot be delivered, told before any step is carried out. Throws REG_ARCHIVE_FORMAT: a docker archive holds one
- * platform.
+ * platform; CLI_OUTPUT: an index's annotation where there will be none.
  */
-export function checkOutputs({ outputs }: BuildRequest, platforms: number): void {
-  if (platforms < 2 || !outputs.some((output) => output.type === "docker")) return;
-  throw new WbuildError(
-    "REG_ARCHIVE_FORMAT",
-    `a docker archive holds one platform, and the build is for ${platforms}: it has no place for an index`,
-    { facts: { platforms }, hint: "write an OCI archive (type=oci), or build for one platform" },
+export function checkOutputs(request: BuildRequest, platforms: number): void {
+  const { outputs } = request;
+  if (platforms > 1 && outputs.some((output) => output.type === "docker"))
+    throw new WbuildError(
+      "REG_ARCHIVE_FORMAT",
+      `a docker archive holds one platform, and the build is for ${platforms}: it has no place for an index`,
+      { facts: { platforms }, hint: "write an OCI archive (type=oci), or build for one platform" },
+    );
+  const own = outputs.flatMap((output) => ("annotations" in output ? (output.annotations ?? []) : []));
+  const hasIndex = platforms > 1 || isMultiPlatform(request) || request.attest !== undefined;
+  checkAnnotations([...(request.annotations ?? []), ...own], hasIndex);
+}
+
+/** BuildKit's own argument: an index even around a single image. */
+export function isMultiPlatform({ buildArgs }: BuildRequest): boolean {
+  return /^(1|t|true)$/i.test(buildArgs.BUILDKIT_MULTI_PLATFORM ?? "");
+}
+
+/** Registries that an output says may speak plain http. Throws REG_REFERENCE. */
+export function insecureRegistries({ outputs, tags }: BuildRequest): string[] {
+  return outputs.flatMap((output) =>
+    "insecure" in output && output.insecure
+      ? [...tags, ...output.names].map((name) => parseReference(name).registry)
+      : [],
   );
 }
 
+const usual: OutputOf<"image"> = { type: "image", names: [], push: false };
+
 /** Carries out every output of a request, in order. */
 export async function deliver(finished: Finished, request: BuildRequest, world: DeliveryWorld): Promise<BuildResult> {
-  const names = request.tags.map((tag) => formatReference(parseReference(tag)));
-  const outputs: readonly OutputSpec[] =
-    request.outputs.length > 0 ? request.outputs : [{ type: "image", names: [], push: false }];
-  const style = { compression: request.compression, compressionLevel: request.compressionLevel };
-  const result = await writeResult(finished, world, style);
-  let named: string[] = [];
-  const deliverImage = async (output: Extract<OutputSpec, { type: "image" | "registry" }>) => {
-    const all = [...names, ...output.names.map((name) => formatReference(parseReference(name)))];
-    const own = output.compression ? await writeResult(finished, world, { ...style, ...output }) : result;
-    if (output.type === "image") named = nameResult(own, all, world.store);
-    if (output.type === "registry" || output.push) await pushAll(own, all, request, world);
-  };
+  const names = request.tags.map(fullName);
+  const outputs: readonly OutputSpec[] = request.outputs.length > 0 ? request.outputs : [usual];
+  const results = new Results(finished, request, world);
+  let first: WrittenResult | undefined;
+  const named = new Set<string>();
+  const told = new Set<string>(names);
   for (const output of outputs) {
-    switch (output.type) {
-      case "tar":
-      case "local":
-        await deliverTree(output, finished, request, world);
-        break;
-      case "oci":
-      case "docker":
-        await deliverArchive(output, finished, [...names, ...output.names], request, world);
-        break;
-      case "image":
-      case "registry":
-        await deliverImage(output);
-        break;
+    if (!("names" in output)) {
+      if (output.type !== "cacheonly") await deliverTree(output, finished, request, world);
+      continue;
     }
+    const result = await results.of(output);
+    first ??= result;
+    const all = [...new Set([...names, ...output.names.map(fullName)])];
+    for (const name of all) told.add(name);
+    if ("dest" in output) {
+      await deliverArchive(output, result, all, world);
+      continue;
+    }
+    if (output.type === "image" && output.store !== false) {
+      for (const name of nameResult(result, all, output, world.store)) named.add(name);
+      if (output.unpack) for (const { unpack } of finished.images) await unpack?.();
+    }
+    if (output.type === "registry" || output.push)
+      await pushAll(result, all, request, world, output.pushByDigest === true);
   }
-  if (request.push) await pushAll(result, names, request, world);
+  const result = first ?? (await results.unnamed());
+  if (request.push) await pushAll(await results.of(usual), names, request, world);
   const imageId = idOf(result);
   if (request.iidfile !== undefined) await writeFile(request.iidfile, imageId);
-  if (request.metadataFile !== undefined) await writeFile(request.metadataFile, metadata(result, names));
-  return { imageId, manifest: result.descriptor, tags: named };
+  if (request.metadataFile !== undefined) await writeFile(request.metadataFile, metadata(result, [...told]));
+  return { imageId, manifest: result.descriptor, tags: [...named] };
+}
+
+function fullName(text: string): string {
+  return formatReference(parseReference(text));
+}
+
+/** The result in the style of each output; outputs of one style have one. */
+class Results {
+  readonly #finished: Finished;
+  readonly #request: BuildRequest;
+  readonly #world: DeliveryWorld;
+  readonly #written = new Map<string, Promise<WrittenResult>>();
+
+  constructor(finished: Finished, request: BuildRequest, world: DeliveryWorld) {
+    this.#finished = finished;
+    this.#request = request;
+    this.#world = world;
+  }
+
+  of(output: OutputOf<"image" | "registry" | "oci" | "docker">): Promise<WrittenResult> {
+    const { compression, compressionLevel, annotations: usualOnes = [], sourceDateEpoch } = this.#request;
+    const isDocker = output.type === "docker";
+    const annotations = [...usualOnes, ...(output.annotations ?? [])];
+    return this.#write({
+      // `docker load` of older engines knows no zstd.
+      compression: output.compression ?? compression ?? (isDocker ? "gzip" : undefined),
+      compressionLevel: output.compressionLevel ?? compressionLevel,
+      forceCompression: output.forceCompression,
+      ociMediaTypes: output.ociMediaTypes,
+      ociArtifact: output.ociArtifact,
+      rewriteTimestamp: output.rewriteTimestamp,
+      epochSeconds: sourceDateEpoch,
+      noZstd: isDocker,
+      single: isDocker,
+      ...(annotations.length > 0 ? { annotations } : {}),
+    });
+  }
+
+  /** For a build whose files alone were wanted: it has an ID, and nothing is said about it. */
+  unnamed(): Promise<WrittenResult> {
+    const { compression, compressionLevel, sourceDateEpoch } = this.#request;
+    const single = this.#finished.images.length === 1 && !this.#finished.asIndex;
+    return this.#write({ compression, compressionLevel, epochSeconds: sourceDateEpoch, single });
+  }
+
+  #write(style: ResultStyle): Promise<WrittenResult> {
+    const key = JSON.stringify(style);
+    const known = this.#written.get(key) ?? writeResult(this.#finished, this.#world, style);
+    this.#written.set(key, known);
+    return known;
+  }
 }
 
 /** The configuration's digest; of several images, the index's. */
@@ -80,15 +152,26 @@ function idOf({ images, descriptor }: WrittenResult): Digest {
   return images.length === 1 && first ? first.manifest.config.digest : descriptor.digest;
 }
 
-/** Without a tag the image is kept under its digest, as docker keeps `<none>`. */
-function nameResult(result: WrittenResult, names: readonly string[], store: Store): string[] {
-  const all = names.length > 0 ? [...new Set(names)] : [untaggedName(result.descriptor.digest)];
-  for (const name of all) store.refs.set(name, result.descriptor, result.keeps);
-  return names.length > 0 ? all : [];
+/** Without a tag the image is kept under its digest, as docker keeps `<none>`, or under the prefix that was given for that. */
+function nameResult(
+  { descriptor, keeps }: WrittenResult,
+  names: readonly string[],
+  { nameCanonical, danglingNamePrefix }: OutputOf<"image">,
+  store: Store,
+): string[] {
+  const dangling =
+    danglingNamePrefix === undefined ? undefined : fullName(`${danglingNamePrefix}@${descriptor.digest}`);
+  const given = names.length > 0 || dangling === undefined ? names : [dangling];
+  const canonical = nameCanonical
+    ? given.map((name) => `${formatName(parseReference(name))}@${descriptor.digest}`)
+    : [];
+  const all = new Set([...given, ...canonical]);
+  for (const name of all.size > 0 ? all : [untaggedName(descriptor.digest)]) store.refs.set(name, descriptor, keeps);
+  return [...all];
 }
 
 async function deliverTree(
-  output: Extract<OutputSpec, { type: "tar" | "local" }>,
+  output: OutputOf<"tar" | "local">,
   finished: Finished,
   request: BuildRequest,
   world: DeliveryWorld,
@@ -117,22 +200,14 @@ function folderOf({ os, architecture, variant }: Platform): string {
 }
 
 async function deliverArchive(
-  output: Extract<OutputSpec, { type: "oci" | "docker" }>,
-  finished: Finished,
-  names: readonly string[],
-  request: BuildRequest,
+  output: OutputOf<"oci" | "docker">,
+  { descriptor }: WrittenResult,
+  refs: readonly string[],
   world: DeliveryWorld,
 ): Promise<void> {
   const { store } = world;
-  // `docker load` of older engines knows no zstd.
-  const fallback = output.type === "docker" ? "gzip" : undefined;
-  const compression = output.compression ?? request.compression ?? fallback;
-  const level = output.compressionLevel ?? request.compressionLevel;
-  const isDocker = output.type === "docker";
-  const style = { compression, compressionLevel: level, noZstd: isDocker, single: isDocker };
-  const ready = await writeResult(finished, world, style);
   const { saveImages } = await import("../../registry/archive/save.ts");
-  const images = [{ descriptor: ready.descriptor, refs: names.map((name) => formatReference(parseReference(name))) }];
+  const images = [{ descriptor, refs }];
   await toldAsStep(world.report, `exporting to ${output.type} ${output.dest}`, async () => {
     const format = output.type;
     if (output.dest === "-")
@@ -148,12 +223,15 @@ async function pushAll(
   names: readonly string[],
   { allowNondistributable = false }: BuildRequest,
   world: DeliveryWorld,
+  byDigest = false,
 ): Promise<void> {
   const { pushImage } = await import("../../registry/push.ts");
   const client = await world.registry();
   for (const name of new Set(names)) {
-    const reference = parseReference(name);
-    await toldAsStep(world.report, `pushing ${name}`, async (onProgress) => {
+    const { tag, ...untagged } = parseReference(name);
+    const reference = byDigest || tag === undefined ? untagged : { ...untagged, tag };
+    const title = byDigest ? `${formatName(untagged)}@${result.descriptor.digest}` : name;
+    await toldAsStep(world.report, `pushing ${title}`, async (onProgress) => {
       const pushed = await pushImage(client, result.descriptor, reference, world.store.blobs, {
         allowNondistributable,
         signal: world.signal,

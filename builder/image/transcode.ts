@@ -3,7 +3,7 @@ import { compressStream, decompressStream } from "../../layerfs/layer/compress.t
 import { compressionOf, layerMediaType } from "../../layerfs/layer/compression.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
-import type { Compression } from "../build-request.ts";
+import type { Compression } from "../output-spec.ts";
 
 /** The layer as it is when it already has that compression, else a stored blob that has it. The diffID stays. */
 export async function transcodeLayer(

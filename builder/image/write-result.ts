@@ -5,14 +5,19 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { isForeign } from "../../registry/oci/image.ts";
-import type { Compression } from "../build-request.ts";
+import type { Annotation, Compression } from "../output-spec.ts";
+import { annotationsOn } from "./annotate.ts";
+import { boundTimes } from "./bound-times.ts";
+import { platformOf } from "./platform.ts";
 import { transcodeLayer } from "./transcode.ts";
-import { type NewImage, type WrittenImage, writeImage, writeIndex } from "./write-image.ts";
+import { type NewImage, type TypesOf, type WrittenImage, writeImage, writeIndex } from "./write-image.ts";
 
 /** One platform's image, and its files. */
 export interface FinishedImage {
   readonly image: NewImage;
   readonly tree: () => Promise<Tree>;
+  /** Unpacks its layers, as the next container of the image would. */
+  readonly unpack?: () => Promise<unknown>;
 }
 
 /** What a build came to: an image for each platform, in the request's order. */
@@ -35,7 +40,11 @@ export interface Attached {
  * (an output with another compression has other manifests, and so other subjects). Blobs go into the store; the
  * descriptors go to the end of the index, which is made for the sake of them also around a single image.
  */
-export type Attest = (written: WrittenImage, made: FinishedImage) => Promise<readonly Attached[]>;
+export type Attest = (
+  written: WrittenImage,
+  made: FinishedImage,
+  how: { readonly ociArtifact: boolean },
+) => Promise<readonly Attached[]>;
 
 /**
  * What is to be said about an image whose files are written as files: more files, at the top of them. `files` gives the
@@ -54,6 +63,17 @@ export interface ExtraFile {
 export interface ResultStyle {
   readonly compression?: Compression | undefined;
   readonly compressionLevel?: number | undefined;
+  /** Also layers that came with the base get that compression. */
+  readonly forceCompression?: boolean | undefined;
+  /** Absent: OCI's documents, with layers as they came. */
+  readonly ociMediaTypes?: boolean | undefined;
+  /** The statements beside an image are OCI artifacts. */
+  readonly ociArtifact?: boolean | undefined;
+  readonly annotations?: readonly Annotation[];
+  /** SOURCE_DATE_EPOCH: no time in the build's own layers is later. */
+  readonly epochSeconds?: number | undefined;
+  /** Layers are fetched for that, where it must be. */
+  readonly rewriteTimestamp?: boolean | undefined;
   /** Where the image goes cannot hold zstd at all. */
   readonly noZstd?: boolean;
   /** Where it goes holds single images only: no index, and nothing beside the image. */
@@ -71,6 +91,8 @@ export interface ResultWorld {
   readonly store: Store;
   /** Where a base's blob came from; undefined for what was made here. */
   readonly originOf: (digest: string) => string | undefined;
+  /** A layer that may not be in the store, and how it comes here. */
+  readonly remoteOf?: (digest: string) => { fetch(): Promise<void> } | undefined;
   readonly attestations?: Attest;
   readonly attestFiles?: AttestFiles;
 }
@@ -82,33 +104,95 @@ export async function writeResult(finished: Finished, world: ResultWorld, style:
   for (const made of finished.images) {
     const image = await written(made.image, world, style);
     images.push(image);
-    if (!style.single) attached.push(...((await world.attestations?.(image, made)) ?? []));
+    if (style.single) continue;
+    const more = { ociArtifact: style.ociArtifact === true };
+    attached.push(...((await world.attestations?.(image, made, more)) ?? []));
   }
   const [first] = images;
   if (!first) throw new TypeError("a build without images");
   const isIndex = !style.single && (finished.asIndex || images.length > 1 || attached.length > 0);
   if (!isIndex) return { descriptor: first.descriptor, keeps: first.keeps, images };
   const manifests = new Map([...images, ...attached].map(({ descriptor }) => [JSON.stringify(descriptor), descriptor]));
-  const descriptor = await writeIndex(world.store.blobs, { manifests: [...manifests.values()] });
+  const annotations = style.annotations ?? [];
+  const index = await writeIndex(
+    world.store.blobs,
+    { manifests: [...manifests.values()], ...annotationsOn(annotations, "index") },
+    // Docker's list has no place for annotations, nor for what is said about an image.
+    typesOf(style) === "docker" && attached.length === 0 ? "docker" : "oci",
+  );
+  const descriptor = { ...index, ...annotationsOn(annotations, "index-descriptor") };
   const keeps = new Set([descriptor.digest, ...[...images, ...attached].flatMap((one) => one.keeps)]);
   return { descriptor, keeps: [...keeps], images };
 }
 
+/** Annotations and zstd are OCI's: with them its types are used, whatever was asked for. */
+function typesOf({ ociMediaTypes, annotations = [], compression }: ResultStyle): TypesOf | undefined {
+  if (ociMediaTypes === undefined) return undefined;
+  return ociMediaTypes || annotations.length > 0 || compression === "zstd" ? "oci" : "docker";
+}
+
 /**
- * The image with its layers in the compression asked for; without one they stay as they are. What came with a Windows
- * base, and a foreign layer of any, stays as it is wherever it can: its descriptor names those bytes and no others.
+ * The image in a style. Without a compression asked for its layers stay as they are. What came with the base stays too,
+ * unless that is forced; of a Windows base, and a foreign layer of any, in any case where it can: its descriptor names
+ * those bytes and no others.
  */
-async function written(
-  image: NewImage,
-  { store, originOf }: ResultWorld,
-  { compression, compressionLevel, noZstd = false }: ResultStyle,
-): Promise<WrittenImage> {
-  if (compression === undefined) return writeImage(store.blobs, image);
-  const stays = ({ blob }: Layer) =>
-    (isForeign(blob) || (image.config.os === "windows" && originOf(blob.digest) !== undefined)) &&
-    !(noZstd && compressionOf(blob.mediaType) === "zstd");
+async function written(image: NewImage, world: ResultWorld, style: ResultStyle): Promise<WrittenImage> {
+  const { store, originOf } = world;
+  const types = typesOf(style);
+  // Docker's types have no zstd.
+  const noZstd = style.noZstd === true || types === "docker";
+  const compression = style.compression ?? (types === "docker" ? "gzip" : undefined);
+  const isZstd = (blob: Descriptor) => compressionOf(blob.mediaType) === "zstd";
+  const stays = ({ blob }: Layer) => {
+    if (noZstd && isZstd(blob)) return false;
+    const isBase = originOf(blob.digest) !== undefined;
+    return isForeign(blob) || (isBase && (style.forceCompression !== true || image.config.os === "windows"));
+  };
   const layers: Layer[] = [];
-  for (const layer of image.layers)
-    layers.push(stays(layer) ? layer : await transcodeLayer(store, layer, compression, compressionLevel));
-  return writeImage(store.blobs, { ...image, layers });
+  for (const layer of await bounded(image.layers, world, style)) {
+    if (compression === undefined || stays(layer)) {
+      layers.push(layer);
+      continue;
+    }
+    await world.remoteOf?.(layer.blob.digest)?.fetch();
+    layers.push(await transcodeLayer(store, layer, compression, style.compressionLevel));
+  }
+  const { annotations = [] } = style;
+  const platform = platformOf(image.config);
+  const { annotations: own } = annotationsOn(annotations, "manifest", platform);
+  const { annotations: outer } = annotationsOn(annotations, "manifest-descriptor", platform);
+  return writeImage(
+    store.blobs,
+    {
+      ...image,
+      layers,
+      ...(own ? { annotations: { ...image.annotations, ...own } } : {}),
+      ...(outer ? { descriptorAnnotations: outer } : {}),
+    },
+    types,
+  );
+}
+
+/**
+ * A result that was kept from a build without SOURCE_DATE_EPOCH has later times in it. The base is not ours to change; a
+ * layer that is not here is fetched for that only when somebody asked for it.
+ */
+async function bounded(layers: readonly Layer[], world: ResultWorld, style: ResultStyle): Promise<readonly Layer[]> {
+  const { epochSeconds } = style;
+  if (epochSeconds === undefined) return layers;
+  const found: Layer[] = [];
+  for (const layer of layers) {
+    const { blob } = layer;
+    if (isForeign(blob) || world.originOf(blob.digest) !== undefined) {
+      found.push(layer);
+      continue;
+    }
+    let done = await boundTimes(world.store, layer, epochSeconds);
+    if (done === undefined && style.rewriteTimestamp) {
+      await world.remoteOf?.(blob.digest)?.fetch();
+      done = await boundTimes(world.store, layer, epochSeconds);
+    }
+    found.push(done ?? layer);
+  }
+  return found;
 }

@@ -55,9 +55,11 @@ export function readLayoutIndex(bytes: Uint8Array): NamedImage[] {
  */
 export function writeLayoutIndex(images: readonly NamedImage[], others: readonly Descriptor[] = []): string {
   const entries = images.flatMap(({ descriptor, refs }) => {
-    const { mediaType, digest, size, platform } = descriptor;
+    const { mediaType, digest, size, platform, annotations } = descriptor;
     const plain: Descriptor = { mediaType, digest, size, ...(platform ? { platform } : {}) };
-    return refs.length === 0 ? [plain] : refs.map((ref) => ({ ...plain, annotations: annotationsOf(ref) }));
+    const own = annotations ? { ...plain, annotations } : plain;
+    if (refs.length === 0) return [own];
+    return refs.map((ref) => ({ ...plain, annotations: { ...annotations, ...annotationsOf(ref) } }));
   });
   const taken = new Set(entries.flatMap((entry) => nameOf(entry) ?? []));
   const isKept = (other: Descriptor) => {

@@ -11,6 +11,7 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "builder/dockerfile",
     "builder/progress",
     "builder/build-request",
+    "builder/output-spec",
     "layerfs",
     "registry",
   ],
@@ -53,11 +54,12 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   "builder/cache": ["builder/solve", "builder/steps", "builder/image", "builder/progress", "layerfs", "registry"],
   // What is said about an image: from its files and from the graph that made it.
   "builder/attest": ["builder/diagnose", "builder/dockerfile", "builder/graph", "builder/image", "layerfs", "registry"],
-  "builder/failed": ["builder/steps", "builder/image", "builder/runtime", "layerfs", "registry"],
+  "builder/failed": ["builder/steps", "builder/graph", "builder/image", "builder/runtime", "layerfs", "registry"],
   "builder/base": ["builder/image", "builder/runtime", "layerfs", "registry"],
   // A lock, so that two who add a tool wait for each other.
   "builder/tools": ["builder/runtime", "layerfs", "native/addon"],
-  "builder/build-request": ["builder/cache/spec", "builder/runtime", "layerfs", "native/core"],
+  "builder/output-spec": ["layerfs/store"],
+  "builder/build-request": ["builder/cache/spec", "builder/output-spec", "builder/runtime", "layerfs", "native/core"],
   "builder/explain": ["builder/diagnose", "builder/progress"],
 };
 

@@ -4,7 +4,13 @@ import { basename } from "node:path";
 import type { Platform } from "../layerfs/store/descriptor.ts";
 import { hexOf } from "../layerfs/store/digest.ts";
 import type { Store } from "../layerfs/store/store.ts";
-import { type Attestation, imageSubjects, statementOf, writeAttestations } from "./attest/attestation-manifest.ts";
+import {
+  type Attestation,
+  type AttestationStyle,
+  imageSubjects,
+  statementOf,
+  writeAttestations,
+} from "./attest/attestation-manifest.ts";
 import { stepsOf } from "./attest/build-steps.ts";
 import { imageUrl } from "./attest/purl.ts";
 import { spdxType } from "./attest/read-attestations.ts";

@@ -84,11 +84,13 @@ const spellings: Readonly<Record<string, string>> = {
   "apache-2": "Apache-2.0",
   "cc0-1.0": "CC0-1.0",
   "mpl-2.0": "MPL-2.0",
+  "artistic-2": "Artistic-2.0",
+  "bsl-1": "BSL-1.0",
 };
 
 /** `GPL-2+` → `GPL-2.0-or-later`. */
 function spdxName(short: string): string {
-  const gnu = /^(A?GPL|LGPL)-(\d(?:\.\d)?)(?:\.0)?(\+?)$/i.exec(short);
+  const gnu = /^(A?GPL|LGPL|GFDL)-(\d(?:\.\d)?)(?:\.0)?(\+?)$/i.exec(short);
   if (!gnu) return spellings[short.toLowerCase()] ?? short;
   const [, family = "", number = "", later] = gnu;
   return `${family.toUpperCase()}-${number.includes(".") ? number : `${number}.0`}-${later ? "or-later" : "only"}`;

@@ -55,6 +55,14 @@ export function commandOf({ command, documents = [] }: Run, os: string): { comma
   return { command: shell(scriptFolder + first.name), file: { ...first, text: textOf(first), stripsTabs: false } };
 }
 
+/** What people see of a RUN: of one that is a here-document alone also the first line, which says more than `<<EOF`. */
+export function titleOf({ text, command, documents = [] }: Run): string {
+  const [document] = documents;
+  if (document === undefined || command.form === "exec" || soleOpening(command.line) === undefined) return text;
+  const [first = "", ...more] = document.text.trim().split("\n");
+  return `${text} (${first.trim()}${more.length > 0 ? "..." : ""})`;
+}
+
 /** True for the line that ends the document. `line` is without its end. */
 export function endsDocument(line: string, { name, stripsTabs }: Opening): boolean {
   return (stripsTabs ? line.replace(/^\t+/, "") : line) === name;

@@ -49,9 +49,9 @@ export function parseDockerfile(source: SourceText): Dockerfile {
 /**
  * The trigger of an ONBUILD, as an image's config holds it: one instruction, with the lines of its here-documents behind it.
  * The escape character is always the backslash: the config does not keep it. Throws DF_* like parseDockerfile; `source` names
- * the image for messages.
+ * the image for messages. `at`: the place that all of the instruction gets, as it stands in no file; absent, in the text itself.
  */
-export function parseTrigger(text: string, { name }: SourceText): Instruction {
+export function parseTrigger(text: string, { name }: SourceText, at?: Span): Instruction {
   const source = { name, text };
   const [line, more] = logicalLines(source, physicalLines(text), "\\").instructions;
   if (line === undefined) {
@@ -65,7 +65,16 @@ export function parseTrigger(text: string, { name }: SourceText): Instruction {
     throw dockerfileError("DF_ONBUILD_TRIGGER", "an ONBUILD trigger is one instruction", { span: more.span(), source });
   }
   checkTrigger(line);
-  return readInstruction(line, { escape: "\\", warn: () => {} });
+  const instruction = readInstruction(line, { escape: "\\", warn: () => {} });
+  return at === undefined ? instruction : placed(instruction, at);
+}
+
+/** The same value with every place in it replaced. */
+function placed<T>(value: T, at: Span): T {
+  if (Array.isArray(value)) return value.map((each) => placed(each, at)) as T;
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).map(([key, each]) => [key, /span$/i.test(key) ? at : placed(each, at)]);
+  return Object.fromEntries(fields) as T;
 }
 
 function readAll(lines: readonly LogicalLine[], options: ReadOptions): Instruction[] {

@@ -52,9 +52,15 @@ export function readCopy(reading: Reading, kind: Copy["kind"], common: Common): 
 
 /** The words that open no here-document. One of those may hold blanks (`<< EOF`, `<<"a b"`), and so be several words. */
 function wordsAround({ line, rest }: Reading, opened: readonly Opening[]): Word[] {
-  const isOpening = (token: Token) => opened.some(({ from, to }) => token.from < to && token.to > from);
-  const plain = plainWords(line, rest);
-  return (opened.length === 0 ? plain : plain.filter((token) => !isOpening(token))).map((token) => wordOf(line, token));
+  let next = 0;
+  const isOpening = ({ from, to }: Token): boolean => {
+    // Both are in the order of the line.
+    while (opened[next] !== undefined && (opened[next] as Opening).to <= from) next++;
+    return (opened[next]?.from ?? Number.POSITIVE_INFINITY) < to;
+  };
+  return plainWords(line, rest)
+    .filter((token) => !isOpening(token))
+    .map((token) => wordOf(line, token));
 }
 
 function checkTarget({ line, kind }: Reading, opened: readonly Opening[]): void {

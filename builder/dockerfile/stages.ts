@@ -107,3 +107,28 @@ function cycle(dockerfile: Dockerfile, stage: Stage, word: Word | undefined): Er
     { facts: { stage: stage.name ?? stage.index } },
   );
 }
+
+/**
+ * Which stages wait for which while they are planned. neededStages() finds the circles that the file itself has; those that an
+ * ONBUILD trigger of an image closes are known only now, and would make stages wait for each other for ever.
+ */
+export class StageWaits {
+  readonly #dockerfile: Dockerfile;
+  readonly #waits = new Map<Stage, Set<Stage>>();
+
+  constructor(dockerfile: Dockerfile) {
+    this.#dockerfile = dockerfile;
+  }
+
+  /** Throws DF_STAGE_CYCLE when the one waited for waits for the other already. */
+  note(waiting: Stage, stage: Stage): void {
+    const seen = new Set<Stage>([stage]);
+    for (const each of seen) {
+      if (each === waiting) throw cycle(this.#dockerfile, stage, waiting.from.image);
+      for (const next of this.#waits.get(each) ?? []) seen.add(next);
+    }
+    const known = this.#waits.get(waiting);
+    if (known === undefined) this.#waits.set(waiting, new Set([stage]));
+    else known.add(stage);
+  }
+}

@@ -17,6 +17,6 @@ export async function fromNode(view: StageView, word: Word, flag: string): Promi
   if (origin.stage === view.stage) {
     throw dockerfileError("DF_STAGE_CYCLE", `${flag} names its own stage`, { span: word.span, source });
   }
-  const { node, platform } = await view.world.stageOf(origin.stage);
+  const { node, platform } = await view.world.stageOf(origin.stage, view.stage);
   return { node, os: platform.os };
 }

@@ -38,8 +38,8 @@ export interface PlanWorld {
   readonly source: SourceText;
   readonly options: PlanOptions;
   readonly global: GlobalScope;
-  /** The plan of another stage of the file; the node of an image that COPY --from names. */
-  readonly stageOf: (stage: Stage) => Promise<PlannedStage>;
+  /** The plan of another stage of the file (`by`: the one that waits for it); the node of an image that COPY --from names. */
+  readonly stageOf: (stage: Stage, by?: Stage) => Promise<PlannedStage>;
   readonly sourceOf: (image: string, platform: Platform) => Promise<{ node: Node; base: BaseImage | undefined }>;
 }
 

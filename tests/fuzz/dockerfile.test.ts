@@ -12,11 +12,15 @@ import type { Dockerfile } from "../../builder/dockerfile/instruction.ts";
 import { isComment, physicalLines } from "../../builder/dockerfile/logical-line.ts";
 import { logicalLines } from "../../builder/dockerfile/logical-lines.ts";
 import { parseDockerfile, parseTrigger } from "../../builder/dockerfile/parse.ts";
-import { expandWord, expandWords } from "../../builder/dockerfile/words.ts";
+import { readDevice } from "../../builder/dockerfile/read-device.ts";
+import { readMount } from "../../builder/dockerfile/read-mount.ts";
+import { expandText, expandWord, expandWords } from "../../builder/dockerfile/words.ts";
 import { applyInstruction } from "../../builder/image/config.ts";
 import { isWbuildError } from "../../native/error.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 600);
+
+const span = { start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
 
 /** Runs and lets only WbuildErrors pass. */
 function orRefused<T>(run: () => T): T | undefined {
@@ -54,6 +58,13 @@ const fragment = fc.constantFrom(
   "\ud800",
   "\n\n",
   "\\\n# c\n",
+  "<<EOF\n",
+  "\nEOF\n",
+  "RUN <<-'EOF' 3<<B\n",
+  "\n\tEOF\n",
+  "COPY <<EOF <<B /x\n",
+  "<<  ",
+  '<<"B C"',
 );
 const dockerfileText = fc.oneof(
   fc.array(fragment, { maxLength: 40 }).map((parts) => parts.join("")),
@@ -167,6 +178,79 @@ test("good Dockerfiles with a piece cut out or put in never surprise", (t) => {
   t.pass();
 });
 
+test("the text of here-documents comes out as it stands in the file, whatever it is", (t) => {
+  const name = fc.constantFrom("EOF", "a.conf", "it's", "two words", "-", "#", "$X");
+  const line = fc
+    .array(fragment, { maxLength: 8 })
+    .map((parts) => parts.join("").replaceAll("\n", "").replace(/\r+$/, ""));
+  const document = fc.record({
+    name,
+    lines: fc.array(line, { maxLength: 5 }),
+    strips: fc.boolean(),
+    end: fc.constantFrom("\n", "\r\n"),
+  });
+  const written = (each: { name: string; strips: boolean }) =>
+    `<<${each.strips ? "-" : ""}${/['" $#]/.test(each.name) ? JSON.stringify(each.name) : each.name}`;
+  fc.assert(
+    fc.property(
+      fc.constantFrom("RUN cat", "COPY x", "ONBUILD ADD"),
+      fc.uniqueArray(document, { minLength: 1, maxLength: 3, selector: (each) => each.name }),
+      fc.boolean(),
+      (instruction, documents, isLast) => {
+        const own = documents.map((each) => ({
+          ...each,
+          lines: each.lines.filter((text) => text.replace(/^\t+/, "") !== each.name),
+        }));
+        const text = own
+          .map((each) => each.lines.map((one) => one + each.end).join("") + each.name + each.end)
+          .join("");
+        const file = `FROM a\n${instruction} ${own.map(written).join(" ")} /y\n${text}${isLast ? "" : "USER b\n"}`;
+        const [stage] = parseDockerfile({ name: "x", text: file }).stages;
+        const [first, second] = stage?.instructions ?? [];
+        t.is(second?.kind, isLast ? undefined : "USER");
+        const texts = own.map((each) => each.lines.map((one) => one + each.end).join(""));
+        if (first?.kind === "ONBUILD") {
+          t.is(
+            first.trigger.slice(first.trigger.indexOf("\n")),
+            own.map((each, at) => `\n${texts[at]}${each.name}`).join(""),
+          );
+          const trigger = parseTrigger(first.trigger, { name: "x", text: first.trigger });
+          t.deepEqual(trigger.kind === "ADD" && trigger.documents?.map((each) => each.text), texts);
+        } else if (first?.kind === "RUN" || first?.kind === "COPY")
+          t.deepEqual(
+            [first.documents?.map((each) => [each.name, each.stripsTabs, each.text])],
+            [own.map((each, at) => [each.name, each.strips, texts[at]])],
+          );
+      },
+    ),
+    { numRuns: runs },
+  );
+});
+
+test("readMount and readDevice: a mount, a device or a WbuildError", (t) => {
+  const piece = fc.constantFrom(
+    ..."type= bind cache tmpfs secret ssh target= /a source= from= id= sharing= locked mode= 0755 uid= 7 size= 64m required ro rw env= , = \" $A ${A ' \\ name= vendor.com/class".split(
+      " ",
+    ),
+    "",
+    " ",
+  );
+  const text = fc.oneof(
+    fc.array(piece, { maxLength: 12 }).map((parts) => parts.join("")),
+    fc.string({ unit: "binary" }),
+  );
+  fc.assert(
+    fc.property(text, fc.constantFrom("\\" as const, "`" as const), fc.string(), (each, escapeChar, value) => {
+      const word = { text: each, span };
+      const mount = orRefused(() => readMount(word, () => value, escapeChar, { name: "x", text: "" }));
+      orRefused(() => readDevice(word, { name: "x", text: "" }));
+      if (mount) t.true(["bind", "cache", "tmpfs", "secret", "ssh"].includes(mount.type));
+    }),
+    { numRuns: runs * 3 },
+  );
+  t.pass();
+});
+
 const wordText = fc.oneof(
   fc.string({ unit: "binary", maxLength: 60 }),
   fc
@@ -186,13 +270,12 @@ const wordText = fc.oneof(
     )
     .map((parts) => parts.join("")),
 );
-const span = { start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
-
 test("expandWord: a string or a WbuildError", (t) => {
   fc.assert(
     fc.property(wordText, fc.constantFrom("\\", "`"), fc.string({ maxLength: 30 }), (text, escapeChar, value) => {
       const lookup = (name: string) => (name === "A" ? value : undefined);
       const whole = orRefused(() => expandWord({ text, span }, lookup, escapeChar));
+      orRefused(() => expandText({ text, span }, lookup));
       const words = orRefused(() => expandWords({ text, span }, lookup, escapeChar));
       t.is(whole === undefined, words === undefined);
     }),
@@ -242,6 +325,18 @@ const bombs: [title: string, text: string][] = [
   ["a deep JSON array", `FROM a\nCMD ${"[".repeat(500_000)}`],
   ["a keyword of a megabyte", `${"A".repeat(1_000_000)} x`],
   ["half a million words", `FROM a\nRUN ${"a ".repeat(500_000)}`],
+  ["a hundred thousand here-documents that end", `FROM a\nRUN ${"<<a ".repeat(100_000)}\n${"a\n".repeat(100_000)}`],
+  ["a hundred thousand files of a COPY", `FROM a\nCOPY ${"<<a ".repeat(100_000)}/x\n${"a\n".repeat(100_000)}`],
+  ["a here-document of a hundred thousand lines", `FROM a\nCOPY <<a b\n${"x\n".repeat(100_000)}a\n`],
+  ["a hundred thousand braces before a here-document", `FROM a\nRUN ${"${a:-".repeat(100_000)} <<a\na\n`],
+  ["a hundred thousand braces and quotes", `FROM a\nRUN ${'"${a:-'.repeat(100_000)} <<a\na\n`],
+  [
+    "a hundred thousand continuations with here-documents",
+    `FROM a\nRUN ${"<<a \\\n".repeat(100_000)}\n${"a\n".repeat(100_000)}`,
+  ],
+  ["a hundred thousand quotes in a mount", `FROM a\nRUN --mount='${'"'.repeat(100_001)}' x`],
+  ["a hundred thousand options of a mount", `FROM a\nRUN --mount=${"from=a,".repeat(100_000)} x`],
+  ["a hundred thousand mounts", `FROM a\nRUN ${"--mount=from=a,target=/b ".repeat(100_000)} x`],
   ["a hundred thousand here-documents", `FROM a\nRUN ${"<<a ".repeat(100_000)}`],
   ["a hundred thousand times ONBUILD", `FROM a\nONBUILD ${"ONBUILD ".repeat(100_000)}`],
   ["more than 4 MiB", `FROM a\n${"#".repeat(5_000_000)}`],

@@ -31,6 +31,8 @@ const bases: Record<string, ContainerConfig> = {
   busy: { Env: ["PATH=/bin"], Cmd: ["sh"] },
   win: { Env: ["Path=C:\\x"], User: "ContainerAdministrator", WorkingDir: "C:\\" },
   app: { Env: ["PATH=/bin", "HOME=/h"], WorkingDir: "/srv", User: "app", OnBuild: ["COPY . /src", "RUN make"] },
+  child: { OnBuild: ["COPY --from=tools /t /t", "RUN --mount=from=tools,target=/m <<EOF cat\nx\nEOF"] },
+  broken: { OnBuild: ["ENV A=b", "COPY --from=tools --chown=${A /a /b"] },
 };
 
 interface Planned {
@@ -94,6 +96,30 @@ test("plan: ONBUILD triggers of a base run first and are not inherited", async (
     ["[1/4] FROM app", "[2/4] COPY . /src", "[3/4] RUN make", "[4/4] RUN last"],
   );
   t.is(graph.target.config.OnBuild, undefined);
+});
+
+test("plan: triggers name stages of the file that is built", async (t) => {
+  const { graph } = await plan(["FROM busy AS tools", "RUN make", "FROM child"]);
+  const run = graph.target.node;
+  t.is(run.title, "[stage-1 3/3] RUN --mount=from=tools,target=/m <<EOF cat");
+  t.deepEqual(run.op.kind === "run" && run.op.argv, ["/bin/sh", "-c", "<<EOF cat\nx\nEOF"]);
+  t.deepEqual(
+    [run, run.inputs[0]].map((node) => node?.inputs[1]?.title),
+    ["[tools 2/2] RUN make", "[tools 2/2] RUN make"],
+  );
+});
+
+test("plan: a circle that only triggers close is found, and shown at the FROM that brings them", async (t) => {
+  const lines = ["FROM child AS a", "FROM a AS tools", "FROM tools"];
+  const error = await t.throwsAsync(plan(lines));
+  t.true(isWbuildError(error, "DF_STAGE_CYCLE"), String(error));
+  t.like(error, { facts: { span: { start: { line: 1, column: 6 } } } });
+});
+
+test("plan: what is wrong with a trigger is shown at the FROM that brings it", async (t) => {
+  const error = await t.throwsAsync(plan(["FROM busy AS tools", "", "FROM broken"]));
+  t.true(isWbuildError(error, "DF_EXPANSION"), String(error));
+  t.like(error, { facts: { span: { start: { line: 3, column: 1 } } } });
 });
 
 test("plan: a RUN has the base's environment, ENV over ARG, the folder and the user", async (t) => {

@@ -15,7 +15,7 @@ import type { Span } from "./diagnose/source.ts";
 import type { Dockerfile } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { findStage } from "./dockerfile/stages.ts";
-import { planBuild } from "./graph/plan.ts";
+import { planBuild, withNamedStages } from "./graph/plan.ts";
 import { hostPlatform } from "./image/platform.ts";
 import { type BuildWorld, type OpenedRequest, openRequest, stagesOf, withSource } from "./plan-request.ts";
 
@@ -48,7 +48,7 @@ export async function callRequest(
       return { json, text: () => printTargets(json), status: 0 };
     }
     const [platform = hostPlatform()] = opened.targets;
-    const stages = stagesOf(dockerfile, request, opened);
+    const stages = stagesOf(dockerfile, request, opened, platform);
     const json = outlineOf(dockerfile, findStage(dockerfile, request.target), stages, opened.optionsFor(platform));
     return { json, text: () => printOutline(json), status: 0 };
   } catch (error) {
@@ -64,10 +64,10 @@ async function check(request: BuildRequest, opened: OpenedRequest): Promise<Call
   try {
     const dockerfile = parseDockerfile(source);
     failure = await planStages(dockerfile, request, opened);
-    const stages = request.target === undefined ? dockerfile.stages : stagesOf(dockerfile, request, opened);
+    const all = withNamedStages(dockerfile, opened.optionsFor(opened.targets[0] ?? hostPlatform())).stages;
     const findings = await checkRequest(dockerfile, request, {
       targets: opened.targets,
-      stages,
+      stages: (target) => (request.target === undefined ? all : stagesOf(dockerfile, request, opened, target)),
       ignore: opened.ignore,
       // The plans have asked for them; which one is not there, they have told.
       baseOf: async (...which) => opened.knownBase(...which)?.catch(() => undefined),
@@ -101,8 +101,8 @@ async function planStages(
       for (const platform of opened.targets) {
         const options = opened.optionsFor(platform);
         await planBuild(dockerfile, { ...options, target, warn: () => undefined });
+        for (const { index } of stagesOf(dockerfile, { ...request, target }, opened, platform)) covered.add(index);
       }
-      for (const { index } of stagesOf(dockerfile, { ...request, target }, opened)) covered.add(index);
     } catch (error) {
       failure ??= { error };
     }

@@ -17,7 +17,7 @@ import type { Report } from "./progress/events.ts";
 export interface CheckWorld {
   readonly targets: readonly Platform[];
   /** The stages to look into. */
-  readonly stages: readonly Stage[];
+  readonly stages: (target: Platform) => readonly Stage[];
   /** Asked for only when a check wants it. */
   readonly ignore: () => Promise<IgnoreFile | undefined>;
   /** Undefined: nothing is known of that image. */
@@ -56,7 +56,7 @@ export async function checkRequest(
         targetPlatform,
         ...(request.target === undefined ? {} : { target: request.target }),
       },
-      stages: world.stages,
+      stages: world.stages(targetPlatform),
       isPlatformChosen: (request.platforms ?? []).length > 0,
       baseOf: async (image, platform) => factsOf(await world.baseOf(image, platform, targetPlatform)),
     });
@@ -76,9 +76,12 @@ function factsOf(base: BaseImage | undefined): BaseFacts | undefined {
   };
 }
 
+/** Findings that a build tells of: more are of one kind mostly, and `--check` shows them. */
+const mostReported = 200;
+
 /** Tells of them as warnings of the build. */
 export function reportFindings(findings: readonly Finding[], file: string, report: Report): void {
-  for (const { rule, message, span } of findings) {
+  for (const { rule, message, span } of findings.slice(0, mostReported)) {
     const url = ruleUrl(rule);
     report({
       kind: "warning",

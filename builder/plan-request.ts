@@ -20,7 +20,7 @@ import { GlobalScope } from "./dockerfile/scope.ts";
 import { findStage, neededStages } from "./dockerfile/stages.ts";
 import { readSteeringFile, SteeringFileError } from "./dockerfile/steering-file.ts";
 import type { BuildGraph } from "./graph/graph.ts";
-import { planBuild } from "./graph/plan.ts";
+import { planBuild, withNamedStages } from "./graph/plan.ts";
 import type { PlanOptions } from "./graph/plan-world.ts";
 import type { BaseImage } from "./image/base-image.ts";
 import { baseNamed } from "./image/named-images.ts";
@@ -156,7 +156,7 @@ async function checkPlanned(
 ): Promise<void> {
   const findings = await checkRequest(dockerfile, request, {
     targets: opened.targets,
-    stages: stagesOf(dockerfile, request, opened),
+    stages: (target) => stagesOf(dockerfile, request, opened, target),
     ignore: opened.ignore,
     baseOf: async (image, platform, target) => opened.knownBase(image, platform, target),
   });
@@ -165,10 +165,16 @@ async function checkPlanned(
 }
 
 /** The stages that the target needs, in the order of the file. Throws DF_TARGET, DF_EXPANSION. */
-export function stagesOf(dockerfile: Dockerfile, request: BuildRequest, opened: OpenedRequest): Stage[] {
-  const [platform = hostPlatform()] = opened.targets;
-  const global = new GlobalScope(dockerfile, { ...opened.optionsFor(platform) });
-  return neededStages(dockerfile, findStage(dockerfile, request.target), (stage) =>
+export function stagesOf(
+  dockerfile: Dockerfile,
+  request: BuildRequest,
+  opened: OpenedRequest,
+  target: Platform,
+): Stage[] {
+  const options = opened.optionsFor(target);
+  const named = withNamedStages(dockerfile, options);
+  const global = new GlobalScope(named, options);
+  return neededStages(named, findStage(named, request.target), (stage) =>
     global.expand(stage.from.image, global.lookup),
   );
 }

@@ -77,12 +77,13 @@ async function checkStages(dockerfile: Dockerfile, global: GlobalScope, options:
   const bases = await Promise.all(
     origins.map((origin) => (origin.image === undefined ? undefined : options.baseOf(origin.image, origin.platform))),
   );
-  const walked = new Map<Stage, WalkedStage>();
+  // By number: a stage of the list may stand for the file's, where a context has its name.
+  const walked = new Map<number, WalkedStage>();
   return options.stages.flatMap((stage, index) => {
     const { image, earlier, platform, isChosen } = origins[index] as StageOrigin;
     const base = bases[index];
-    const walk = walkStage(dockerfile, global, stage, earlier ? walked.get(earlier) : base, platform);
-    walked.set(stage, walk);
+    const walk = walkStage(dockerfile, global, stage, earlier ? walked.get(earlier.index) : base, platform);
+    walked.set(stage.index, walk);
     return [
       ...(base && image !== undefined && isChosen ? checkBasePlatform(stage.from, image, base.platform, platform) : []),
       ...checkOnce(stage),

@@ -37,17 +37,22 @@ function expand(word: Word, global: GlobalScope): Expanded | undefined {
   }
 }
 
+/** Unset names for which a set one is suggested: each is compared with all. */
+const mostSuggestions = 50;
+
 export function checkFromWords(dockerfile: Dockerfile, global: GlobalScope): Finding[] {
   const declared = dockerfile.globalArgs.flatMap(({ args }) => args.map(({ name }) => name));
-  const known = [...new Set([...declared, ...platformNames])];
+  const known = [...new Set([...declared.slice(0, 1000), ...platformNames])];
+  const isDeclared = new Set(declared);
+  let asked = 0;
   return dockerfile.stages.flatMap(({ from }) => {
     const image = expand(from.image, global);
     const platform = from.platform && expand(from.platform, global);
     const unset = new Set([...(image?.unset ?? []), ...(platform?.unset ?? [])]);
     const found: Finding[] = [...unset]
-      .filter((name) => !declared.includes(name))
+      .filter((name) => !isDeclared.has(name))
       .map((name) => {
-        const close = nearest(name, known);
+        const close = ++asked > mostSuggestions ? undefined : nearest(name, known);
         const message = `no ARG before the first FROM declares ${name}${close === undefined ? "" : ` (did you mean ${close}?)`}`;
         return { rule: "UndefinedArgInFrom", message, span: from.span };
       });

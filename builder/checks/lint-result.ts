@@ -38,11 +38,14 @@ export function lintResult(
   };
 }
 
+/** Findings that are drawn: for each the whole file is looked at. */
+const mostDrawn = 200;
+
 /** A head line with their number, then each with its lines. */
 export function printFindings(source: SourceText, findings: readonly Finding[], options: RenderOptions): string {
   if (findings.length === 0) return "Check complete, no warnings found.\n";
   const count = findings.length === 1 ? "1 warning has" : `${findings.length} warnings have`;
-  const drawn = findings.map(({ rule, message, span, point }) => {
+  const drawn = findings.slice(0, mostDrawn).map(({ rule, message, span, point }) => {
     const url = ruleUrl(rule);
     return renderDiagnostic(
       {
@@ -57,5 +60,7 @@ export function printFindings(source: SourceText, findings: readonly Finding[], 
       options,
     );
   });
-  return `Check complete, ${count} been found!\n\n${drawn.join("\n")}`;
+  const rest = findings.length - drawn.length;
+  const more = rest > 0 ? `\n${rest} more are not shown; --call=check,format=json lists all\n` : "";
+  return `Check complete, ${count} been found!\n\n${drawn.join("\n")}${more}`;
 }

@@ -169,7 +169,7 @@ export function printOutline({ name, description, args = [], secrets = [], ssh =
           columns(
             [
               ["BUILD ARG", "VALUE", "DESCRIPTION"],
-              ...args.map((arg) => [arg.name, harmless(arg.value ?? ""), harmless(arg.description ?? "")]),
+              ...args.map((arg) => [harmless(arg.name), harmless(arg.value ?? ""), harmless(arg.description ?? "")]),
             ],
             3,
           ),

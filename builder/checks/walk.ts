@@ -62,6 +62,9 @@ export function walkStage(
   return { moments, end: reader };
 }
 
+/** Instructions of a stage for whose unset names a set one is suggested. */
+const mostSuggestions = 50;
+
 class Reader {
   readonly platform: Platform;
   readonly scope: StageScope;
@@ -73,6 +76,7 @@ class Reader {
   /** NAME → value, for the stages that begin with this one. */
   readonly #env = new Map<string, string>();
   readonly #declared = new Set<string>();
+  #asked = 0;
 
   constructor(
     dockerfile: Dockerfile,
@@ -102,7 +106,8 @@ class Reader {
       if (value === undefined && raw.kind !== "EXPOSE" && !this.#isKnown(name)) unset.add(name);
       return value;
     });
-    const known = unset.size === 0 ? [] : Object.keys(scope.runEnv());
+    // Attack: a hundred thousand unset names in as many variables, each compared with all.
+    const known = unset.size === 0 || ++this.#asked > mostSuggestions ? [] : Object.keys(scope.runEnv()).slice(0, 1000);
     const before = { platform, hasShell, hasWorkdir };
     const declared = this.#apply(step);
     return { raw, step, unset: [...unset], known, before, declared };

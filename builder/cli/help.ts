@@ -100,7 +100,7 @@ export function isGlobal(option: Option): boolean {
 }
 
 function flagTerm(option: Option): string {
-  const term = option.flags.replace(/ [<[](.*)[>\]]$/, " $1");
+  const term = option.flags.replace(/ <(.*)>$/, " $1").replace(/ (\[)(.*)\]$/, "$1=$2]");
   return option.short ? term : `    ${term}`;
 }
 

@@ -4,6 +4,7 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
+import { platformBelow } from "../graph/bottom.ts";
 import { hostPlatform } from "../image/platform.ts";
 import { writeImage } from "../image/write-image.ts";
 import type { FailedStep } from "../steps/step.ts";
@@ -25,13 +26,11 @@ export async function keepImage(failed: FailedStep, name: string, store: Store):
   // Every blob is in the store once its layer was unpacked.
   await stack.folders();
   const layers: Layer[] = await Promise.all(stack.layers.map(({ committed }) => committed));
-  const { architecture } = hostPlatform();
-  const version = failed.node.op.kind === "run" ? failed.node.op.osVersion : undefined;
+  const { os: _, ...platform } = platformBelow(failed.node) ?? hostPlatform();
   const written = await writeImage(store.blobs, {
     config: {
       os: stack.os,
-      architecture,
-      ...(version === undefined ? {} : { "os.version": version }),
+      ...platform,
       created: new Date().toISOString(),
       config: configOf(failed),
     },

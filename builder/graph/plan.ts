@@ -3,7 +3,7 @@ import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Named } from "../context/named-contexts.ts";
 import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
 import { GlobalScope } from "../dockerfile/scope.ts";
-import { findStage, neededStages, originOfFrom, StageWaits } from "../dockerfile/stages.ts";
+import { findStage, neededStages, originOfFrom } from "../dockerfile/stages.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import { parsePlatform, platformOf } from "../image/platform.ts";
 import type { BuildGraph, CopyOp, Node, Target } from "./graph.ts";
@@ -24,17 +24,13 @@ export async function planBuild(given: Dockerfile, options: PlanOptions): Promis
   const imageOf = (stage: Stage) => global.expand(stage.from.image, global.lookup);
   const needed = neededStages(dockerfile, target, imageOf);
   const plans = new Map<Stage, Promise<PlannedStage>>();
-  const waits = new StageWaits(dockerfile);
   const sources = new Map<string, Promise<{ node: Node; base: BaseImage | undefined }>>();
   const world: PlanWorld = {
     dockerfile,
     source: dockerfile.source,
     options,
     global,
-    stageOf: async (stage, by) => {
-      if (by !== undefined) waits.note(by, stage);
-      return once(plans, stage, () => planStage(world, stage));
-    },
+    stageOf: (stage) => once(plans, stage, () => planStage(world, stage)),
     sourceOf: (image, platform) =>
       once(sources, JSON.stringify([image, platform]), () => planSource(options, image, platform)),
   };

@@ -4,12 +4,10 @@ import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import type { Span } from "../diagnose/source.ts";
 import { expandInstruction } from "../dockerfile/expand.ts";
-import { titleOf } from "../dockerfile/here-document.ts";
 import type { Copy, From, Instruction, Run, Stage, Workdir } from "../dockerfile/instruction.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
 import { StageScope } from "../dockerfile/scope.ts";
 import type { Origin } from "../dockerfile/stages.ts";
-import { withoutCredentials } from "../dockerfile/url-credentials.ts";
 import { applyInstruction, baseConfig, inheritConfig } from "../image/config.ts";
 import { type CreatedByOptions, createdBy, historyComment } from "../image/created-by.ts";
 import { formatPlatform, platformOf } from "../image/platform.ts";
@@ -58,18 +56,17 @@ export class StagePlan implements PlannedStage {
   static async begin(world: PlanWorld, stage: Stage, origin: Origin, image: string, platform: Platform) {
     const start =
       origin.kind === "stage"
-        ? (await world.stageOf(origin.stage, stage)).asStart()
+        ? (await world.stageOf(origin.stage)).asStart()
         : await fromImage(world, stage, image, platform);
     const { config, triggers } = inheritConfig(start.config, start.platform.os);
     const plan = new StagePlan(world, stage, { ...start, config });
-    const at = stage.from.span;
-    const steps = triggers.map((text) => parseTrigger(text, { name: `ONBUILD of ${image}`, text }, at) as Step);
+    const steps = triggers.map((text) => parseTrigger(text, { name: `ONBUILD of ${image}`, text }) as Step);
     plan.#total += steps.filter(makesLayer).length;
     plan.#node =
       origin.kind === "stage"
         ? start.node
         : { ...start.node, title: plan.#title(`FROM ${image}`), span: stage.from.span };
-    for (const step of steps) await plan.add(step);
+    for (const step of steps) await plan.add({ ...step, span: stage.from.span });
     return plan;
   }
 
@@ -168,7 +165,7 @@ export class StagePlan implements PlannedStage {
     this.#count++;
     const { name, index } = this.#stage;
     const stage = name === undefined ? [String(index)] : [name, String(index)];
-    const title = this.#title(oneLine(step.kind === "RUN" ? titleOf(step) : step.text));
+    const title = this.#title(oneLine(step.text));
     const node: Node = { id: nodeId(op, inputs), op, inputs, span: linesOf(step), stage, title };
     this.#node = apart ? this.#merged(node, `LINK ${oneLine(step.text)}`) : node;
     this.#note(step, { args: this.#scope.historyArgs() }, node);
@@ -259,5 +256,5 @@ function atFrom(error: unknown, stage: Stage, world: PlanWorld): unknown {
 }
 
 function oneLine(text: string): string {
-  return withoutCredentials(text).replace(/\s+/g, " ").trim();
+  return text.replace(/\s+/g, " ").trim();
 }

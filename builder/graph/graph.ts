@@ -84,6 +84,8 @@ export interface RunOp extends OnSystem {
   readonly commandLine?: string;
   /** Windows: what the base says it is, such as 10.0.20348.2700. */
   readonly osVersion?: string;
+  /** `arm64`, `arm/v7`: programs may ask for it, and on scratch nothing else tells it. Absent: amd64. */
+  readonly architecture?: string;
   /** `NAME=value`, in order; ENV and declared ARGs. */
   readonly env: readonly string[];
   /** Proxy variables: given to the process, but no part of the id (they differ from host to host and must not leak). */

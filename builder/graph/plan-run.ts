@@ -11,7 +11,8 @@ import { devicesOf, networkOf, proxyEnvOf, securityOf } from "./run-surroundings
 export async function planRun(step: Run, view: StageView): Promise<PlannedOp> {
   const { world, config, scope } = view;
   const { options, source } = world;
-  const { os, "os.version": osVersion } = view.platform;
+  const { os, "os.version": osVersion, architecture, variant } = view.platform;
+  const machine = variant ? `${architecture}/${variant}` : architecture;
   const isWindows = os === "windows";
   const keyEnv = scope.keyEnv();
   const { command, files } = runScript(step, config, os, source);
@@ -25,6 +26,7 @@ export async function planRun(step: Run, view: StageView): Promise<PlannedOp> {
     argv: argvOf(command, config, os),
     ...(commandLine === undefined ? {} : { commandLine }),
     ...(isWindows && osVersion !== undefined ? { osVersion } : {}),
+    ...(machine === "amd64" ? {} : { architecture: machine }),
     env: Object.entries(keyEnv).map(([name, value]) => `${name}=${value}`),
     proxyEnv: proxyEnvOf(scope.runEnv(), keyEnv, os),
     cwd: config.WorkingDir || (isWindows ? "C:\\" : "/"),

@@ -68,7 +68,7 @@ export async function readCdiSpec(text: string, file: string): Promise<CdiDevice
   try {
     value = text.trimStart().startsWith("{")
       ? JSON.parse(text)
-      : (await import("yaml")).parse(text, { maxAliasCount: 20 });
+      : (await import("yaml")).parse(text, { maxAliasCount: 20, logLevel: "error" });
   } catch (error) {
     throw refuse((error as Error).message.split("\n")[0] ?? "");
   }

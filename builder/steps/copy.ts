@@ -94,10 +94,16 @@ function contextOf(op: CopyOp, world: World): BuildContext {
   });
 }
 
-/** All sources of an op. Throws CTX_NO_SOURCE. */
+/**
+ * All sources of an op. A pattern may match nothing, as in BuildKit; when none of them does, that is told. Throws
+ * CTX_NO_SOURCE for a name that is not there.
+ */
 export async function selectAll(op: CopyOp, tree: Tree, world: World): Promise<readonly Selected[]> {
   const { selected, missing: source } = await select(tree, queryOf(op));
-  if (source !== undefined) throw await missing(op, source, tree, world);
+  if (source === undefined) return selected;
+  if (!isPattern(source)) throw await missing(op, source, tree, world);
+  const { message, hint } = await missing(op, source, tree, world);
+  world.warn(`${op.kind.toUpperCase()} copies nothing: ${message}${hint === undefined ? "" : ` (${hint})`}`);
   return selected;
 }
 

@@ -54,7 +54,7 @@ export async function placeAll(op: CopyOp, source: Tree, selection: readonly Sel
       for (const { relative, entry } of await membersOf(source, selected)) {
         // The folder itself is not copied, only what it holds: the target is a new folder like any other.
         if (relative === "") await placement.folder(target);
-        else await placement.put(join(target, relative), linked(crossing(await onDisk(entry)), inodes));
+        else await placement.put(join(target, relative), linked(crossing(await onDisk(entry)), inodes, op));
       }
     } else {
       const path = isFolder ? join(target, nameOf(selected.path)) : target;
@@ -65,9 +65,10 @@ export async function placeAll(op: CopyOp, source: Tree, selection: readonly Sel
 }
 
 /** Names of one file stay so within one copied folder, and only there: two copies of a file are two files. */
-function linked(entry: Entry, inodes: Map<object, object>): Entry {
+function linked(entry: Entry, inodes: Map<object, object>, op: CopyOp): Entry {
   const { inode, ...rest } = entry;
-  if (inode === undefined) return rest;
+  // How files of a context hang together is this host's business where the image is not even of its system.
+  if (inode === undefined || (op.os === "windows" && op.from === "context")) return rest;
   const own = inodes.get(inode) ?? {};
   inodes.set(inode, own);
   return { ...rest, inode: own };

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { lstat, readlink } from "node:fs/promises";
 import { decodeWalk, digestFiles, getXattrs, type WalkedEntry, walkFolder } from "../../native/addon/addon.ts";
 import { bytesOfName, nameOfBytes } from "../../native/addon/raw-bytes.ts";
+import { hasHardLinks } from "../../native/addon/records.ts";
 import type { Entry, EntryType } from "../layer/entry.ts";
 import type { Digest } from "../store/digest.ts";
 import { isMissing, storeError } from "../store/failure.ts";
@@ -16,7 +17,10 @@ import { resolveUnix } from "./unix-path.ts";
 export interface FolderTree extends Tree {
   /** Digest over all that lstat tells of what `walk(path)` gives; no file is read. Equal stamps: nothing was touched. */
   stamp(path: string): Promise<Digest>;
-  /** All that lies below a folder, in one piece; undefined for what is no folder, where ignore rules hold or xattrs are. */
+  /**
+   * All that lies below a folder, in one piece; undefined for what is no folder, where ignore rules hold, and where a file
+   * has two names.
+   */
   sweep(path: string): Promise<FolderSweep | undefined>;
 }
 
@@ -36,6 +40,7 @@ class Folder implements FolderTree {
   readonly #ignore: IgnoreRule | undefined;
   readonly #walks = new Map<string, Promise<readonly FolderEntry[]>>();
   readonly #digests = new Map<string, Promise<Digest>>();
+  readonly #inodes = new Map<string, object>();
   readonly #folders = new Map<string, Promise<boolean>>([["", Promise.resolve(true)]]);
 
   constructor(root: string, ignore: IgnoreRule | undefined) {
@@ -107,7 +112,7 @@ class Folder implements FolderTree {
     if (this.#ignore !== undefined || (await this.#lstat(path))?.type !== "directory") return undefined;
     const folder = this.#path(path);
     const { records } = await walkFolder(folder, { depth: "all", xattrs: true });
-    return new FolderSweep(folder, records);
+    return hasHardLinks(records) ? undefined : new FolderSweep(folder, records);
   }
 
   async stamp(path: string): Promise<Digest> {
@@ -175,11 +180,20 @@ class Folder implements FolderTree {
       nlink,
     };
     if (type === "file") shown.content = { kind: "file", path: this.#path(path) };
+    if (type === "file" && nlink > 1) shown.inode = this.#inode(dev, ino);
     if (target !== undefined) shown.target = target;
     if (device !== undefined) shown.device = device;
     const pax = entry.pax && portable(entry.pax);
     if (pax !== undefined && pax.size > 0) shown.pax = pax;
     return shown;
+  }
+
+  /** One object for all names of a file. */
+  #inode(dev: bigint, ino: bigint): object {
+    const name = `${dev} ${ino}`;
+    const known = this.#inodes.get(name) ?? {};
+    this.#inodes.set(name, known);
+    return known;
   }
 
   /**

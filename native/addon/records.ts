@@ -226,6 +226,26 @@ export function decodeHeads(bytes: Uint8Array): RecordHead[] {
   return heads;
 }
 
+/** True when two records of a walk are names of one file. Only what each record ends with is looked at. */
+export function hasHardLinks(bytes: Uint8Array): boolean {
+  const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const seen = new Set<string>();
+  for (let at = 0; at < b.length; ) {
+    if (b.length - at < headSize) throw bad("is cut short");
+    const length = b.readUInt32LE(at);
+    if (length < headSize || length > b.length - at) throw bad("has no possible length");
+    const stat = at + length - 32;
+    const isFile = types[b[at + 5] ?? 255] === "file";
+    if (isFile && b.readUInt16LE(at + 6) & hasStat && b.readUInt32LE(stat + 20) > 1) {
+      const identity = b.toString("latin1", stat, stat + 8) + b.toString("latin1", stat + 24, stat + 32);
+      if (seen.has(identity)) return true;
+      seen.add(identity);
+    }
+    at += length;
+  }
+  return false;
+}
+
 function decodeOne(b: Buffer, at: number, end: number): RecordChange {
   const kind = kinds[(b[at + 4] ?? 0) - 1];
   const type = types[b[at + 5] ?? 255];

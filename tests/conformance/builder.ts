@@ -18,13 +18,15 @@ export interface Outcome {
   readonly tree?: readonly string[];
   readonly config?: ContainerConfig;
   readonly history?: readonly string[];
+  /** Files that have the time of the context's. */
+  readonly oldFiles?: readonly string[];
   readonly warnings: readonly string[];
   /** Its code, and what it says. */
   readonly error?: { readonly code: string; readonly message: string };
 }
 
 /** When every file of a context was changed. */
-const contextTime = new Date("2020-01-01T00:00:00Z");
+export const contextTime = new Date("2020-01-01T00:00:00Z");
 
 const usual: Omit<BuildRequest, "context"> = {
   tags: [],
@@ -101,9 +103,11 @@ export class CaseBuilder implements AsyncDisposable {
       const result = await this.#run(request, warnings);
       const manifest = await readManifest(this.store, result.manifest);
       const { config = {}, history = [] } = await readConfig(this.store, manifest.config);
-      const base = isOnBase && isFromBase(one) ? await this.#baseListing() : new Map();
+      const base = isOnBase && isFromBase(one) ? await this.baseListing() : new Map();
+      const { listing, oldFiles } = await listResult(tar);
       return {
-        tree: changesBetween(base, await listTar(createReadStream(tar))),
+        tree: changesBetween(base, listing),
+        oldFiles,
         config,
         history: history.map((line) => line.created_by ?? "").filter((text) => text !== "wbuild base linux"),
         warnings,
@@ -114,6 +118,15 @@ export class CaseBuilder implements AsyncDisposable {
     } finally {
       await rm(own, { recursive: true, force: true });
     }
+  }
+
+  /** The base as an archive that `docker load` takes. */
+  async baseArchive(): Promise<string> {
+    await this.makeBase();
+    const dest = join(this.folder, "base-image.tar");
+    const file = await this.#onlyFrom();
+    await this.#run({ ...file, outputs: [{ type: "docker", names: [linuxBaseName], dest, folder: false }] }, []);
+    return dest;
   }
 
   makeBase(): Promise<unknown> {
@@ -133,18 +146,33 @@ export class CaseBuilder implements AsyncDisposable {
     });
   }
 
-  #baseListing(): Promise<Listing> {
+  baseListing(): Promise<Listing> {
     this.#base ??= (async () => {
-      const context = join(this.folder, "empty");
-      await mkdir(context);
-      const dockerfile = join(context, "Dockerfile");
-      await writeFile(dockerfile, `FROM ${linuxBaseName}\n`);
       const dest = join(this.folder, "base.tar");
-      await this.#run({ ...usual, context, dockerfile, outputs: [{ type: "tar", dest }] }, []);
+      await this.#run({ ...(await this.#onlyFrom()), outputs: [{ type: "tar", dest }] }, []);
       return listTar(createReadStream(dest));
     })();
     return this.#base;
   }
+
+  /** A build of the base and nothing else. */
+  async #onlyFrom() {
+    const context = join(this.folder, `empty-${this.#count++}`);
+    await mkdir(context);
+    const dockerfile = join(context, "Dockerfile");
+    await writeFile(dockerfile, `FROM ${linuxBaseName}\n`);
+    return { ...usual, context, dockerfile };
+  }
+}
+
+/** What a tar of a result holds. */
+export async function listResult(tar: string): Promise<{ listing: Listing; oldFiles: string[] }> {
+  const oldFiles: string[] = [];
+  const time = BigInt(contextTime.getTime()) * 1_000_000n;
+  const listing = await listTar(createReadStream(tar), (path, mtimeNs) => {
+    if (mtimeNs === time) oldFiles.push(path);
+  });
+  return { listing, oldFiles: oldFiles.sort() };
 }
 
 /** The stage that is built stands on the base, be it by way of others; else all of its files count. */

@@ -9,10 +9,16 @@ const longest = 80;
 /** Path → line, without the root. */
 export type Listing = ReadonlyMap<string, string>;
 
-export async function listTar(bytes: AsyncIterable<Uint8Array>): Promise<Listing> {
+/** `onFile` is told the time of each file and link, in nanoseconds since 1970. */
+export async function listTar(
+  bytes: AsyncIterable<Uint8Array>,
+  onFile: (path: string, mtimeNs: bigint) => void = () => {},
+): Promise<Listing> {
   const lines = new Map<string, string>();
   for await (const entry of readTar(bytes)) {
-    if (entry.path !== "") lines.set(entry.path, await lineOf(entry));
+    if (entry.path === "") continue;
+    lines.set(entry.path, await lineOf(entry));
+    if (entry.type === "file" || entry.type === "symlink") onFile(entry.path, entry.mtimeNs);
   }
   return new Map([...lines].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

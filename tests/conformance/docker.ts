@@ -1,0 +1,101 @@
+/** Docker with BuildKit as a peer: a daemon of its own, without any network. */
+import { execFile, spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { type CaseBuilder, isFromBase, listResult, type Outcome } from "./builder.ts";
+import type { Case } from "./case.ts";
+import type { Peer } from "./peer.ts";
+import { changesBetween } from "./tree.ts";
+
+const execute = promisify(execFile);
+
+/** Undefined, and why, where it cannot be started. */
+export async function startDocker(program: string, builder: CaseBuilder): Promise<Peer | string> {
+  if (process.getuid?.() !== 0) return "a daemon of its own needs root";
+  const folder = await mkdtemp(join(tmpdir(), "wbuild-peer-"));
+  const socket = `unix://${join(folder, "socket")}`;
+  const daemon = spawn(
+    "dockerd",
+    [
+      ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "-p", join(folder, "pid")],
+      ...["-H", socket, "--iptables=false", "--ip6tables=false", "--bridge=none"],
+    ],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  const stop = async () => {
+    const ended = new Promise((done) => daemon.on("close", done));
+    if (daemon.exitCode === null && daemon.kill()) await ended;
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  if (!(await isListening(daemon))) {
+    await stop();
+    return "dockerd does not start";
+  }
+  const env = { PATH: process.env.PATH, HOME: folder, DOCKER_HOST: socket, DOCKER_BUILDKIT: "1" };
+  const docker = (...args: string[]) => execute(program, args, { env, maxBuffer: 64 << 20 });
+  const { stdout: version } = await docker("version", "--format", "{{.Server.Version}}");
+  await docker("load", "-i", await builder.baseArchive());
+  let count = 0;
+
+  async function build(one: Case): Promise<Outcome> {
+    const own = join(folder, `case-${count++}`);
+    await mkdir(own);
+    const image = `case:${count}`;
+    try {
+      const args = ["build", "--network", "none", ...(await flagsOf(one, own)), await builder.contextOf(one)];
+      await docker(...args.toSpliced(1, 0, "-t", image));
+      const tar = join(own, "tree.tar");
+      await docker(...args.toSpliced(1, 0, "-o", `type=tar,dest=${tar}`));
+      const { listing, oldFiles } = await listResult(tar);
+      const base = isFromBase(one) ? await builder.baseListing() : new Map();
+      const inspected = await docker("image", "inspect", image);
+      const history = await docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image);
+      return {
+        tree: changesBetween(base, listing),
+        oldFiles,
+        config: JSON.parse(inspected.stdout)[0].Config,
+        history: history.stdout
+          .trimEnd()
+          .split("\n")
+          .filter((line) => line !== "" && line !== "wbuild base linux")
+          .reverse(),
+        warnings: [],
+      };
+    } catch (error) {
+      const { stderr } = error as { stderr?: string };
+      if (stderr === undefined) throw error;
+      return { error: { code: "", message: stderr.trim().split("\n").at(-1) ?? "" }, warnings: [] };
+    } finally {
+      await rm(own, { recursive: true, force: true });
+    }
+  }
+  return { name: "docker", version: version.trim(), build, [Symbol.asyncDispose]: stop };
+}
+
+async function isListening(daemon: ReturnType<typeof spawn>): Promise<boolean> {
+  if (!daemon.stderr) return false;
+  for await (const line of createInterface({ input: daemon.stderr })) {
+    if (!line.includes("API listen")) continue;
+    daemon.stderr.resume();
+    return true;
+  }
+  return false;
+}
+
+/** A case's Dockerfile, written down, and its request as flags. */
+export async function flagsOf({ file, request = {} }: Case, folder: string): Promise<string[]> {
+  const dockerfile = join(folder, "Dockerfile");
+  await writeFile(dockerfile, `${file.join("\n")}\n`);
+  const flags = ["-f", dockerfile];
+  if (request.target !== undefined) flags.push("--target", request.target);
+  for (const [name, value] of Object.entries(request.buildArgs ?? {})) flags.push("--build-arg", `${name}=${value}`);
+  for (const [name, value] of Object.entries(request.labels ?? {})) flags.push("--label", `${name}=${value}`);
+  for (const [id, value] of request.secrets ?? []) {
+    await writeFile(join(folder, id), value);
+    flags.push("--secret", `id=${id},src=${join(folder, id)}`);
+  }
+  return flags;
+}

@@ -1,0 +1,42 @@
+/**
+ * `npm run conformance`: every case with wbuild and with the builders of this host, compared point by point. Arguments are
+ * parts of case names. Ends with 1 when something differs that known.ts does not explain.
+ */
+import { CaseBuilder } from "./builder.ts";
+import { startDocker } from "./docker.ts";
+import { knownOf } from "./known.ts";
+import { differences, type Peer } from "./peer.ts";
+import { tables } from "./tables.ts";
+
+const wanted = process.argv.slice(2);
+await using builder = await CaseBuilder.open();
+const started = await Promise.all([startDocker(process.env.WBUILD_PEER_DOCKER ?? "docker", builder)]);
+const peers: Peer[] = [];
+for (const one of started) {
+  if (typeof one !== "string") peers.push(one);
+  else console.log(`left out: ${one}`);
+}
+
+let differing = 0;
+try {
+  for (const peer of peers) {
+    const counts = { same: 0, known: 0, other: 0 };
+    console.log(`wbuild / ${peer.name} ${peer.version}`);
+    for (const { about, cases } of tables) {
+      for (const one of cases) {
+        const title = `${about}: ${one.name}`;
+        if (about === "Windows" || (wanted.length > 0 && !wanted.some((part) => title.includes(part)))) continue;
+        const found = differences(await builder.build(one), await peer.build(one, builder));
+        const explained = found.length > 0 ? knownOf(peer, about, one) : undefined;
+        counts[found.length === 0 ? "same" : explained ? "known" : "other"]++;
+        if (explained) console.log(`  known  ${title}: ${explained.reason}`);
+        else if (found.length > 0) console.log(`  OTHER  ${[title, ...found].join("\n           ")}`);
+      }
+    }
+    differing += counts.other;
+    console.log(`${peer.name}: ${counts.same} the same, ${counts.known} known to differ, ${counts.other} others`);
+  }
+} finally {
+  for (const peer of peers) await peer[Symbol.asyncDispose]();
+}
+process.exitCode = differing > 0 ? 1 : 0;

@@ -101,7 +101,8 @@ function plainSwitches(parser: Parser, rest: readonly string[]): string[] {
     const found = isOver ? undefined : /^--([^=]+)=(true|false|1|0)$/i.exec(word);
     const option = found && parser.options.find(({ long }) => long === `--${found[1]}`);
     // A value that may be left out stands behind =, so that what follows is never taken for one.
-    if (!isOver && parser.options.some(({ long, optional }) => optional && long === word)) words.push(`${word}=`);
+    if (!isOver && parser.options.some(({ long, optional, required }) => optional && !required && long === word))
+      words.push(`${word}=`);
     else if (!option || option.required || option.optional) words.push(word);
     else if (/^(true|1)$/i.test(found[2] ?? "")) words.push(`--${found[1]}`);
     else if (parser.options.some(({ long }) => long === `--no-${found[1]}`)) words.push(`--no-${found[1]}`);

@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry } from "../../layerfs/layer/entry.ts";
+import type { CacheMountWish } from "../../layerfs/store/cache-mounts.ts";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import { driveTree, windowsTree } from "../../layerfs/windows/drive.ts";
 import type { Mount } from "../../native/core/spec.ts";
@@ -83,10 +84,15 @@ export async function openMounts(
   try {
     // Caches first, in an order that all steps of all builds share: two that want the same two must not wait for each other.
     const caches = new Map<RunMount, string>();
+    const byId = new Map<string, string>();
     for (const mount of cachesOf(op)) {
-      const used = await openCache(mount, op, inputs, world);
-      held.push(used);
-      caches.set(mount, used.folder);
+      const wish = await cacheWish(mount, op, inputs, world);
+      const used = byId.has(wish.id) ? undefined : await world.store.cacheMounts.use(wish);
+      if (used) held.push(used);
+      // Twice in one step is the same folder at two places, or the step would wait for itself.
+      const folder = used?.folder ?? (byId.get(wish.id) as string);
+      byId.set(wish.id, folder);
+      caches.set(mount, folder);
     }
     const mounts: Mount[] = [];
     for (const [index, mount] of (op.mounts ?? []).entries()) {
@@ -173,13 +179,18 @@ function cachesOf(op: RunOp): MountOf<"cache">[] {
   return caches.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
-async function openCache(mount: MountOf<"cache">, op: RunOp, inputs: readonly LayerStack[], world: World) {
+async function cacheWish(
+  mount: MountOf<"cache">,
+  op: RunOp,
+  inputs: readonly LayerStack[],
+  world: World,
+): Promise<CacheMountWish> {
   const { mode, uid, gid, input } = mount;
   const begins = input === undefined ? undefined : await sourceOf(mount, inputs);
   // As BuildKit has it: caches that would begin differently are different ones.
   const content = begins && (await digestOfSelection(begins.tree, [{ pattern: "", path: "", root: begins.root }]));
   const id = JSON.stringify([op.os ?? "linux", mount.id, mode, uid, gid, content]);
-  return world.store.cacheMounts.use({
+  return {
     id,
     sharing: mount.sharing,
     description: mount.id,
@@ -188,7 +199,7 @@ async function openCache(mount: MountOf<"cache">, op: RunOp, inputs: readonly La
     ...(uid === undefined ? {} : { uid }),
     ...(gid === undefined ? {} : { gid }),
     ...(begins ? { fill: (folder: string) => fillFrom(begins.tree, begins.root, folder) } : {}),
-  });
+  };
 }
 
 /** The value is in memory only: here, and in a file of the container's own tmpfs. */

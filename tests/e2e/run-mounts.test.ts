@@ -141,6 +141,16 @@ RUN --mount=type=cache,target=/c,readonly echo no > /c/log 2>/dev/null || echo r
   t.is(JSON.parse((await s.wbuild("du", "--json")).stdout).cacheMounts.count, 0);
 });
 
+test("cache: the same one twice in a step is one folder, also a locked one", async (t) => {
+  const s = await scene(t);
+  const mount = (target: string) => `--mount=type=cache,id=x,sharing=locked,target=${target}`;
+  const context = await s.files("c", {
+    Dockerfile: `${base}\nRUN ${mount("/a")} ${mount("/b")} echo one > /a/f && cat /b/f > /got\n`,
+  });
+  await built(t, s, context);
+  t.is(await s.run("out", "cat", "/got"), "one\n");
+});
+
 test("cache: begins with files of a stage", async (t) => {
   const s = await scene(t);
   const context = await s.files("c", {

@@ -33,7 +33,7 @@ const from: readonly (readonly [text: string, found: object])[] = [
 ];
 for (const [text, found] of from)
   test(`--cache-from ${text}`, (t) =>
-    t.deepEqual<object>(
+    t.deepEqual<object, object>(
       parseCacheFrom("--cache-from", text, env, () => undefined),
       found,
     ));
@@ -61,7 +61,7 @@ const to: readonly (readonly [text: string, found: object])[] = [
 ];
 for (const [text, found] of to)
   test(`--cache-to ${text}`, (t) =>
-    t.deepEqual<object>(
+    t.deepEqual<object, object>(
       parseCacheTo("--cache-to", text, env, () => undefined),
       found,
     ));

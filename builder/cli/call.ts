@@ -1,9 +1,11 @@
 /** `--check` and `--call` of `build`: answers about a Dockerfile, on standard output, in place of an image. */
 import type { Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
+import type { RegistryClient } from "../../registry/client.ts";
 import type { BuildRequest } from "../build-request.ts";
 import type { CallMethod } from "../call.ts";
 import type { Cli } from "./command.ts";
+import type { Session } from "./session.ts";
 import { badValue } from "./values.ts";
 
 export interface CallFlags {
@@ -44,6 +46,18 @@ export function callOf({ check, call = check ? "check" : "build" }: CallFlags): 
   return { method, format, ignoreStatus: ignorestatus === "true" };
 }
 
+/** With --plain-http every registry that is named is spoken to over http. */
+async function registryOf(request: BuildRequest, session: Session): Promise<RegistryClient> {
+  const plainHttp: string[] = [];
+  const client = await session.registry(plainHttp);
+  if (!request.plainHttp) return client;
+  const repository: RegistryClient["repository"] = (reference) => {
+    plainHttp.push(reference.registry);
+    return client.repository(reference);
+  };
+  return { ...client, repository };
+}
+
 /** As buildx: exit code 1 when checks found something. What a build would fail with is told last. */
 export async function runCall(call: Call, request: BuildRequest, cli: Cli): Promise<number> {
   const { openSession } = await import("./session.ts");
@@ -57,7 +71,7 @@ export async function runCall(call: Call, request: BuildRequest, cli: Cli): Prom
     stdin: () => cli.stdin,
     stdout: cli.stdout,
   };
-  const called = await callRequest(call.method, request, world, () => session.registry());
+  const called = await callRequest(call.method, request, world, () => registryOf(request, session));
   const isJson = call.format === "json";
   const color = wantsColours(cli.stdout, cli.env);
   cli.stdout.write(isJson ? `${JSON.stringify(called.json, undefined, 2)}\n` : called.text({ color }));

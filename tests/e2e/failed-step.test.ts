@@ -1,5 +1,9 @@
 /** Looking into a step that failed: its lines, a shell in its container, its files as an image. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import test from "ava";
+import { program } from "../doubles/cli.ts";
 import { noWindows, outcome, scene } from "./scene.ts";
 
 const failing = [
@@ -51,6 +55,52 @@ test("--on-failure=shell opens one with the step's files, variables, user, folde
 
   const again = await s.wbuildWith({ input: "ls\n" }, "build", "--network=none", "--on-failure=shell", context);
   t.is(again.stdout, "before\n", "what the shell changed is gone");
+});
+
+test("the shell has every kind of mount, also those that could be written to", async (t) => {
+  const s = await scene(t);
+  const text = [
+    "FROM wbuild.local/linux AS files",
+    "RUN mkdir /f; echo given > /f/x",
+    "FROM wbuild.local/linux",
+    "RUN --mount=type=bind,from=files,source=/f,target=/f,rw --mount=type=cache,target=/c,sharing=locked \\",
+    "    --mount=type=secret,id=s,env=SECRET --mount=type=secret,id=s <<EOF",
+    "  echo changed > /f/y; echo cached > /c/z; exit 9",
+    "EOF",
+  ].join("\n");
+  const context = await s.files("context", { Dockerfile: text, s: "told" });
+  const flags = ["build", "--network=none", "--on-failure=shell", "--secret", `id=s,src=${context}/s`];
+  const input = "cat /f/x /c/z /run/secrets/s; echo; echo $SECRET; echo more > /f/w && echo written\n";
+  const failed = await s.wbuildWith({ input }, ...flags, context);
+  t.is(failed.code, 1, failed.stderr);
+  t.is(failed.stdout, "given\ncached\ntold\ntold\nwritten\n", failed.stderr);
+  t.regex(failed.stderr, / 6 > {3}echo changed .*\n {2}7 > EOF\n/);
+});
+
+const noScript = existsSync("/usr/bin/script") ? undefined : "this host has no script (bsdutils)";
+(noScript ? test.skip : test)("on a terminal the shell has one of its own", async (t) => {
+  const s = await scene(t);
+  const context = await s.files("context", { Dockerfile: "FROM wbuild.local/linux\nRUN echo x > /x; exit 5\n" });
+  const line = `${process.execPath} ${program} build --network=none --on-failure=shell ${context}`;
+  const env = { ...process.env, ...s.env, TERM: "xterm", CI: "" };
+  const child = spawn("/usr/bin/script", ["-qec", line, "/dev/null"], { env, stdio: "pipe" });
+  t.teardown(() => child.kill("SIGKILL"));
+  let seen = "";
+  const steps: [prompt: RegExp, says: string][] = [
+    [/\/ # /, "test -t 0 && test -t 1 && echo is-$TERM-$(cat /x)\n"],
+    [/is-xterm-x/, "exit\n"],
+  ];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    seen += text;
+    const [prompt, says] = steps[0] ?? [];
+    if (!prompt?.test(seen)) return;
+    steps.shift();
+    child.stdin.write(says);
+  });
+  const [code] = await once(child, "close");
+  t.is(code, 1, seen);
+  t.regex(seen, /STEP_EXIT/);
+  t.deepEqual(steps, []);
 });
 
 test("the other steps end before the shell begins", async (t) => {

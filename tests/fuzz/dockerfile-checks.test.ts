@@ -3,6 +3,7 @@ import test from "ava";
 import fc from "fast-check";
 import { lintResult, printFindings } from "../../builder/checks/lint-result.ts";
 import { outlineOf, printOutline } from "../../builder/checks/outline.ts";
+import { parseSettings } from "../../builder/checks/settings.ts";
 import { printTargets, targetsOf } from "../../builder/checks/targets.ts";
 import { parseIgnore } from "../../builder/dockerfile/ignore.ts";
 import type { Dockerfile } from "../../builder/dockerfile/instruction.ts";
@@ -45,6 +46,26 @@ function parsed(source: { name: string; text: string }): Dockerfile | undefined 
     throw error;
   }
 }
+
+test("a check directive is taken or refused by its code", (t) => {
+  const part = fc.oneof(
+    fc.constantFrom("skip=all", "error=true", "experimental=A,B", ";", "=", "error=", ","),
+    fc.string(),
+  );
+  const at = { span: { start: { line: 1, column: 1 }, end: { line: 1, column: 1 } }, source: { name: "D", text: "" } };
+  t.notThrows(() =>
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+        try {
+          parseSettings(parts.join(";"), at);
+        } catch (error) {
+          if (!isWbuildError(error, "DF_CHECK_OPTION")) throw error;
+        }
+      }),
+      { numRuns: runs },
+    ),
+  );
+});
 
 test("checks take every Dockerfile that parses", async (t) => {
   let taken = 0;

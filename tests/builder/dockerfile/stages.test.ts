@@ -101,3 +101,15 @@ test("thousands of chained stages need no deep stack", (t) => {
   const target = findStage(dockerfile, "s300");
   t.is(neededStages(dockerfile, target, (stage) => stage.from.image.text).length, 301);
 });
+
+test("of stages with one name the last is found: of the file, or above a FROM", (t) => {
+  const twice = read("FROM x AS a\nFROM a AS b\nFROM y AS A\nFROM a\nCOPY --from=a /f /\n");
+  t.is(findStage(twice, "a").index, 2);
+  const origins = [1, 3].map((index) => originOfFrom(twice, "a", index));
+  t.deepEqual(
+    origins.map((origin) => (origin.kind === "stage" ? origin.stage.index : origin.kind)),
+    [0, 2],
+  );
+  const from = originOfCopy(twice, { text: "a", span: twice.stages[3]!.from.span });
+  t.is(from.kind === "stage" ? from.stage.index : undefined, 2);
+});

@@ -104,11 +104,14 @@ async function walkOnce(
   }
 }
 
-/** An image in the store, an archive, a folder: these need the layers' bytes. A push alone may find them where it goes. */
-function needsBytes({ outputs, compression }: BuildRequest): boolean {
-  const isPush = (output: BuildRequest["outputs"][number]) =>
-    output.type === "registry" && output.compression === undefined;
-  return outputs.length === 0 || compression !== undefined || !outputs.every(isPush);
+/** An image in the store, an archive, a folder, a look into the files: these need the layers' bytes. A push alone may not. */
+function needsBytes({ outputs, compression, attest }: BuildRequest): boolean {
+  const doesWithout = (output: BuildRequest["outputs"][number]) => {
+    if (output.type === "cacheonly") return true;
+    const isPush = output.type === "registry" || (output.type === "image" && output.store === false);
+    return isPush && output.compression === undefined && output.rewriteTimestamp !== true;
+  };
+  return outputs.length === 0 || compression !== undefined || attest?.sbom === true || !outputs.every(doesWithout);
 }
 
 async function atHand(layers: readonly StackLayer[], bytes: boolean, signal: AbortSignal): Promise<void> {

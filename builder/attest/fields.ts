@@ -1,7 +1,5 @@
 /** Paragraphs of `Name: value` lines with continuations: dpkg's status, copyright files, Python's METADATA (RFC 822). */
-
-/** Bounds: a status file of a full desktop has 4000 paragraphs. */
-const most = 200_000;
+import { mostPackages } from "./package.ts";
 
 /** Paragraphs in order; names in lower case, of repeated ones the first. Lines that fit nothing are left out. */
 export function readParagraphs(text: string): ReadonlyMap<string, string>[] {
@@ -9,7 +7,7 @@ export function readParagraphs(text: string): ReadonlyMap<string, string>[] {
   let current = new Map<string, string>();
   let last: string | undefined;
   const end = () => {
-    if (current.size > 0 && found.length < most) found.push(current);
+    if (current.size > 0 && found.length < mostPackages) found.push(current);
     current = new Map();
     last = undefined;
   };

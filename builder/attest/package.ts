@@ -2,7 +2,7 @@
 import type { Entry } from "../../layerfs/layer/entry.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 
-export type Ecosystem = "deb" | "apk" | "rpm" | "npm" | "pypi" | "windows" | "pe";
+export type Ecosystem = "deb" | "apk" | "rpm" | "npm" | "pypi" | "golang" | "windows" | "pe";
 
 export interface Package {
   readonly ecosystem: Ecosystem;
@@ -23,6 +23,10 @@ export interface Package {
   /** Paths of the image that it says are its own; some may not be there any more. */
   readonly files: readonly string[];
 }
+
+/** Bounds of what a database may tell; the attack is a small image whose list fills the memory. */
+export const mostPackages = 200_000;
+export const mostFiles = 500_000;
 
 /** The system that the packages are for, from os-release or the registry. */
 export interface System {

@@ -46,6 +46,8 @@ export function packageUrl(one: Package, system: System | undefined): string {
     }
     case "npm":
       return purl("npm", name.toLowerCase().split("/"), version);
+    case "golang":
+      return purl("golang", name.toLowerCase().split("/"), version);
     case "pypi":
       return purl("pypi", [name.toLowerCase().replace(/[-_.]+/g, "-")], version);
     default:

@@ -1,5 +1,5 @@
 /** Packages of apk, Alpine's package manager: one text file of records with letters for names. */
-import { type Package, plain, present, type Scene } from "./package.ts";
+import { mostFiles, mostPackages, type Package, plain, present, type Scene } from "./package.ts";
 
 const databases = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 
@@ -15,6 +15,7 @@ export async function scanApk(scene: Scene): Promise<Package[]> {
 /** The records of an `installed` file. What has no name or version is left out. */
 export function readApk(text: string, foundIn: string): Package[] {
   const found: Package[] = [];
+  let room = mostFiles;
   for (const record of text.split(/\r?\n\r?\n/)) {
     const fields = new Map<string, string>();
     const files: string[] = [];
@@ -23,11 +24,11 @@ export function readApk(text: string, foundIn: string): Package[] {
       const [letter, value] = [line.slice(0, 1), line.slice(2)];
       if (line[1] !== ":") continue;
       if (letter === "F") folder = value;
-      else if (letter === "R") files.push(folder === "" ? value : `${folder}/${value}`);
+      else if (letter === "R" && room-- > 0) files.push(folder === "" ? value : `${folder}/${value}`);
       else if (!fields.has(letter)) fields.set(letter, value);
     }
     const [name, version] = [plain(fields.get("P"), 200), plain(fields.get("V"), 200)];
-    if (!name || !version) continue;
+    if (!name || !version || found.length === mostPackages) continue;
     const origin = plain(fields.get("o"), 200);
     found.push({
       ecosystem: "apk",

@@ -1,6 +1,6 @@
 /** Packages of dpkg: Debian, Ubuntu and their kin; also images without dpkg that keep one file a package (distroless). */
 import { firstLine, readParagraphs } from "./fields.ts";
-import { type Package, plain, present, type Scene } from "./package.ts";
+import { mostFiles, type Package, plain, present, type Scene } from "./package.ts";
 
 const status = "var/lib/dpkg/status";
 const parts = "var/lib/dpkg/status.d";
@@ -9,11 +9,13 @@ const info = "var/lib/dpkg/info";
 export async function scanDeb(scene: Scene): Promise<Package[]> {
   const found: Package[] = [];
   const text = await scene.text(status);
-  for (const each of readDpkg(text ?? "", status)) found.push({ ...each, ...(await more(scene, each, lists(each))) });
+  const room = { files: mostFiles };
+  for (const each of readDpkg(text ?? "", status))
+    found.push({ ...each, ...(await more(scene, each, lists(each), room)) });
   for (const path of scene.entries.keys()) {
     if (!path.startsWith(`${parts}/`) || path.endsWith(".md5sums")) continue;
     for (const each of readDpkg((await scene.text(path)) ?? "", path))
-      found.push({ ...each, ...(await more(scene, each, [`${path}.md5sums`])) });
+      found.push({ ...each, ...(await more(scene, each, [`${path}.md5sums`], room)) });
   }
   return found;
 }
@@ -57,15 +59,15 @@ function lists({ name, architecture }: Package): string[] {
   return [`${info}/${name}.list`, `${info}/${name}:${architecture ?? ""}.list`];
 }
 
-async function more(scene: Scene, { name }: Package, places: readonly string[]) {
+async function more(scene: Scene, { name }: Package, places: readonly string[], room: { files: number }) {
   const files: string[] = [];
-  for (const place of places) {
+  for (const place of room.files > 0 ? places : []) {
     const text = await scene.text(place);
     if (text === undefined) continue;
     // `.list` has absolute paths, folders too; `.md5sums` a sum and a relative path.
     for (const line of text.split("\n")) {
       const path = line.replace(/^[0-9a-f]{32} {2}/, "").replace(/^\.?\/+/, "");
-      if (path !== "" && path !== ".") files.push(path);
+      if (path !== "" && path !== "." && room.files-- > 0) files.push(path);
     }
   }
   const copyright = await scene.text(`usr/share/doc/${name}/copyright`, 1024 * 1024);

@@ -1,5 +1,5 @@
 /** Packages of npm: what lies in node_modules; of an application without that folder, what its package-lock.json pins. */
-import { type Package, plain, present, type Scene } from "./package.ts";
+import { mostPackages, type Package, plain, present, type Scene } from "./package.ts";
 
 const largestManifest = 4 * 1024 * 1024;
 const largestLock = 64 * 1024 * 1024;
@@ -66,7 +66,7 @@ export function readLock(text: string, foundIn: string): Package[] {
   const found = new Map<string, Package>();
   const add = (name: string | undefined, value: Json) => {
     const version = words(value.version, 200);
-    if (!name || !version || value.dev === true || value.link === true) return;
+    if (!name || !version || value.dev === true || value.link === true || found.size === mostPackages) return;
     const licence = words(value.license);
     found.set(`${name}@${version}`, { ecosystem: "npm", name, version, foundIn, files: [], ...present({ licence }) });
   };

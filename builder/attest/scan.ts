@@ -5,9 +5,10 @@ import type { Entry } from "../../layerfs/layer/entry.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { driveTree } from "../../layerfs/windows/drive.ts";
 import { isWbuildError } from "../../native/error.ts";
-import { type Package, plain, type Scene, type System } from "./package.ts";
+import { mostFiles, mostPackages, type Package, plain, type Scene, type System } from "./package.ts";
 import { scanApk } from "./scan-apk.ts";
 import { scanDeb } from "./scan-deb.ts";
+import { scanGo } from "./scan-go.ts";
 import { scanNpm } from "./scan-npm.ts";
 import { scanPython } from "./scan-python.ts";
 import { scanRpm } from "./scan-rpm.ts";
@@ -41,8 +42,7 @@ export interface Scanned {
 }
 
 /** Text files and databases that a scanner asks for without a limit of its own. */
-const usualLimit = 64 * 1024 * 1024;
-const mostFiles = 500_000;
+const usualLimit = 32 * 1024 * 1024;
 const readers = 16;
 
 /** Throws what the tree throws, and the signal's reason. */
@@ -52,15 +52,22 @@ export async function scanTree(subject: ScanSubject, signal: AbortSignal): Promi
   const notes: string[] = [];
   const scene = await sceneOf(tree, notes, signal);
   const software = isWindows ? await softwareOf(subject, notes) : undefined;
+  const ofSystem = isWindows
+    ? [...(software ? scanUninstall(software) : []), ...(await scanPrograms(scene))]
+    : [...(await scanDeb(scene)), ...(await scanApk(scene)), ...(await scanRpm(scene))];
   const packages = [
-    ...(isWindows ? [] : [...(await scanDeb(scene)), ...(await scanApk(scene)), ...(await scanRpm(scene))]),
+    ...ofSystem,
     ...(await scanNpm(scene)),
     ...(await scanPython(scene)),
-    ...(software ? scanUninstall(software) : []),
-    ...(isWindows ? await scanPrograms(scene) : []),
+    ...(await scanGo(scene, isWindows ? "windows" : "linux", ownedPaths(isWindows ? [] : ofSystem))),
   ].sort(byName);
+  if (packages.length >= mostPackages) scene.note(`there are more than ${mostPackages} packages`);
   const system = isWindows ? windowsSystem(software, subject.osVersion) : await linuxSystem(scene);
   return { system, packages, files: await sumsOf(scene, packages, signal), notes: notes.sort() };
+}
+
+function ownedPaths(packages: readonly Package[]): Set<string> {
+  return new Set(packages.flatMap(({ files }) => files));
 }
 
 /** Not by locale: the list is the same everywhere. */
@@ -138,8 +145,8 @@ async function sumsOf(
   signal: AbortSignal,
 ): Promise<Map<string, FoundFile>> {
   const wanted = new Set(packages.flatMap(({ files }) => files));
-  if (wanted.size > mostFiles) {
-    scene.note(`packages name ${wanted.size} files, more than the ${mostFiles} that are listed: none is`);
+  if (wanted.size >= mostFiles) {
+    scene.note(`packages name ${mostFiles} files or more, which are not listed`);
     return new Map();
   }
   const found = new Map<string, FoundFile>();

@@ -1,6 +1,7 @@
 /** What scanners read of an image, damaged or made up: each parser ends with a list or with nothing, never with an error. */
 import test from "ava";
 import fc from "fast-check";
+import { readGoBuildInfo } from "../../builder/attest/go-build-info.ts";
 import { licenceExpression } from "../../builder/attest/licence.ts";
 import { readPeVersion } from "../../builder/attest/pe-version.ts";
 import { packageUrl } from "../../builder/attest/purl.ts";
@@ -12,6 +13,7 @@ import { licenceOf, readDpkg } from "../../builder/attest/scan-deb.ts";
 import { readLock, readManifest } from "../../builder/attest/scan-npm.ts";
 import { readMetadata, readRecord } from "../../builder/attest/scan-python.ts";
 import { spdxDocument } from "../../builder/attest/spdx.ts";
+import { goProgram } from "../builder/attest/go-program.ts";
 import { bdbFile, headerOf, ndbFile } from "../builder/attest/rpm-files.ts";
 import { readSpdx } from "../builder/attest/spdx-schema.ts";
 import { treeOf } from "../builder/attest/trees.ts";
@@ -134,6 +136,19 @@ test("version resources", (t) => {
     { numRuns: numRuns * 3 },
   );
   t.is(readPeVersion(makeVersionDll())?.strings.get("ProductName"), "P");
+});
+
+test("programs of Go", (t) => {
+  const program = goProgram("go1.22.1", ["mod\ta\tv1", "dep\tb\tv2", "=>\tc\tv3"]);
+  // The head of the file is not looked at.
+  const cut = program.subarray(4096 - 16);
+  fc.assert(
+    fc.property(damaged([cut]), (bytes) => {
+      readGoBuildInfo(bytes);
+    }),
+    { numRuns: numRuns * 3 },
+  );
+  t.is(readGoBuildInfo(cut)?.dependencies.length, 1);
 });
 
 test("licences always become expressions", (t) => {

@@ -5,7 +5,11 @@ import type { Tree } from "../../../layerfs/tree/tree.ts";
 
 const owner = { uid: 0, gid: 0, mtimeNs: 0n };
 
-export function treeOf(files: Readonly<Record<string, string | Uint8Array>>, os = "linux"): Promise<Tree> {
+export function treeOf(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  os = "linux",
+  mode = 0o644,
+): Promise<Tree> {
   const prefix = os === "windows" ? "Files/" : "";
   const changes = new Map<string, Change>();
   const set = (entry: Entry) => {
@@ -20,7 +24,7 @@ export function treeOf(files: Readonly<Record<string, string | Uint8Array>>, os 
       continue;
     }
     const bytes = Buffer.from(content);
-    set({ ...owner, path, type: "file", mode: 0o644, size: bytes.length, content: { kind: "bytes", bytes } });
+    set({ ...owner, path, type: "file", mode, size: bytes.length, content: { kind: "bytes", bytes } });
   }
   const layer = { changes: async () => [...changes.values()], folder: () => Promise.reject(new Error("in memory")) };
   return stackTree([layer], { names: os === "windows" ? "windows" : "linux" });

@@ -1,6 +1,7 @@
 /** Attestations from end to end: made by a build, found where BuildKit's readers look, and in nobody's way. */
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,6 +9,8 @@ import test from "ava";
 import { readDpkg } from "../../builder/attest/scan-deb.ts";
 import { readSpdx } from "../builder/attest/spdx-schema.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
+import { fileServer } from "../doubles/file-server.ts";
+import { gitDaemon, gitFolder, gitRepository, noGit } from "../doubles/git-server.ts";
 import { noWindows, type Scene, scene } from "./scene.ts";
 
 const files = {
@@ -34,6 +37,7 @@ interface Index {
     readonly annotations?: Record<string, string>;
   }[];
 }
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const json = async (s: Scene, ...args: string[]) => JSON.parse((await s.wbuild(...args)).stdout);
 const named = (found: unknown) => readSpdx(found).packages.map(({ name }) => name);
 
@@ -174,6 +178,80 @@ test("two platforms have statements each, about their own image", async (t) => {
   );
   const arm = await json(s, "sbom", "--platform", "linux/arm64", "app:1");
   t.is(readSpdx(arm).packages[0]?.versionInfo, images[1]);
+});
+
+test("a folder with a name is a folder of this host; what ADD fetches is named with its digest, without a password", async (t) => {
+  const s = await scene(t);
+  const server = await fileServer(t);
+  server.files.set("/x.txt", { bytes: Buffer.from("x") });
+  await s.files("named", { y: "y" });
+  const address = server.url.replace("http://", "http://user:hush@");
+  const context = await s.files("context", {
+    Dockerfile: `FROM scratch\nADD ${address}/x.txt /\nCOPY --from=more y /\n`,
+  });
+  const built = await s.build(
+    context,
+    "-t",
+    "app:1",
+    "--provenance=mode=max",
+    "--build-context",
+    `more=${s.folder}/named`,
+  );
+  t.is(built.code, 0, built.stderr);
+  const text = (await s.wbuild("inspect", "--format", "{{json .Provenance.SLSA}}", "app:1")).stdout;
+  const { buildDefinition, runDetails } = JSON.parse(text);
+  t.deepEqual(buildDefinition.resolvedDependencies, [{ uri: `${server.url}/x.txt`, digest: { sha256: sha256("x") } }]);
+  t.deepEqual(buildDefinition.externalParameters.request.locals, [
+    { name: "context" },
+    { name: "dockerfile" },
+    { name: "more" },
+  ]);
+  t.false(runDetails.metadata.buildkit_completeness.resolvedDependencies);
+  const source = runDetails.metadata.buildkit_metadata.source.infos[0].data;
+  // The Dockerfile is there as it was written: what stands in it was never a secret.
+  t.regex(Buffer.from(source, "base64").toString(), /hush/);
+  t.notRegex(text, /hush/);
+  t.notRegex(text, new RegExp(s.folder));
+});
+
+const gitTest = noGit() === undefined ? test : test.skip;
+
+gitTest("a context from a repository is known by its commit, and is all that there was", async (t) => {
+  const s = await scene(t);
+  const folder = await gitFolder(t);
+  const repository = await gitRepository(folder, "r");
+  const commit = await repository.commit({ Dockerfile: "FROM wbuild.local/linux\nCOPY x /\n", x: "x" });
+  const url = `${await gitDaemon(t, folder)}/r`;
+  const built = await s.build(url, "-t", "app:1", "--provenance=true");
+  t.is(built.code, 0, built.stderr);
+  const { buildDefinition, runDetails } = await json(s, "inspect", "--format", "{{json .Provenance.SLSA}}", "app:1");
+  const { configSource, request } = buildDefinition.externalParameters;
+  t.deepEqual(configSource, { uri: url, digest: { sha1: commit }, path: "Dockerfile" });
+  t.is(request.locals, undefined);
+  t.deepEqual(
+    buildDefinition.resolvedDependencies.map(({ uri }: { uri: string }) => uri.split("?")[0]),
+    [url, "pkg:docker/wbuild.local/linux@latest"],
+  );
+  t.like(runDetails.metadata, {
+    buildkit_hermetic: true,
+    buildkit_completeness: { request: true, resolvedDependencies: true },
+  });
+});
+
+test("an output can ask for OCI artifacts", async (t) => {
+  const s = await scene(t);
+  const context = await s.files("context", files);
+  t.is(
+    (await s.build(context, "-o", "type=oci,dest=layout,tar=false,name=app:1,oci-artifact=true", "--sbom=true")).code,
+    0,
+  );
+  const blob = async (digest: string) =>
+    JSON.parse(await readFile(join(s.folder, "layout/blobs/sha256", digest.slice(7)), "utf8"));
+  const [top] = JSON.parse(await readFile(join(s.folder, "layout/index.json"), "utf8")).manifests;
+  const { manifests }: Index = await blob(top.digest);
+  const manifest = await blob(manifests[1]?.digest ?? "");
+  t.is(manifest.artifactType, "application/vnd.docker.attestation.manifest.v1+json");
+  t.is(manifest.subject.digest, manifests[0]?.digest);
 });
 
 test("another scanner's image is refused, and why is said", async (t) => {

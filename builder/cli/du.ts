@@ -2,9 +2,10 @@
 
 import { humanAge } from "../image/go-text.ts";
 import { formatBytes } from "../progress/units.ts";
-import { type Command, flagsOf } from "./command.ts";
+import { type Command, collect, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";
 import { json, table } from "./table.ts";
+import { badValue } from "./values.ts";
 
 export const duCommand: Command = {
   operands: "",
@@ -14,14 +15,20 @@ export const duCommand: Command = {
   examples: [
     ["wbuild du", "the sums"],
     ["wbuild du -v", "and every single thing"],
+    ["wbuild du -v --filter type=exec.cachemount", "cache mounts of RUN alone"],
   ],
   define(parser) {
-    parser.option("-v, --verbose", "list every single thing").option("--json", "print all of it as JSON");
+    parser
+      .option("-v, --verbose", "list every single thing")
+      .option("--filter <key=value>", "of these: type=exec.cachemount: cache mounts; type=regular: the rest", collect)
+      .option("--json", "print all of it as JSON");
   },
   async run(parser, cli) {
-    const flags = flagsOf<{ verbose?: boolean; json?: boolean }>(parser);
+    const flags = flagsOf<{ verbose?: boolean; json?: boolean; filter?: readonly string[] }>(parser);
+    const isListed = filterOf(flags.filter ?? []);
     await using session = openSession(cli);
-    const usage = await (await session.store()).usage();
+    const whole = await (await session.store()).usage();
+    const usage = { ...whole, rows: whole.rows.filter(({ kind }) => isListed(kind)) };
     if (flags.json) {
       cli.stdout.write(json(usage));
       return 0;
@@ -55,3 +62,11 @@ export const duCommand: Command = {
     return 0;
   },
 };
+
+/** Buildx's names of what a build leaves: which kinds of things are listed. Throws CLI_VALUE. */
+function filterOf(filters: readonly string[]): (kind: string) => boolean {
+  for (const filter of filters)
+    if (filter !== "type=exec.cachemount" && filter !== "type=regular")
+      throw badValue("--filter", filter, "type=exec.cachemount or type=regular");
+  return (kind) => filters.every((filter) => (kind === "cache mount") === (filter === "type=exec.cachemount"));
+}

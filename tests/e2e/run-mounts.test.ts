@@ -137,6 +137,13 @@ RUN --mount=type=cache,target=/c,readonly echo no > /c/log 2>/dev/null || echo r
   const usage = JSON.parse((await s.wbuild("du", "--json")).stdout);
   t.is(usage.cacheMounts.count, 4);
   t.true(usage.cacheMounts.reclaimableBytes > 0);
+  const listed = JSON.parse((await s.wbuild("du", "--json", "--filter", "type=exec.cachemount")).stdout).rows;
+  t.deepEqual(listed.map(({ description }: { description: string }) => description).sort(), [
+    "/c",
+    "/mode",
+    "mine//c",
+    "mine//mode",
+  ]);
   t.is((await s.wbuild("prune", "--filter", "type=exec.cachemount")).code, 0);
   t.is(JSON.parse((await s.wbuild("du", "--json")).stdout).cacheMounts.count, 0);
 });

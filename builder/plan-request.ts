@@ -128,6 +128,8 @@ export async function planRequest(
   registry: () => Promise<RegistryClient>,
 ): Promise<PlannedBuild> {
   const { store, report } = world;
+  // What was unpacked for this plan stays until it is made.
+  using _lease = store.lease();
   const opened = await openRequest(request, world, registry);
   const { source, targets } = opened;
   try {
@@ -242,11 +244,12 @@ function remoteAccess(request: BuildRequest): Pick<RemoteOptions, "secret" | "ag
   return {
     secret: async (id) => secrets?.get(id),
     agent: async (id) => {
-      const given = ssh?.get(id);
-      if (given?.kind === "socket") return given.path;
       // As docker does: who names a repository by ssh as the context means it to be fetched with the agent at hand.
-      const isContext = given === undefined && /^(ssh:\/\/|[\w-]+@)/.test(context);
-      return isContext ? process.env.SSH_AUTH_SOCK : undefined;
+      const own = /^(ssh:\/\/|[\w-]+@)/.test(context) ? process.env.SSH_AUTH_SOCK : undefined;
+      const given = ssh?.get(id) ?? (own ? { kind: "socket" as const, path: own } : undefined);
+      if (!given) return undefined;
+      const { forwardAgent } = await import("./runtime/ssh/forward.ts");
+      return forwardAgent(given, { mode: 0o600, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
     },
   };
 }

@@ -1,9 +1,10 @@
 /** A commit of a bare repository → files in a folder, alike on every host: modes, times and what is left of `.git`. */
 
 import { chmodSync, lstatSync, lutimesSync, readdirSync } from "node:fs";
-import { lstat, mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WbuildError } from "../../native/error.ts";
+import { withoutCredentials } from "../dockerfile/url-credentials.ts";
 import { complaint, fetched, type GitOptions, type ResolvedGit, run } from "./git-repository.ts";
 import { keptFolder } from "./kept-folder.ts";
 
@@ -130,8 +131,14 @@ async function finishGitDir(gitDir: string, { source, commit }: ResolvedGit, to:
   await run({ args: ["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"], gitDir }, source, to);
   // A fresh index: that of a checkout holds inodes and the hour.
   await run({ args: ["read-tree", commit], gitDir, workTree: dirname(gitDir) }, source, to);
-  for (const name of ["logs", "FETCH_HEAD", "ORIG_HEAD"])
-    await rm(join(gitDir, name), { recursive: true, force: true });
+  for (const item of await readdir(gitDir, { recursive: true, withFileTypes: true })) {
+    const path = join(item.parentPath, item.name);
+    if (["logs", "FETCH_HEAD", "ORIG_HEAD"].includes(item.name)) await rm(path, { recursive: true, force: true });
+    // Attack: the URL of a submodule is completed by that of its repository, password and all, and then is in an image.
+    else if (item.isFile() && item.name === "config") {
+      await writeFile(path, withoutCredentials(await readFile(path, "utf8")));
+    }
+  }
 }
 
 /** Each submodule has a file `.git` that leads to a repository which is gone soon. */

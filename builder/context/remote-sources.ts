@@ -10,7 +10,7 @@ import { WbuildError } from "../../native/error.ts";
 import type { BuildContext } from "./context.ts";
 import { openFolder } from "./folder.ts";
 import type { GitAccess } from "./git-program.ts";
-import type { ResolvedGit } from "./git-repository.ts";
+import type { GitOptions, ResolvedGit } from "./git-repository.ts";
 import type { GitSource } from "./git-url.ts";
 import { type Checksum, type FetchedFile, shownUrl } from "./http-fetch.ts";
 import { findFolder, keptFolder } from "./kept-folder.ts";
@@ -22,8 +22,12 @@ export interface RemoteOptions {
   readonly signal: AbortSignal;
   /** A secret of the build by its id; undefined when nobody gave it. */
   readonly secret?: (id: string) => Promise<Uint8Array | undefined>;
-  /** The socket of an ssh agent that the build may use, by its id. */
-  readonly agent?: (id: string) => Promise<string | undefined>;
+  /** An ssh agent that the build may use, by its id: its socket, until it is disposed. */
+  readonly agent?: (id: string) => Promise<AgentSocket | undefined>;
+}
+
+export interface AgentSocket extends AsyncDisposable {
+  readonly path: string;
 }
 
 export interface GitChoice {
@@ -84,9 +88,8 @@ export class RemoteSources {
           return checkoutName(await resolved(), choice.keepGitDir);
         },
         open: async () => {
-          const { checkedOut } = await import("./git-checkout.ts");
-          const options = { ...(await this.#gitOptions(source)), keepGitDir: choice.keepGitDir };
-          return openFolder(await checkedOut(await resolved(), options), undefined, this.#options.store.facts);
+          const folder = await this.#checkedOut(source, await resolved(), choice);
+          return openFolder(folder, undefined, this.#options.store.facts);
         },
       });
     });
@@ -104,7 +107,10 @@ export class RemoteSources {
       // Content that is named by its digest is what it is, whatever the server would say today.
       const identify =
         checksum?.algorithm === "sha256"
-          ? async () => `http sha256:${checksum.hex} ${name}`
+          ? async () => {
+              this.#note(shownUrl(url), "sha256", checksum.hex);
+              return `http sha256:${checksum.hex} ${name}`;
+            }
           : async () => `http ${(await arrived()).digest} ${name}`;
       return new LazyContext({
         facts,
@@ -143,17 +149,24 @@ export class RemoteSources {
 
   /** The folder of a repository's files. */
   async gitFolder(source: GitSource, choice: GitChoice): Promise<string> {
+    return this.#checkedOut(source, await this.#resolve(source), choice);
+  }
+
+  async #checkedOut(source: GitSource, found: ResolvedGit, { keepGitDir }: GitChoice): Promise<string> {
     const { checkedOut } = await import("./git-checkout.ts");
-    const found = await this.#resolve(source);
-    return checkedOut(found, { ...(await this.#gitOptions(source)), keepGitDir: choice.keepGitDir });
+    return this.#withAccess(source, (options) => checkedOut(found, { ...options, keepGitDir }));
   }
 
   async #resolve(source: GitSource): Promise<ResolvedGit> {
     const { resolveGit } = await import("./git-repository.ts");
-    const found = await resolveGit(source, await this.#gitOptions(source));
+    const found = await this.#withAccess(source, (options) => resolveGit(source, options));
     const uri = `${source.shown}${source.ref === undefined ? "" : `#${source.ref}`}`;
-    this.#materials.set(uri, { uri, digest: { [found.commit.length === 64 ? "sha256" : "sha1"]: found.commit } });
+    this.#note(uri, found.commit.length === 64 ? "sha256" : "sha1", found.commit);
     return found;
+  }
+
+  #note(uri: string, algorithm: string, hex: string): void {
+    this.#materials.set(uri, { uri, digest: { [algorithm]: hex } });
   }
 
   #once(label: string, exact: string, make: () => LazyContext): string {
@@ -168,19 +181,19 @@ export class RemoteSources {
     }
   }
 
-  async #gitOptions(source: GitSource) {
-    const { store, signal } = this.#options;
-    return { store, signal, access: await this.#access(source) };
+  /** Runs `use` with what git may know: a token, or an agent for as long as it takes. */
+  async #withAccess<T>(source: GitSource, use: (options: GitOptions) => Promise<T>): Promise<T> {
+    const { store, signal, agent } = this.#options;
+    if (/^https?:/.test(source.remote)) return use({ store, signal, access: await this.#httpAccess(source) });
+    const isSsh = !source.remote.startsWith("git:");
+    await using given = isSsh ? await agent?.("default") : undefined;
+    const socket = given === undefined ? {} : { agent: given.path };
+    return await use({ store, signal, access: { knownHosts: join(store.home, "known_hosts"), ...socket } });
   }
 
   /** BuildKit's names: `GIT_AUTH_TOKEN.HOST` before `GIT_AUTH_TOKEN`, headers before tokens. */
-  async #access({ remote }: GitSource): Promise<GitAccess> {
-    const { secret, agent, store } = this.#options;
-    const isHttp = /^https?:/.test(remote);
-    if (!isHttp) {
-      const socket = await agent?.("default");
-      return { knownHosts: join(store.home, "known_hosts"), ...(socket === undefined ? {} : { agent: socket }) };
-    }
+  async #httpAccess({ remote }: GitSource): Promise<GitAccess> {
+    const { secret } = this.#options;
     const { host, origin } = new URL(remote);
     for (const id of [`GIT_AUTH_HEADER.${host}`, `GIT_AUTH_TOKEN.${host}`, "GIT_AUTH_HEADER", "GIT_AUTH_TOKEN"]) {
       const value = await this.#secret(secret, id);
@@ -221,8 +234,7 @@ export class RemoteSources {
     const row = readRow(store.facts.get(fact));
     const known = row && findFolder(store, folderName(row.digest, row.lastModified));
     const told = (download: Download): Download => {
-      const uri = shownUrl(url);
-      this.#materials.set(uri, { uri, digest: { sha256: download.digest.slice("sha256:".length) } });
+      this.#note(shownUrl(url), "sha256", download.digest.slice("sha256:".length));
       return download;
     };
     if (known && checksum) return told({ ...row, folder: known });

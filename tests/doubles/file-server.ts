@@ -80,7 +80,7 @@ function sendBody(
   note: (status: number) => void,
 ): void {
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
-  const condition = request.headers["if-range"];
+  const condition = request.headers["if-range"]?.toString();
   const resumes =
     from > 0 && !file.ignoresRanges && (condition === undefined || [file.etag, file.lastModified].includes(condition));
   const body = resumes ? file.bytes.subarray(from) : file.bytes;

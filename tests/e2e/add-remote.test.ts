@@ -1,6 +1,7 @@
 /** ADD of what lies elsewhere: files behind URLs, git repositories. */
 import { execFileSync } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { chmod, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import test from "ava";
 import { fileServer, sha256 } from "../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, gitWeb, noGit } from "../doubles/git-server.ts";
@@ -181,4 +182,39 @@ test("a missing git is told", async (t) => {
   const context = await s.files("context", { Dockerfile: "FROM wbuild.local/linux\nADD git://127.0.0.1:1/r /r\n" });
   const built = await s.wbuildWith({ env: { PATH: "/nowhere" } }, "build", context);
   t.regex(built.stderr, /CTX_NO_GIT[\s\S]*install the package git/);
+});
+
+gitTest("a repository by ssh is fetched with the key that --ssh gives, and with no other", async (t) => {
+  const s = await scene(t);
+  const folder = await gitFolder(t);
+  const repository = await gitRepository(folder, "r");
+  await repository.commit({ a: "1" });
+  // In ssh's place: what it was called with and which keys the agent has, then the command, as a server would run it.
+  const programs = await s.files("programs", {
+    ssh: `#!/bin/sh
+echo "$@" > ${s.folder}/asked
+ssh-add -L > ${s.folder}/keys 2>&1
+for last; do :; done
+exec sh -c "$last"
+`,
+    key: execFileSync("sh", ["-c", `ssh-keygen -q -t ed25519 -N '' -C mine -f ${s.folder}/key && cat ${s.folder}/key`]),
+  });
+  await chmod(join(programs, "ssh"), 0o755);
+  const context = await s.files("context", {
+    Dockerfile: `FROM wbuild.local/linux\nADD ssh://git@host.example${repository.folder} /r\n`,
+  });
+  const build = (...flags: string[]) =>
+    s.wbuildWith(
+      { env: { PATH: `${programs}:${process.env.PATH}`, SSH_AUTH_SOCK: undefined } },
+      "build",
+      ...flags,
+      context,
+    );
+  const built = await build("--ssh", `default=${s.folder}/key`);
+  t.is(built.code, 0, built.stderr);
+  t.regex(await readFile(join(s.folder, "keys"), "utf8"), /^ssh-ed25519 \S+ mine/);
+  t.regex(await readFile(join(s.folder, "asked"), "utf8"), /^-F \/dev\/null .*IdentityFile=none.* git@host\.example /);
+  await repository.commit({ b: "2" });
+  t.is((await build()).code, 0);
+  t.notRegex(await readFile(join(s.folder, "keys"), "utf8"), /ssh-/);
 });

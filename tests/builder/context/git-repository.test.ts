@@ -1,4 +1,4 @@
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -6,7 +6,7 @@ import { checkedOut } from "../../../builder/context/git-checkout.ts";
 import { type GitOptions, resolveGit } from "../../../builder/context/git-repository.ts";
 import { type GitSource, parseGitUrl } from "../../../builder/context/git-url.ts";
 import { openStore } from "../../../layerfs/store/store.ts";
-import { isWbuildError } from "../../../native/error.ts";
+import { type ErrorCode, isWbuildError } from "../../../native/error.ts";
 import { gitDaemon, gitFolder, gitRepository, gitWeb, noGit } from "../../doubles/git-server.ts";
 
 const skipped = noGit();
@@ -61,7 +61,7 @@ gitTest("names of refs mean what git means by them", async (t) => {
     [`#${second}`, { commit: second }],
   ];
   for (const [ref, expected] of table) t.like(await resolve(`${url}${ref}`), expected, ref);
-  const refused: [string, string][] = [
+  const refused: [string, ErrorCode][] = [
     ["#nope", "CTX_GIT_REF"],
     [`#${first.slice(0, 10)}`, "CTX_GIT_REF"],
     [`?tag=v1&checksum=${second}`, "CTX_CHECKSUM"],
@@ -235,4 +235,34 @@ gitTest("an empty commit is an empty folder", async (t) => {
   const { repository, url } = await withRepository(t);
   await repository.commit({});
   t.deepEqual(readdirSync(await scene(t).checkOut(url)), []);
+});
+
+gitTest("a password of a URL is in no file of a kept .git, not even for a submodule", async (t) => {
+  const folder = await gitFolder(t);
+  const [sub, top] = [await gitRepository(folder, "sub"), await gitRepository(folder, "top")];
+  const { url } = await gitWeb(t, folder, `Basic ${btoa("me:p4ssw0rd")}`);
+  await sub.commit({ file: "1" });
+  await top.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", sub.folder, "lib");
+  await top.commit({ ".gitmodules": `[submodule "lib"]\n\tpath = lib\n\turl = ../../sub/.git\n` });
+  const made = await scene(t).checkOut(`${url.replace("//", "//me:p4ssw0rd@")}/top/.git`, true);
+  t.is(readFileSync(join(made, "lib/file"), "latin1"), "1");
+  const told = readdirSync(made, { recursive: true, withFileTypes: true })
+    .filter((item) => item.isFile())
+    .map((item) => join(item.parentPath, item.name))
+    .filter((path) => readFileSync(path, "latin1").includes("p4ssw0rd"));
+  t.deepEqual(told, []);
+  t.true(existsSync(join(made, ".git/modules/lib/config")));
+});
+
+gitTest("a commit that unfolds into billions of files is refused before it is made", async (t) => {
+  const { repository, url } = await withRepository(t);
+  await repository.commit({ f: "x" });
+  const { execFileSync } = await import("node:child_process");
+  const mktree = (lines: string) =>
+    execFileSync("git", ["mktree"], { cwd: repository.folder, input: lines, encoding: "utf8" }).trim();
+  let tree = await repository.git("rev-parse", "HEAD^{tree}");
+  for (let i = 0; i < 9; i++) tree = mktree([..."abcdefghij"].map((name) => `040000 tree ${tree}\t${name}\n`).join(""));
+  await repository.git("update-ref", "HEAD", await repository.git("commit-tree", "-m", "bomb", tree));
+  const error = await t.throwsAsync(scene(t).checkOut(url));
+  t.regex(String(error), /more than 4000000 files/);
 });

@@ -1,5 +1,6 @@
 /** The walk over the graph of one build, and what follows it: layers that lie elsewhere come here, or are asked for. */
 import type { Layer } from "../layerfs/store/descriptor.ts";
+import { isWbuildError } from "../native/error.ts";
 import { sideBySide } from "../registry/side-by-side.ts";
 import { Background } from "./background.ts";
 import type { BuildRequest } from "./build-request.ts";
@@ -26,12 +27,13 @@ export interface Walk extends AsyncDisposable {
   readonly solved: ReadonlyMap<string, Solved>;
 }
 
+const maxTurns = 1000;
 /** Layers that are fetched or asked for at a time. */
 const concurrency = 4;
 
 /**
- * Solves every node; `targets` are those whose layers become images. A layer that an imported cache promised and does
- * not have is found out here: then the walk begins anew without it, and what was carried out so far is in the store.
+ * Solves every node; `targets` are those whose layers become images. A layer that the cache promised and that is lost or
+ * damaged is found out here: then the walk begins anew without it, and what was carried out so far is in the store.
  */
 export async function walk(
   nodes: readonly Node[],
@@ -40,13 +42,15 @@ export async function walk(
   world: WalkWorld,
   options: SolveOptions,
 ): Promise<Walk> {
+  let turns = 0;
   for (;;) {
     const lost = world.cache?.lost ?? 0;
     try {
       return await walkOnce(nodes, targets, request, world, options);
     } catch (error) {
-      // Each turn knows of one more, so there is an end to it.
-      if (world.signal.aborted || (world.cache?.lost ?? 0) === lost) throw error;
+      const mayGoOn = isWbuildError(error, "CACHE_LOST") || (world.cache?.lost ?? 0) > lost;
+      // Each turn knows of one more, so there is an end to it; should that ever not be so, this is.
+      if (world.signal.aborted || !mayGoOn || ++turns === maxTurns) throw error;
     }
   }
 }

@@ -52,6 +52,10 @@ export class Imports implements ImportedResults {
     return found && !this.#lost.has(found.layer.blob.digest) ? found : undefined;
   }
 
+  forget(blob: Digest): void {
+    this.#lost.add(blob);
+  }
+
   #remote(layer: Layer, reference: string | undefined): RemoteBlob {
     return {
       ...(reference === undefined ? {} : { reference }),

@@ -30,6 +30,8 @@ export interface ResultRecord extends CachedLayer {
 export interface ImportedResults {
   knows(op: Digest): boolean;
   find(key: Digest): (CachedLayer & { readonly remote: RemoteBlob }) | undefined;
+  /** No result with this blob is given any more: it is not what its record says. */
+  forget(blob: Digest): void;
 }
 
 const digestShape = v.custom<Digest>((value) => typeof value === "string" && isDigest(value));
@@ -82,6 +84,12 @@ export class ResultCache {
     const { diffId, blob, createdMs, definition } = parsed.output;
     if ((await this.#store.blobs.has(blob.digest)) !== blob.size) return undefined;
     return { layer: { blob, diffId }, createdMs, ...(definition === undefined ? {} : { definition }) };
+  }
+
+  /** A result whose layer cannot be used: no key finds it any more. */
+  async forget({ keys, layer }: ResultRecord): Promise<void> {
+    for (const key of keys) this.#store.cache.delete(key);
+    (await this.#imported())?.forget(layer.blob.digest);
   }
 
   /** Keeps a result whose blob is in the store. */

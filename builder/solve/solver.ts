@@ -4,6 +4,7 @@
  */
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { CopyOp, MkdirOp, Node, RunOp } from "../graph/graph.ts";
 import { opKey } from "../graph/key.ts";
 import { addStep } from "../steps/add.ts";
@@ -220,14 +221,31 @@ export class Solver {
         this.#cache.put(await record());
       },
     };
+    const stored = storedLayer(store, below.stack, layer, fetched);
+    const checked = <T>(work: Promise<T>) => work.catch((error) => this.#unusable(error, record));
     return {
-      stack: below.stack.with(storedLayer(store, below.stack, layer, fetched)),
+      stack: below.stack.with({
+        ...stored,
+        folder: () => checked(stored.folder()),
+        changes: () => checked(stored.changes()),
+      }),
       key: Promise.resolve(definition),
       createdMs,
       cached: true,
       renewed: isRenewed(inputs),
       record,
     };
+  }
+
+  /** A cached layer that cannot be unpacked is not what its record says: that is forgotten, and CACHE_LOST thrown. */
+  async #unusable(error: unknown, record: () => Promise<ResultRecord>): Promise<never> {
+    if (!isBadLayer(error)) throw error;
+    const found = await record();
+    const { digest } = found.layer.blob;
+    await this.#world.store.verify({ only: [digest], remove: true });
+    await this.#cache.forget(found);
+    this.#world.warn(`layer ${digest} of the cache cannot be used, and is made again: ${messageOf(error)}`);
+    throw new WbuildError("CACHE_LOST", `the cache has lost layer ${digest}`, { facts: { digest }, cause: error });
   }
 
   /** Records the result once its layer is durable. */
@@ -290,6 +308,12 @@ function merged([below, above]: [Solved, Solved]): Solved {
   key.catch(() => undefined);
   const { createdMs } = above;
   return { stack, key, createdMs, cached: above.cached && below.cached, renewed: above.renewed || below.renewed };
+}
+
+/** Damaged on the disk, or from the start no layer of that name. What the host refuses is no fault of the layer. */
+function isBadLayer(error: unknown): boolean {
+  if (!isWbuildError(error)) return false;
+  return error.code === "STORE_CORRUPT" || (error.code.startsWith("LAYER_") && error.code !== "LAYER_IO");
 }
 
 function keysOf(inputs: readonly Solved[]): Promise<Digest[]> {

@@ -5,6 +5,7 @@ import { type CacheMounts, cacheMountsOf } from "./cache-mounts.ts";
 import type { CollectOptions } from "./choose.ts";
 import { type CollectReport, collect } from "./collect.ts";
 import { Database } from "./database.ts";
+import type { Digest } from "./digest.ts";
 import { DiskBlobs } from "./disk-blobs.ts";
 import { type FactTable, factsOf } from "./facts.ts";
 import { storeError } from "./failure.ts";
@@ -32,8 +33,8 @@ export interface Store extends Disposable {
   /** Removes what nothing keeps, and of the build cache and the snapshots what the options say. */
   collect(options?: CollectOptions): Promise<CollectReport>;
   usage(): Promise<Usage>;
-  /** Reads every blob and compares it with its name. With `remove`, damaged ones go. */
-  verify(options?: { remove?: boolean }): Promise<VerifyReport>;
+  /** Reads every blob (or `only` these) and compares it with its name. With `remove`, damaged ones go. */
+  verify(options?: { remove?: boolean; only?: readonly Digest[] }): Promise<VerifyReport>;
 }
 
 export interface StoreOptions {
@@ -73,7 +74,7 @@ export function openStore(home: string, options: StoreOptions = {}): Store {
       }
     },
     usage: () => usageOf(db, layout),
-    verify: (what = {}) => verifyBlobs(layout, blobs, what.remove === true),
+    verify: (what = {}) => verifyBlobs(layout, blobs, what.remove === true, what.only),
     [Symbol.dispose]: () => {
       upkeep?.stop();
       db[Symbol.dispose]();

@@ -23,10 +23,15 @@ export interface VerifyReport {
   readonly corrupt: readonly CorruptBlob[];
 }
 
-export async function verifyBlobs(layout: Layout, blobs: DiskBlobs, remove: boolean): Promise<VerifyReport> {
+export async function verifyBlobs(
+  layout: Layout,
+  blobs: DiskBlobs,
+  remove: boolean,
+  only?: readonly Digest[],
+): Promise<VerifyReport> {
   const corrupt: CorruptBlob[] = [];
   let checked = 0;
-  for (const [digest, { bytes }] of await listShards(layout.blobs)) {
+  for (const [digest, { bytes }] of only ? sizesOf(blobs, only) : await listShards(layout.blobs)) {
     const path = blobs.path(digest);
     try {
       for await (const _ of blobs.open({ digest, size: bytes }));
@@ -40,6 +45,13 @@ export async function verifyBlobs(layout: Layout, blobs: DiskBlobs, remove: bool
     checked++;
   }
   return { checked, corrupt };
+}
+
+function sizesOf(blobs: DiskBlobs, digests: readonly Digest[]): [Digest, { bytes: number }][] {
+  return digests.flatMap((digest) => {
+    const bytes = blobs.sizeOf(digest);
+    return bytes === undefined ? [] : [[digest, { bytes }]];
+  });
 }
 
 async function drop(layout: Layout, path: string): Promise<void> {

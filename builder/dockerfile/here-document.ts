@@ -69,9 +69,9 @@ export function endsDocument(line: string, { name, stripsTabs }: Opening): boole
 }
 
 function openingOf(text: string, from: number, to: number): Opening | undefined {
-  const match = /^(\d*)<<(-?)\s*([^<\s][^<]*)$/.exec(text.slice(from, to));
-  if (match === null) return undefined;
-  const found = delimiterOf(match[3] ?? "");
+  const match = /^(\d*)<<(-?)\s*([^<]*)$/.exec(text.slice(from, to));
+  if (!match?.[3]) return undefined;
+  const found = delimiterOf(match[3]);
   if (found === undefined) return undefined;
   const descriptor = match[1] ? { descriptor: Number(match[1]) } : {};
   return { ...found, stripsTabs: match[2] === "-", ...descriptor, from, to };

@@ -2,8 +2,8 @@
  * Word expansion: quotes, escapes and $VARIABLES, as BuildKit's shell lexer has them (Dockerfile reference,
  * "Environment replacement"). Total: any text gives a string or a WbuildError, in time linear but for patterns.
  */
-import type { SourceText } from "../diagnose/source.ts";
-import { dockerfileError } from "./errors.ts";
+import type { SourceText, Span } from "../diagnose/source.ts";
+import { dockerfileError, quoted } from "./errors.ts";
 import type { Word } from "./instruction.ts";
 import { removePrefix, removeSuffix, replacePattern } from "./patterns.ts";
 
@@ -41,14 +41,24 @@ function expand(
   source: SourceText | undefined,
   isText = false,
 ): Expansion {
-  const fail: Fail = (message, hint) =>
+  const fail = (message: string, hint: string | undefined, at: number) =>
     dockerfileError(
       "DF_EXPANSION",
       message,
-      { span: word.span, source: source ?? { name: "Dockerfile", text: "" } },
-      { facts: { word: word.text }, ...(hint === undefined ? {} : { hint }) },
+      { span: isText ? lineAt(word, at) : word.span, source: source ?? { name: "Dockerfile", text: "" } },
+      { facts: { word: word.text.slice(0, 1000) }, ...(hint === undefined ? {} : { hint }) },
     );
   return new Expander(word.text, scope, escapeChar, fail, isText).run();
+}
+
+/** The line of a text of several lines that an offset is in. */
+function lineAt({ text, span }: Word, at: number): Span {
+  const before = text.slice(0, at).split("\n");
+  const line = span.start.line + before.length - 1;
+  const start = at - (before.at(-1)?.length ?? 0);
+  const end = text.indexOf("\n", start);
+  const length = (end < 0 ? text.length : end) - start;
+  return { start: { line, column: 1 }, end: { line, column: length + 1 } };
 }
 
 type Fail = (message: string, hint?: string) => Error;
@@ -112,12 +122,20 @@ class Expander {
   readonly #isText: boolean;
   #at = 0;
   #depth = 0;
+  /** Where the variable that is read begins. */
+  #variable = 0;
 
-  constructor(text: string, scope: Lookup, escapeChar: string, fail: Fail, isText: boolean) {
+  constructor(
+    text: string,
+    scope: Lookup,
+    escapeChar: string,
+    fail: (message: string, hint: string | undefined, at: number) => Error,
+    isText: boolean,
+  ) {
     this.#text = text;
     this.#scope = scope;
     this.#escape = escapeChar;
-    this.#fail = fail;
+    this.#fail = (message, hint) => fail(message, hint, this.#variable);
     this.#isText = isText;
   }
 
@@ -200,7 +218,7 @@ class Expander {
   }
 
   #dollar(): string {
-    this.#at++;
+    this.#variable = this.#at++;
     if (this.#peek() !== "{") {
       const name = this.#name();
       return name === "" ? "$" : (this.#scope(name) ?? "");
@@ -220,7 +238,7 @@ class Expander {
     if (isColon) this.#at++;
     if (modifier === "" || !(isColon ? "+-?" : "+-?#%").includes(modifier)) {
       throw this.#fail(
-        `\${${name}${isColon ? ":" : ""}${modifier} is no known form`,
+        `${quoted(`\${${name}${isColon ? ":" : ""}${modifier}`).slice(1, -1)} is no known form`,
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the forms as people write them
         "known are ${X}, ${X:-default}, ${X:+instead}, ${X:?message}, ${X#prefix}, ${X%suffix} and ${X/pattern/text}",
       );

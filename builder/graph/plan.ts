@@ -1,15 +1,15 @@
 /** A Dockerfile and a target → build graph. Stages the target does not need are never looked at, nor are their images. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Named } from "../context/named-contexts.ts";
-import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
+import type { Dockerfile, Stage, Word } from "../dockerfile/instruction.ts";
 import { GlobalScope } from "../dockerfile/scope.ts";
-import { findStage, neededStages, originOfFrom } from "../dockerfile/stages.ts";
+import { findStage, neededStages, originOfFrom, StageWaits } from "../dockerfile/stages.ts";
 import type { BaseImage } from "../image/base-image.ts";
 import { parsePlatform, platformOf } from "../image/platform.ts";
 import type { BuildGraph, CopyOp, Node, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
 import type { PlannedStage, PlanOptions, PlanWorld } from "./plan-world.ts";
-import { StagePlan } from "./stage-plan.ts";
+import { locatedAt, StagePlan } from "./stage-plan.ts";
 
 /** Throws DF_* with the place in the Dockerfile, and what `findBase` throws. */
 export async function planBuild(given: Dockerfile, options: PlanOptions): Promise<BuildGraph> {
@@ -24,13 +24,17 @@ export async function planBuild(given: Dockerfile, options: PlanOptions): Promis
   const imageOf = (stage: Stage) => global.expand(stage.from.image, global.lookup);
   const needed = neededStages(dockerfile, target, imageOf);
   const plans = new Map<Stage, Promise<PlannedStage>>();
+  const waits = new StageWaits(dockerfile);
   const sources = new Map<string, Promise<{ node: Node; base: BaseImage | undefined }>>();
   const world: PlanWorld = {
     dockerfile,
     source: dockerfile.source,
     options,
     global,
-    stageOf: (stage) => once(plans, stage, () => planStage(world, stage)),
+    stageOf: async (stage, by) => {
+      if (by !== undefined) waits.note(by, stage);
+      return once(plans, stage, () => planStage(world, stage));
+    },
     sourceOf: (image, platform) =>
       once(sources, JSON.stringify([image, platform]), () => planSource(options, image, platform)),
   };
@@ -76,11 +80,20 @@ async function planStage(world: PlanWorld, stage: Stage): Promise<PlannedStage> 
   const { dockerfile, global, options } = world;
   const image = global.expand(stage.from.image, global.lookup);
   const { platform } = stage.from;
-  const wanted = platform ? parsePlatform(global.expand(platform, global.lookup)) : options.targetPlatform;
+  const wanted = platform ? wantedPlatform(platform, world) : options.targetPlatform;
   const origin = originOfFrom(dockerfile, image, stage.index);
   const plan = await StagePlan.begin(world, stage, origin, image, wanted);
   for (const instruction of stage.instructions) await plan.add(instruction);
   return plan;
+}
+
+function wantedPlatform(word: Word, world: PlanWorld): Platform {
+  const text = world.global.expand(word, world.global.lookup);
+  try {
+    return parsePlatform(text);
+  } catch (error) {
+    throw locatedAt(error, word, world);
+  }
 }
 
 async function planSource(options: PlanOptions, image: string, platform: Platform) {

@@ -4,10 +4,12 @@ import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import type { Span } from "../diagnose/source.ts";
 import { expandInstruction } from "../dockerfile/expand.ts";
-import type { Copy, From, Instruction, Run, Stage, Workdir } from "../dockerfile/instruction.ts";
+import { titleOf } from "../dockerfile/here-document.ts";
+import type { Copy, From, Instruction, Run, Stage, Word, Workdir } from "../dockerfile/instruction.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
 import { StageScope } from "../dockerfile/scope.ts";
 import type { Origin } from "../dockerfile/stages.ts";
+import { withoutCredentials } from "../dockerfile/url-credentials.ts";
 import { applyInstruction, baseConfig, inheritConfig } from "../image/config.ts";
 import { type CreatedByOptions, createdBy, historyComment } from "../image/created-by.ts";
 import { formatPlatform, platformOf } from "../image/platform.ts";
@@ -56,17 +58,18 @@ export class StagePlan implements PlannedStage {
   static async begin(world: PlanWorld, stage: Stage, origin: Origin, image: string, platform: Platform) {
     const start =
       origin.kind === "stage"
-        ? (await world.stageOf(origin.stage)).asStart()
+        ? (await world.stageOf(origin.stage, stage)).asStart()
         : await fromImage(world, stage, image, platform);
     const { config, triggers } = inheritConfig(start.config, start.platform.os);
     const plan = new StagePlan(world, stage, { ...start, config });
-    const steps = triggers.map((text) => parseTrigger(text, { name: `ONBUILD of ${image}`, text }) as Step);
+    const at = stage.from.span;
+    const steps = triggers.map((text) => parseTrigger(text, { name: `ONBUILD of ${image}`, text }, at) as Step);
     plan.#total += steps.filter(makesLayer).length;
     plan.#node =
       origin.kind === "stage"
         ? start.node
         : { ...start.node, title: plan.#title(`FROM ${image}`), span: stage.from.span };
-    for (const step of steps) await plan.add({ ...step, span: stage.from.span });
+    for (const step of steps) await plan.add(step);
     return plan;
   }
 
@@ -165,7 +168,7 @@ export class StagePlan implements PlannedStage {
     this.#count++;
     const { name, index } = this.#stage;
     const stage = name === undefined ? [String(index)] : [name, String(index)];
-    const title = this.#title(oneLine(step.text));
+    const title = this.#title(oneLine(step.kind === "RUN" ? titleOf(step) : step.text));
     const node: Node = { id: nodeId(op, inputs), op, inputs, span: linesOf(step), stage, title };
     this.#node = apart ? this.#merged(node, `LINK ${oneLine(step.text)}`) : node;
     this.#note(step, { args: this.#scope.historyArgs() }, node);
@@ -228,7 +231,7 @@ function makesLayer(step: Step): boolean {
 
 async function fromImage(world: PlanWorld, stage: Stage, image: string, platform: Platform): Promise<Start> {
   const { node, base } = await world.sourceOf(image, platform).catch((error: unknown) => {
-    throw atFrom(error, stage, world);
+    throw locatedAt(error, stage.from.image, world);
   });
   if (!base) {
     return { node, config: baseConfig(platform.os), baseHistory: [], history: [], platform };
@@ -245,16 +248,16 @@ async function fromImage(world: PlanWorld, stage: Stage, image: string, platform
   };
 }
 
-/** An image that cannot be had is blamed on the FROM that names it. */
-function atFrom(error: unknown, stage: Stage, world: PlanWorld): unknown {
+/** An image that cannot be had is blamed on the word that names it, and so is a platform that there is not. */
+export function locatedAt(error: unknown, { span }: Word, world: PlanWorld): unknown {
   if (!isWbuildError(error) || error.facts.span !== undefined) return error;
   return new WbuildError(error.code, error.message, {
-    facts: { ...error.facts, file: world.source.name, span: stage.from.image.span },
+    facts: { ...error.facts, file: world.source.name, span },
     cause: error.cause,
     ...(error.hint === undefined ? {} : { hint: error.hint }),
   });
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
+  return withoutCredentials(text).replace(/\s+/g, " ").trim();
 }

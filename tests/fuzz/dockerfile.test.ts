@@ -190,7 +190,7 @@ test("the text of here-documents comes out as it stands in the file, whatever it
     end: fc.constantFrom("\n", "\r\n"),
   });
   const written = (each: { name: string; strips: boolean }) =>
-    `<<${each.strips ? "-" : ""}${/['" $#]/.test(each.name) ? JSON.stringify(each.name) : each.name}`;
+    `<<${each.strips ? "-" : ""}${/^-|['" $#]/.test(each.name) ? JSON.stringify(each.name) : each.name}`;
   fc.assert(
     fc.property(
       fc.constantFrom("RUN cat", "COPY x", "ONBUILD ADD"),

@@ -122,6 +122,11 @@ test("plan: what is wrong with a trigger is shown at the FROM that brings it", a
   t.like(error, { facts: { span: { start: { line: 3, column: 1 } } } });
 });
 
+test("plan: a platform that comes to nothing is shown where it stands", async (t) => {
+  const error = await t.throwsAsync(plan(["ARG P", "FROM --platform=$P busy"]));
+  t.like(error, { code: "IMG_PLATFORM_SYNTAX", facts: { span: { start: { line: 2, column: 17 } } } });
+});
+
 test("plan: a RUN has the base's environment, ENV over ARG, the folder and the user", async (t) => {
   const { graph } = await plan(["FROM app", "ARG A=1", "ARG B=2", "ENV B=3", 'RUN ["x", "y"]']);
   const op = graph.target.node.op;

@@ -81,7 +81,7 @@ async function start(
     async layer({ epochSeconds }) {
       await exited;
       const { before, after } = await readTexts(step.texts, step.prefix);
-      const registry = registryChanges(before, after, step.image, warnOnce);
+      const registry = registryChanges(before, after, step.image, warnOnce, epochSeconds);
       const tree = await on.tree?.();
       if (!tree) throw new TypeError("a Windows layer needs to know what lies below it");
       return await stepLayer({

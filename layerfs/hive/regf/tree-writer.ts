@@ -13,6 +13,8 @@ import { ValueWriter } from "./value-writer.ts";
 export interface Form {
   readonly minor: number;
   readonly differencing: boolean;
+  /** FILETIME that no key's time is later than. */
+  readonly latest?: bigint;
 }
 
 /** More subkeys than these are kept in leaves of half that, under an `ri`. */
@@ -56,7 +58,8 @@ export class TreeWriter {
     const rootFlags = parent === undefined ? nkFlag.root | nkFlag.noDelete : 0;
     view.setUint16(at, nk, true);
     view.setUint16(at + nkField.flags, (key.flags & contentFlags) | rootFlags | (latin ? nkFlag.latin : 0), true);
-    view.setBigUint64(at + nkField.lastWrite, key.lastWrite, true);
+    const { latest = key.lastWrite } = this.#form;
+    view.setBigUint64(at + nkField.lastWrite, key.lastWrite < latest ? key.lastWrite : latest, true);
     view.setUint8(at + nkField.layer, this.#layerByte(key));
     if (parent !== undefined) view.setUint32(at + nkField.parent, indexOf(parent), true);
     view.setUint32(at + nkField.subkeyList, noCell, true);

@@ -19,6 +19,8 @@ export interface WriteOptions {
   readonly fileName?: string;
   /** FILETIME of the base block and the first bin; the hive's own when not given. */
   readonly lastWritten?: bigint;
+  /** FILETIME that no time in the hive may exceed (SOURCE_DATE_EPOCH). */
+  readonly latest?: bigint;
 }
 
 /**
@@ -30,10 +32,16 @@ export interface WriteOptions {
 export function writeHive(hive: Hive, options: WriteOptions = {}): Uint8Array {
   const differencing = options.differencing ?? hive.differencing;
   const minor = differencing ? 6 : (options.minor ?? Math.min(6, Math.max(3, hive.minor)));
-  const lastWritten = options.lastWritten ?? hive.lastWritten;
+  const { latest } = options;
+  const said = options.lastWritten ?? hive.lastWritten;
+  const lastWritten = latest !== undefined && said > latest ? latest : said;
   const cells = new CellWriter();
   const security = new SecurityRing(cells);
-  const root = new TreeWriter(cells, security, { minor, differencing }).write(hive.root, defaultSecurity);
+  const root = new TreeWriter(cells, security, {
+    minor,
+    differencing,
+    ...(latest === undefined ? {} : { latest }),
+  }).write(hive.root, defaultSecurity);
   security.finish();
   const bytes = cells.finish();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

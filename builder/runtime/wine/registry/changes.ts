@@ -20,6 +20,13 @@ export interface RegistryTexts {
   readonly userdef: Buffer;
 }
 
+/** 1970 as FILETIME. */
+const unixEpoch = 116_444_736_000_000_000n;
+
+interface Bound {
+  readonly latest?: bigint;
+}
+
 export interface RegistryChanges {
   /** Differencing hives that change something, as regf. */
   readonly deltas: ReadonlyMap<DeltaName, Uint8Array>;
@@ -27,18 +34,23 @@ export interface RegistryChanges {
   readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
 }
 
-/** Changes below a top key that no hive holds are told through `warn`, once each: Windows would not keep them either. */
+/**
+ * Changes below a top key that no hive holds are told through `warn`, once each: Windows would not keep them either.
+ * `epochSeconds` (SOURCE_DATE_EPOCH) bounds the times of keys.
+ */
 export function registryChanges(
   before: RegistryTexts,
   after: RegistryTexts,
   image: () => ImageRegistry,
   warn: (text: string) => void,
+  epochSeconds?: number,
 ): RegistryChanges {
+  const bound = epochSeconds === undefined ? {} : { latest: BigInt(epochSeconds) * 10_000_000n + unixEpoch };
   const deltas = new Map<DeltaName, Uint8Array>();
   const keep = (name: DeltaName, change: HiveKey | undefined) => {
     if (!change) return;
     const delta = deltaOverImage(change, image().machine.get(name));
-    if (!isEmptyDelta(delta)) deltas.set(name, writeHive(delta, { fileName: `${name}_Delta` }));
+    if (!isEmptyDelta(delta)) deltas.set(name, writeHive(delta, { fileName: `${name}_Delta`, ...bound }));
   };
   const machine = changeOf(before.system, after.system, machineNoise);
   if (machine) {
@@ -50,7 +62,7 @@ export function registryChanges(
     }
   }
   keep("DefaultUser", changeOf(before.userdef, after.userdef, userNoise));
-  return { deltas, files: profileFiles(changeOf(before.user, after.user, userNoise), image) };
+  return { deltas, files: profileFiles(changeOf(before.user, after.user, userNoise), image, bound) };
 }
 
 /** The differencing tree between two texts; undefined when they say the same but for noise. */
@@ -63,7 +75,7 @@ function changeOf(before: Buffer, after: Buffer, noise: readonly string[]): Hive
 }
 
 /** Of the account's own hives only whole files are kept: NTUSER.DAT, and UsrClass.dat for Software\Classes. */
-function profileFiles(change: HiveKey | undefined, image: () => ImageRegistry): RegistryChanges["files"] {
+function profileFiles(change: HiveKey | undefined, image: () => ImageRegistry, bound: Bound): RegistryChanges["files"] {
   if (!change) return [];
   const { folder, user, classes } = image().profile;
   const files: { path: string; bytes: Uint8Array }[] = [];
@@ -73,7 +85,7 @@ function profileFiles(change: HiveKey | undefined, image: () => ImageRegistry): 
     const whole = mergeHives([below ?? hiveOf(new KeyTree("ROOT")), delta]);
     files.push({
       path: `${folder}/${path}`,
-      bytes: writeHive(whole, { minor: 5, differencing: false, fileName: path }),
+      bytes: writeHive(whole, { minor: 5, differencing: false, fileName: path, ...bound }),
     });
   };
   add("NTUSER.DAT", deltaOverImage(own, user), user);

@@ -14,25 +14,35 @@ const execute = promisify(execFile);
 
 /** Undefined, and why, where it cannot be started. */
 export async function startDocker(program: string, builder: CaseBuilder): Promise<Peer | string> {
-  if (process.getuid?.() !== 0) return "a daemon of its own needs root";
+  if (process.getuid?.() !== 0) return "docker: a daemon of its own needs root";
+  const missing = await Promise.all([execute(program, ["--version"]), execute("dockerd", ["--version"])]).catch(
+    (error: Error) => error,
+  );
+  if (missing instanceof Error) return `docker: ${missing.message.split("\n")[0]}`;
   const folder = await mkdtemp(join(tmpdir(), "wbuild-peer-"));
   const socket = `unix://${join(folder, "socket")}`;
-  const daemon = spawn(
-    "dockerd",
-    [
-      ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "-p", join(folder, "pid")],
-      ...["-H", socket, "--iptables=false", "--ip6tables=false", "--bridge=none"],
-    ],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
+  const args = ["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "-p", join(folder, "pid")];
+  const start = async () => {
+    const started = spawn(
+      "dockerd",
+      [...args, "-H", socket, "--iptables=false", "--ip6tables=false", "--bridge=none"],
+      {
+        stdio: ["ignore", "ignore", "pipe"],
+      },
+    );
+    return (await isListening(started)) ? started : undefined;
+  };
+  let daemon = await start();
   const stop = async () => {
-    const ended = new Promise((done) => daemon.on("close", done));
-    if (daemon.exitCode === null && daemon.kill()) await ended;
+    const ended = new Promise((done) => daemon?.on("close", done));
+    if (isAlive(daemon) && daemon?.kill()) await ended;
+    // One that crashed leaves its mount behind.
+    await execute("umount", ["-l", join(folder, "data")]).catch(() => undefined);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
-  if (!(await isListening(daemon))) {
+  if (daemon === undefined) {
     await stop();
-    return "dockerd does not start";
+    return "docker: its daemon does not start";
   }
   const env = { PATH: process.env.PATH, HOME: folder, DOCKER_HOST: socket, DOCKER_BUILDKIT: "1" };
   const docker = (...args: string[]) => execute(program, args, { env, maxBuffer: 64 << 20 });
@@ -41,14 +51,16 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
   let count = 0;
 
   async function build(one: Case): Promise<Outcome> {
+    // Some Dockerfiles end an old daemon.
+    if (!isAlive(daemon)) daemon = await start();
     const own = join(folder, `case-${count++}`);
     await mkdir(own);
     const image = `case:${count}`;
     try {
-      const args = ["build", "--network", "none", ...(await flagsOf(one, own)), await builder.contextOf(one)];
-      await docker(...args.toSpliced(1, 0, "-t", image));
+      const flags = ["build", "--network", "none", ...(await flagsOf(one, own)), await builder.contextOf(one)];
+      await docker(...flags.toSpliced(1, 0, "-t", image));
       const tar = join(own, "tree.tar");
-      await docker(...args.toSpliced(1, 0, "-o", `type=tar,dest=${tar}`));
+      await docker(...flags.toSpliced(1, 0, "-o", `type=tar,dest=${tar}`));
       const { listing, oldFiles } = await listResult(tar);
       const base = isFromBase(one) ? await builder.baseListing() : new Map();
       const inspected = await docker("image", "inspect", image);
@@ -73,6 +85,10 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
     }
   }
   return { name: "docker", version: version.trim(), build, [Symbol.asyncDispose]: stop };
+}
+
+function isAlive(daemon: ReturnType<typeof spawn> | undefined): boolean {
+  return daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null;
 }
 
 async function isListening(daemon: ReturnType<typeof spawn>): Promise<boolean> {

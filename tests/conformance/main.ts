@@ -2,15 +2,19 @@
  * `npm run conformance`: every case with wbuild and with the builders of this host, compared point by point. Arguments are
  * parts of case names. Ends with 1 when something differs that known.ts does not explain.
  */
+import { startBuildah } from "./buildah.ts";
 import { CaseBuilder } from "./builder.ts";
 import { startDocker } from "./docker.ts";
-import { knownOf } from "./known.ts";
+import { reasonOf } from "./known.ts";
 import { differences, type Peer } from "./peer.ts";
 import { tables } from "./tables.ts";
 
 const wanted = process.argv.slice(2);
 await using builder = await CaseBuilder.open();
-const started = await Promise.all([startDocker(process.env.WBUILD_PEER_DOCKER ?? "docker", builder)]);
+const started = await Promise.all([
+  startDocker(process.env.WBUILD_PEER_DOCKER ?? "docker", builder),
+  startBuildah("buildah", builder),
+]);
 const peers: Peer[] = [];
 for (const one of started) {
   if (typeof one !== "string") peers.push(one);
@@ -27,9 +31,9 @@ try {
         const title = `${about}: ${one.name}`;
         if (about === "Windows" || (wanted.length > 0 && !wanted.some((part) => title.includes(part)))) continue;
         const found = differences(await builder.build(one), await peer.build(one, builder));
-        const explained = found.length > 0 ? knownOf(peer, about, one) : undefined;
+        const explained = found.length > 0 ? reasonOf(peer, about, one, found) : undefined;
         counts[found.length === 0 ? "same" : explained ? "known" : "other"]++;
-        if (explained) console.log(`  known  ${title}: ${explained.reason}`);
+        if (explained) console.log(`  known  ${title}: ${explained}`);
         else if (found.length > 0) console.log(`  OTHER  ${[title, ...found].join("\n           ")}`);
       }
     }

@@ -30,12 +30,13 @@ export function differences(ours: Outcome, theirs: Outcome): string[] {
   for (const line of theirs.tree ?? []) if (!ours.tree?.includes(line)) found.push(`only theirs: ${line}`);
   differ("files with the time of their source", ours.oldFiles, theirs.oldFiles);
   for (const field of fields) differ(field, meaning(ours.config?.[field]), meaning(theirs.config?.[field]));
-  differ("history", ours.history, theirs.history);
+  // Not every builder writes histories in the same words.
+  if (theirs.history) differ("history", ours.history, theirs.history);
   return found;
 }
 
-/** Nothing, null, and what is empty mean the same to every runtime. */
+/** Nothing, null, and what is empty mean the same to every runtime; a working folder of nothing is the root. */
 function meaning(value: unknown): unknown {
-  if (value === null || value === undefined || value === "" || value === false) return undefined;
+  if (value === "/" || value === null || value === undefined || value === "" || value === false) return undefined;
   return typeof value === "object" && Object.keys(value).length === 0 ? undefined : value;
 }

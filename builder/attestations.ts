@@ -25,11 +25,13 @@ import { isProxy } from "./dockerfile/scope.ts";
 import type { BuildGraph, Node } from "./graph/graph.ts";
 import { baseDigest } from "./image/base-image.ts";
 import { type LocalImage, shortName } from "./image/local.ts";
-import { formatPlatform, hostPlatform, platformOf } from "./image/platform.ts";
+import { formatPlatform, hostPlatform } from "./image/platform.ts";
 import { softwareOf } from "./image/registry-diff.ts";
+import { toldAsStep } from "./image/told-step.ts";
 import type { Attest, AttestFiles, FinishedImage } from "./image/write-result.ts";
 import { openImage } from "./open-image.ts";
 import type { PlannedBuild } from "./plan-request.ts";
+import type { Report } from "./progress/events.ts";
 import type { Solved } from "./solve/solver.ts";
 import type { LayerStack } from "./steps/stack.ts";
 import { version } from "./version.ts";
@@ -44,6 +46,7 @@ export interface AttestedBuild {
   readonly store: Store;
   readonly startedMs: number;
   readonly signal: AbortSignal;
+  readonly report: Report;
 }
 
 const tool = `wbuild-${version}`;
@@ -56,7 +59,9 @@ export function attestBuild(build: AttestedBuild): { attestations: Attest; attes
   const finishedMs = Date.now();
   const scans = new Map<FinishedImage, Promise<ScannedPart[]>>();
   const scansOf = (made: FinishedImage) => {
-    const known = scans.get(made) ?? scanParts(build, graphOf(build, made));
+    const graph = graphOf(build, made);
+    const title = `listing the packages of ${formatPlatform(plain(graph.target.platform))}`;
+    const known = scans.get(made) ?? toldAsStep(build.report, title, () => scanParts(build, graph));
     scans.set(made, known);
     return known;
   };
@@ -71,7 +76,7 @@ export function attestBuild(build: AttestedBuild): { attestations: Attest; attes
   };
   return {
     attestations: async (written, made, style?: AttestationStyle) => {
-      const platform = formatPlatform(platformOf(written.config));
+      const platform = formatPlatform(plain(written.config));
       const purls = namesOf(request).flatMap((name) => imageUrl(name, platform) ?? []);
       const subjects = imageSubjects(written.descriptor.digest, purls);
       const found = await said(made, hexOf(written.descriptor.digest), purls);
@@ -100,7 +105,7 @@ export function attestBuild(build: AttestedBuild): { attestations: Attest; attes
 export async function sbomOf(store: Store, image: LocalImage, signal: AbortSignal): Promise<SpdxDocument> {
   const { config, descriptor } = image;
   const scanned = await scanStack(openImage(store, image), config["os.version"], signal);
-  const purl = image.name === undefined ? undefined : imageUrl(image.name, formatPlatform(platformOf(config)));
+  const purl = image.name === undefined ? undefined : imageUrl(image.name, formatPlatform(plain(config)));
   return spdxDocument(scanned, {
     name: (image.name && shortName(image.name)) ?? descriptor.digest,
     sha256: hexOf(descriptor.digest),

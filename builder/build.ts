@@ -103,7 +103,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         stdout: world.stdout,
         originOf: (digest) => origins.get(digest),
         ...(request.attest &&
-          (await attesting({ request, planned, images, solved: walked.solved, store, startedMs, signal }))),
+          (await attesting({ ...world, request, planned, images, solved: walked.solved, startedMs, signal }))),
         remoteOf: (digest) => remotes.get(digest),
       });
       if (records) await cache?.export(records);

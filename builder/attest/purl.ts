@@ -35,7 +35,7 @@ export function packageUrl(one: Package, system: System | undefined): string {
     case "rpm": {
       const namespace = system?.id ?? packagers[ecosystem] ?? ecosystem;
       const distro = system === undefined ? undefined : [system.id, system.version].filter(Boolean).join("-");
-      const upstream = source && (source.version ? `${source.name}@${source.version}` : source.name);
+      const upstream = source && upstreamOf(ecosystem, source);
       const lower = ecosystem === "rpm" ? name : name.toLowerCase();
       return purl(ecosystem, [namespace, lower], version, {
         arch: architecture,
@@ -53,6 +53,12 @@ export function packageUrl(one: Package, system: System | undefined): string {
     default:
       return purl("generic", [name], version, { arch: architecture });
   }
+}
+
+/** As scanners of vulnerabilities look it up: an rpm's by the file that it was built from. */
+function upstreamOf(ecosystem: string, { name, version }: NonNullable<Package["source"]>): string {
+  if (version === undefined) return name;
+  return ecosystem === "rpm" ? `${name}-${version}.src.rpm` : `${name}@${version}`;
 }
 
 /**

@@ -44,6 +44,8 @@ export interface Scanned {
 /** Text files and databases that a scanner asks for without a limit of its own. */
 const usualLimit = 32 * 1024 * 1024;
 const readers = 16;
+/** Of all paths together; each is in a document three times. */
+const mostCharacters = 64 * 1024 * 1024;
 
 /** Throws what the tree throws, and the signal's reason. */
 export async function scanTree(subject: ScanSubject, signal: AbortSignal): Promise<Scanned> {
@@ -145,8 +147,10 @@ async function sumsOf(
   signal: AbortSignal,
 ): Promise<Map<string, FoundFile>> {
   const wanted = new Set(packages.flatMap(({ files }) => files));
-  if (wanted.size >= mostFiles) {
-    scene.note(`packages name ${mostFiles} files or more, which are not listed`);
+  const characters = [...wanted].reduce((sum, path) => sum + path.length, 0);
+  // A document is one text, and no text can be longer than 512 MiB.
+  if (wanted.size >= mostFiles || characters > mostCharacters) {
+    scene.note("packages name more files than a document can hold: none is listed");
     return new Map();
   }
   const found = new Map<string, FoundFile>();

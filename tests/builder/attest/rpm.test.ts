@@ -6,6 +6,7 @@ import { join } from "node:path";
 import test from "ava";
 import BetterSqlite from "better-sqlite3";
 import type { Package } from "../../../builder/attest/package.ts";
+import { packageUrl } from "../../../builder/attest/purl.ts";
 import { scanTree } from "../../../builder/attest/scan.ts";
 import { bdbFile, headerOf, ndbFile } from "./rpm-files.ts";
 import { treeOf } from "./trees.ts";
@@ -111,6 +112,10 @@ test("ndb, as SUSE has it", async (t) => {
     "usr/lib/sysimage/rpm/Packages.db": ndbFile([headerOf(sample), headerOf({ ...sample, name: "gpg-pubkey" })]),
   });
   t.deepEqual(found.map(told), [expected]);
+  t.is(
+    found[0] && packageUrl(found[0], undefined),
+    "pkg:rpm/redhat/bash@4.4-20.el8?arch=x86_64&upstream=bash-4.4-20.el8.src.rpm",
+  );
 });
 
 for (const [how, filler] of [

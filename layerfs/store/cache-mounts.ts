@@ -69,6 +69,16 @@ export function lockCacheMount(layout: Layout, name: string, kind: "shared" | "e
   return lockFileSync(join(layout.cacheMounts, name, "lock"), kind, false);
 }
 
+function giveTo(folder: string, { uid, gid }: CacheMountWish): void {
+  if (uid === undefined && gid === undefined) return;
+  try {
+    chownSync(folder, uid ?? 0, gid ?? 0);
+  } catch (cause) {
+    // An ordinary user's single id: there is nobody but root, and the folder stays root's.
+    if ((cause as NodeJS.ErrnoException).code !== "EINVAL") throw cause;
+  }
+}
+
 export function cacheMountsOf(db: Database, session: Session, layout: Layout, now: () => number): CacheMounts {
   const kindOf = (sharing: CacheSharing) => (sharing === "shared" ? "shared" : "exclusive");
 
@@ -114,7 +124,7 @@ export function cacheMountsOf(db: Database, session: Session, layout: Layout, no
       mkdirSync(data);
       chmodSync(data, 0o755);
       await wish.fill?.(data);
-      if (wish.uid !== undefined || wish.gid !== undefined) chownSync(data, wish.uid ?? 0, wish.gid ?? 0);
+      giveTo(data, wish);
       if (wish.mode !== undefined) chmodSync(data, wish.mode);
       lock = lockFileSync(join(aside, "lock"), kindOf(wish.sharing), false);
       const held = lock;

@@ -106,7 +106,9 @@ static int make_file(struct box *b, size_t index) {
   unsigned char *bytes = m->hex ? malloc(length + 1) : (unsigned char *)m->source;
   if (!bytes) fail("BOX_MOUNT", "write a file to mount", m->target, ENOMEM);
   for (size_t i = 0; m->hex && i < length; i++) bytes[i] = (unsigned char)(nibble(m->hex[2 * i]) << 4 | nibble(m->hex[2 * i + 1]));
-  if (fd < 0 || write(fd, bytes, length) != (ssize_t)length || fchown(fd, m->uid, m->gid) < 0 || fchmod(fd, m->mode) < 0)
+  /* An owner that the id map does not have: there is nobody but root then, and the file stays root's. */
+  if (fd < 0 || write(fd, bytes, length) != (ssize_t)length || (fchown(fd, m->uid, m->gid) < 0 && errno != EINVAL) ||
+      fchmod(fd, m->mode) < 0)
     fail("BOX_MOUNT", "write a file to mount", m->target, errno);
   if (m->hex) free(bytes);
   return fd;

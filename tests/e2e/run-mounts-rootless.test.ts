@@ -31,6 +31,7 @@ RUN --mount=from=made,source=d,target=/m cat /m/f >> /got; echo no > /m/f 2>/dev
 RUN --mount=type=cache,target=/c echo kept >> /c/l; cat /c/l >> /got
 RUN --mount=type=secret,id=k,target=/s,mode=0400 wc -c < /s >> /got
 RUN --mount=type=tmpfs,target=/t,size=1m stat -c %a /t >> /got
+RUN --mount=type=secret,id=k,target=/s,uid=5,gid=6 --mount=type=cache,target=/d,uid=5 stat -c %u:%g /s /d >> /got
 `,
     a: "a\n",
     key: "secretvalue\n",
@@ -47,10 +48,10 @@ RUN --mount=type=tmpfs,target=/t,size=1m stat -c %a /t >> /got
   const args = ["build", "--progress", "plain", "--network", "none", "-o", join(s.folder, "out"), context];
   const done = wbuild(...args, "--secret", `id=k,src=${context}/key`);
   t.is(done.status, 0, done.stderr);
-  t.is(await s.tool("cat", "out/got"), "a\nx\nf\nrefused\nkept\n12\n1777\n");
+  t.is(await s.tool("cat", "out/got"), "a\nx\nf\nrefused\nkept\n12\n1777\n0:0\n0:0\n");
   const pruned = wbuild("prune", "-f", "--filter", "type=exec.cachemount", "--json");
   t.deepEqual(
     JSON.parse(pruned.stdout).removed.map(({ kind }: { kind: string }) => kind),
-    ["cache mount"],
+    ["cache mount", "cache mount"],
   );
 });

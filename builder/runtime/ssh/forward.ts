@@ -64,13 +64,22 @@ export async function forwardAgent(
       server.once("error", reject);
       server.listen(path, resolve);
     });
-    chownSync(path, uid, gid);
+    giveTo(path, uid, gid);
     chmodSync(path, mode);
   } catch (cause) {
     await close();
     throw new WbuildError("STEP_SSH", `cannot make a socket for ssh: ${(cause as Error).message}`, { cause });
   }
   return { path, [Symbol.asyncDispose]: close };
+}
+
+/** With an ordinary user's single id there is nobody but root, and the socket stays root's. */
+function giveTo(path: string, uid: number, gid: number): void {
+  try {
+    chownSync(path, uid, gid);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EINVAL") throw cause;
+  }
 }
 
 /** What goes wrong with one client ends its connection, and nothing else. */

@@ -84,7 +84,7 @@ async function readAll(
     sources.map(async (source) => {
       const name = nameOf(source);
       try {
-        const found: ReadCache & Partial<AsyncDisposable> = await readSource(source, world);
+        const found: ReadCache & Partial<AsyncDisposable> = await orAborted(readSource(source, world), signal);
         if (Symbol.asyncDispose in found) closing.push(found as AsyncDisposable);
         if (found.isForeign) warn(`the cache ${name} is another builder's: nothing of it can be used`);
         return { name, found };
@@ -98,6 +98,21 @@ async function readAll(
   // In the order in which they were named: the first one that knows a result gives it.
   for (const one of read) if (one) imports.add(one.found.records, one.name, one.found.place);
   return imports;
+}
+
+/** A registry that does not answer keeps nobody waiting whose build is over; its connection ends with the client. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 async function readSource(source: CacheSource, { registry, signal }: BuildCacheWorld): Promise<ReadCache> {

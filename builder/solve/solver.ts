@@ -186,13 +186,14 @@ export class Solver {
     if (!(await this.#cache.knows(op))) return undefined;
     const [below] = inputs as [Solved];
     // What stands on something that was made anew is the same only if that came out the same.
-    const byDefinition = !isRenewed(inputs);
-    if (byDefinition && inputs.length > 1) {
+    if (!isRenewed(inputs) && inputs.length > 1) {
       const found = await this.#cache.find(inputsKey(op, await keysOf(inputs)));
       if (found?.definition) return { ...found, definition: found.definition, content: undefined };
     }
     const content = await contentOf();
     const definition = definitionKey(op, content, await below.key);
+    // Of other nodes than the one below, the digest says what they hold now.
+    const byDefinition = !isRenewed(content === undefined ? inputs : [below]);
     const found =
       (byDefinition ? await this.#cache.find(definition) : undefined) ??
       // Waiting for the chain ID of layers that are still being written is worth it only now that the op is known.

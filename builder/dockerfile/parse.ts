@@ -132,6 +132,12 @@ function arrange(
   return { globalArgs, stages };
 }
 
+/** What to say of a front end that is asked for, by directive or as BUILDKIT_SYNTAX; undefined for Docker's own. */
+export function foreignSyntax(syntax: string | undefined): string | undefined {
+  if (!syntax || /^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@]|$)/.test(syntax)) return undefined;
+  return `wbuild reads Dockerfiles itself and does not load the syntax ${syntax}`;
+}
+
 function warnOfDirectives(
   lines: readonly string[],
   logical: LogicalLines,
@@ -142,12 +148,10 @@ function warnOfDirectives(
     start: { line, column: 1 },
     end: { line, column: (lines[line - 1] ?? "").length + 1 },
   });
-  if (
-    directives.syntax !== undefined &&
-    !/^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@]|$)/.test(directives.syntax)
-  ) {
+  const foreign = foreignSyntax(directives.syntax);
+  if (foreign !== undefined) {
     const line = lines.findIndex((each) => /^\s*#\s*syntax\s*=/i.test(each)) + 1;
-    warn(`wbuild reads Dockerfiles itself and does not load the syntax ${directives.syntax}`, at(Math.max(1, line)));
+    warn(foreign, at(Math.max(1, line)));
   }
   lines.forEach((text, index) => {
     if (index < directives.lineCount || logical.isText(index) || !isComment(text) || !isLateDirective(text)) return;

@@ -2,6 +2,7 @@
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Named } from "../context/named-contexts.ts";
 import type { Dockerfile, Stage, Word } from "../dockerfile/instruction.ts";
+import { foreignSyntax } from "../dockerfile/parse.ts";
 import { GlobalScope } from "../dockerfile/scope.ts";
 import { findStage, neededStages, originOfFrom, StageWaits } from "../dockerfile/stages.ts";
 import type { BaseImage } from "../image/base-image.ts";
@@ -41,6 +42,8 @@ export async function planBuild(given: Dockerfile, options: PlanOptions): Promis
   // All base images are looked up side by side; stages then build on each other.
   await Promise.all(needed.map((stage) => world.stageOf(stage)));
   for (const { text, span } of dockerfile.warnings) options.warn(text, span.start.line);
+  const syntax = foreignSyntax(global.buildArg("BUILDKIT_SYNTAX"));
+  if (syntax !== undefined) options.warn(syntax);
   for (const name of global.unused()) options.warn(`build argument ${name} is not used by any ARG`);
   const plan = await world.stageOf(target);
   warnOfScratch(plan, target, options);

@@ -122,6 +122,26 @@ test("plan: what is wrong with a trigger is shown at the FROM that brings it", a
   t.like(error, { facts: { span: { start: { line: 3, column: 1 } } } });
 });
 
+test("plan: build arguments for the build itself are never unused, and a foreign front end is told of", async (t) => {
+  const names = [
+    "SYNTAX",
+    "CONTEXT_KEEP_GIT_DIR",
+    "INLINE_CACHE",
+    "MULTI_PLATFORM",
+    "DOCKERFILE_CHECK",
+    "CACHE_MOUNT_NS",
+  ];
+  const buildArgs = Object.fromEntries([...names.map((name) => [`BUILDKIT_${name}`, "x"]), ["SOURCE_DATE_EPOCH", "0"]]);
+  const { warnings } = await plan(["FROM busy"], { buildArgs });
+  t.deepEqual(warnings, ["wbuild reads Dockerfiles itself and does not load the syntax x"]);
+});
+
+test("plan: BUILDKIT_SANDBOX_HOSTNAME is the name of a step's host", async (t) => {
+  const { graph, warnings } = await plan(["FROM busy", "RUN x"], { buildArgs: { BUILDKIT_SANDBOX_HOSTNAME: "box" } });
+  t.like(graph.target.node.op, { hostname: "box" });
+  t.deepEqual(warnings, []);
+});
+
 test("plan: a platform that comes to nothing is shown where it stands", async (t) => {
   const error = await t.throwsAsync(plan(["ARG P", "FROM --platform=$P busy"]));
   t.like(error, { code: "IMG_PLATFORM_SYNTAX", facts: { span: { start: { line: 2, column: 17 } } } });

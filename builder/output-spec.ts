@@ -23,7 +23,7 @@ export interface Annotation {
 export interface ImageAttributes extends CompressionChoice {
   /** References, beside the request's tags. */
   readonly names: readonly string[];
-  /** Also layers of the base get the compression; else those that the build made. */
+  /** false: layers of the base keep the compression that they have. Usual: true, as our own bases have zstd. */
   readonly forceCompression?: boolean;
   /** false: Docker's media types (schema 2) in manifests. Usual: true. */
   readonly ociMediaTypes?: boolean;

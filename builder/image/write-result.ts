@@ -63,7 +63,7 @@ export interface ExtraFile {
 export interface ResultStyle {
   readonly compression?: Compression | undefined;
   readonly compressionLevel?: number | undefined;
-  /** Also layers that came with the base get that compression. */
+  /** false: layers that came with the base keep the compression that they have. */
   readonly forceCompression?: boolean | undefined;
   /** Absent: OCI's documents, with layers as they came. */
   readonly ociMediaTypes?: boolean | undefined;
@@ -132,8 +132,8 @@ function typesOf({ ociMediaTypes, annotations = [], compression }: ResultStyle):
 }
 
 /**
- * The image in a style. Without a compression asked for its layers stay as they are. What came with the base stays too,
- * unless that is forced; of a Windows base, and a foreign layer of any, in any case where it can: its descriptor names
+ * The image in a style. Without a compression asked for its layers stay as they are. With one those of the base get it,
+ * too, unless that is refused; a Windows base's and a foreign layer of any stay where they can: their descriptors name
  * those bytes and no others.
  */
 async function written(image: NewImage, world: ResultWorld, style: ResultStyle): Promise<WrittenImage> {
@@ -146,7 +146,7 @@ async function written(image: NewImage, world: ResultWorld, style: ResultStyle):
   const stays = ({ blob }: Layer) => {
     if (noZstd && isZstd(blob)) return false;
     const isBase = originOf(blob.digest) !== undefined;
-    return isForeign(blob) || (isBase && (style.forceCompression !== true || image.config.os === "windows"));
+    return isForeign(blob) || (isBase && (style.forceCompression === false || image.config.os === "windows"));
   };
   const layers: Layer[] = [];
   for (const layer of await bounded(image.layers, world, style)) {

@@ -1,6 +1,6 @@
 /** What becomes of a finished image: names in the store, archives, folders, registries. */
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, parse, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
@@ -184,8 +184,12 @@ async function deliverTree(
     for (const made of images) {
       const { os } = made.image.config;
       const tree = await made.tree();
-      const extra = (await world.attestFiles?.(made, () => digestsOf({ tree, os }))) ?? [];
-      trees.push({ tree, os, extra, ...(split ? { under: folderOf(made.image.config) } : {}) });
+      const folder = folderOf(made.image.config);
+      const files = (await world.attestFiles?.(made, () => digestsOf({ tree, os }))) ?? [];
+      // Side by side their names must tell whose they are, as BuildKit's do.
+      const isShared = images.length > 1 && !split;
+      const extra = isShared ? files.map(({ name, bytes }) => ({ name: nameFor(name, folder), bytes })) : files;
+      trees.push({ tree, os, extra, ...(split ? { under: folder } : {}) });
     }
     if (output.type === "tar" && output.dest !== "-") return exportTar(trees, output.dest, epoch);
     await using place = await world.store.snapshots.reserve();
@@ -197,6 +201,12 @@ async function deliverTree(
 /** `linux_amd64`, `linux_arm_v7`: as BuildKit calls the folders of an export for several platforms. */
 function folderOf({ os, architecture, variant }: Platform): string {
   return [os, architecture, variant].filter(Boolean).join("_");
+}
+
+/** `provenance.json` → `provenance.linux_amd64.json`. */
+function nameFor(name: string, platform: string): string {
+  const { name: stem, ext } = parse(name);
+  return `${stem}.${platform}${ext}`;
 }
 
 async function deliverArchive(

@@ -176,6 +176,12 @@ test("two platforms have statements each, about their own image", async (t) => {
     manifests.slice(2).map(({ annotations }) => annotations?.["vnd.docker.reference.digest"]),
     images,
   );
+  const both = ["--platform", "linux/amd64,linux/arm64", "--sbom=true"];
+  t.is((await s.build(context, "-o", "split", ...both)).code, 0);
+  t.true(existsSync(join(s.folder, "split/linux_arm64/sbom.spdx.json")));
+  const copies = await s.files("apart", { Dockerfile: "FROM scratch\nARG TARGETARCH\nCOPY x /$TARGETARCH\n", x: "x" });
+  t.is((await s.build(copies, "-o", "type=local,dest=flat,platform-split=false", ...both)).code, 0);
+  t.true(existsSync(join(s.folder, "flat/sbom.spdx.linux_arm64.json")));
   const arm = await json(s, "sbom", "--platform", "linux/arm64", "app:1");
   t.is(readSpdx(arm).packages[0]?.versionInfo, images[1]);
 });

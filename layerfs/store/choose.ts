@@ -21,6 +21,8 @@ export interface Candidates {
   readonly held: ReadonlySet<string>;
   readonly refs: readonly { readonly keeps: readonly Digest[] }[];
   readonly cache: readonly CacheKeep[];
+  /** True of what some cache row keeps and the store no longer has: such a row finds nothing any more. */
+  readonly isLost?: (digest: Digest) => boolean;
   readonly snapshots: readonly SnapshotRow[];
   readonly layers: readonly { readonly blob: Digest; readonly diff_id: Digest }[];
   readonly blobs: ReadonlyMap<Digest, StoredFile>;
@@ -120,6 +122,8 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
       sizes.blobs -= file.bytes;
     }
   };
+  const { isLost } = all;
+  if (isLost) for (const row of all.cache) if (row.keeps.some(isLost)) dropRow(row);
   // Of the same age snapshots go first: they are unpacked again in less time than a step runs.
   const items: Item[] = [
     ...all.snapshots.map((snapshot) => ({ used: snapshot.used, snapshot })),

@@ -1,6 +1,6 @@
 /** Garbage collection: decides in one locked moment what goes, moves it aside, and removes it in its own time. */
 import { randomBytes } from "node:crypto";
-import { renameSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { lockCacheMount } from "./cache-mounts.ts";
 import { type Candidates, type CollectOptions, chooseVictims, type FreeCacheMount, type Victims } from "./choose.ts";
@@ -55,7 +55,7 @@ export async function collect(db: Database, layout: Layout, options: CollectOpti
     const live = liveSessions(layout);
     const cacheMounts = freeCacheMounts(layout, mounts);
     const gather = (): Victims =>
-      chooseVictims({ ...candidates(db, live, blobs, indexes, folders), cacheMounts }, options);
+      chooseVictims({ ...candidates(db, layout, live, blobs, indexes, folders), cacheMounts }, options);
     const leftovers = temp.filter((item) => isLeftover(item, live));
     if (options.dryRun === true) return { victims: gather(), leftovers };
     // Durable, or a power cut could bring back rows whose content is gone.
@@ -108,16 +108,21 @@ function tryLock(layout: Layout, name: string): { release(): void } | undefined 
 
 function candidates(
   db: Database,
+  layout: Layout,
   live: LiveSessions,
   blobs: Candidates["blobs"],
   indexes: Candidates["indexes"],
   folders: readonly string[],
 ): Candidates {
+  const snapshots = snapshotRows(db);
+  const chains = new Set<string>(snapshots.map((row) => row.chain_id));
   return {
     held: live.held,
     refs: refKeeps(db),
     cache: cacheRows(db),
-    snapshots: snapshotRows(db),
+    // The list of blobs is older than the rows: what it lacks is looked for again.
+    isLost: (digest) => !blobs.has(digest) && !chains.has(digest) && !existsSync(shardedPath(layout.blobs, digest)),
+    snapshots,
     layers: db.all<{ blob: Digest; diff_id: Digest }>("SELECT blob, diff_id FROM layers"),
     blobs,
     indexes,

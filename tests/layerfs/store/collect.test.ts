@@ -1,5 +1,5 @@
 /** Garbage collection: what goes, what stays, and that nobody loses what he uses. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import type { CollectOptions } from "../../../layerfs/store/choose.ts";
@@ -111,6 +111,28 @@ for (const [name, options, gone] of cases) {
     t.deepEqual((await store.collect(options)).removed, [], "a second time there is nothing to do");
   });
 }
+
+test("collect: a cached result whose blob is gone goes with any collection, and frees what it kept besides", async (t) => {
+  using home = makeHome();
+  const { store } = home;
+  const [lost, beside] = [await putText(store, "lost"), await putText(store, "beside")];
+  store.cache.put("half", "", [lost.digest, beside.digest]);
+  store.cache.put("whole", "", [beside.digest]);
+  store.cache.put("nothing", "", []);
+  rmSync(store.blobs.path(lost.digest));
+  t.is((await store.usage()).cache.count, 3);
+  const first = await store.collect();
+  t.deepEqual(
+    first.removed.map(({ kind, id }) => `${kind} ${id}`),
+    ["cache half"],
+  );
+  t.true(store.cache.delete("whole"));
+  const second = await store.collect();
+  t.deepEqual(
+    second.removed.map(({ kind, id }) => `${kind} ${id}`),
+    [`blob ${beside.digest}`],
+  );
+});
 
 test("a lease keeps what was put, found or reserved under it, against another process's collection", async (t) => {
   using home = makeHome();

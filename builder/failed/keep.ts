@@ -15,13 +15,13 @@ export const usualName = "failed";
 export interface KeptImage {
   /** Digest of its configuration. */
   readonly id: Digest;
-  /** Full. */
+  /** As people write it. */
   readonly name: string;
 }
 
 /** Throws REG_NAME for a name that is none, and what fetching layers throws. */
 export async function keepImage(failed: FailedStep, name: string, store: Store): Promise<KeptImage> {
-  const reference = formatReference(parseReference(name));
+  const parsed = parseReference(name);
   const { stack } = failed;
   // Every blob is in the store once its layer was unpacked.
   await stack.folders();
@@ -36,8 +36,8 @@ export async function keepImage(failed: FailedStep, name: string, store: Store):
     },
     layers,
   });
-  store.refs.set(reference, written.descriptor, written.keeps);
-  return { id: written.manifest.config.digest, name: reference };
+  store.refs.set(formatReference(parsed), written.descriptor, written.keeps);
+  return { id: written.manifest.config.digest, name: formatReference(parsed, { familiar: true }) };
 }
 
 /** Attack: the values of secrets and proxies, which the step may have had as variables, would stay in the image. */

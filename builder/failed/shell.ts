@@ -45,7 +45,8 @@ export async function openShell(failed: FailedStep, world: ShellWorld): Promise<
       place.scratch,
       shellProcess(failed, world),
       run?.host ?? plainHost,
-      world.warn,
+      // What this host lacks was told when the step itself began.
+      () => undefined,
     );
     execution = running;
     for (const name of early) running.signal(name);

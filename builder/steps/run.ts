@@ -85,8 +85,7 @@ export const runStep: Step<RunOp> = {
         world.signal.throwIfAborted();
         if (exit.code !== 0) {
           const ranMs = Math.round(performance.now() - began);
-          if (world.onFailure)
-            left = await stackLeft(node, await running.layer(world.style), place.folder, below, world);
+          if (world.onFailure) left = await stackLeft(node, running, below, world);
           throw await failure(op, exit, output, ranMs);
         }
         return await running.layer(world.style);

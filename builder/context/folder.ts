@@ -43,7 +43,7 @@ export async function openFolder(
   const notes = new Map<string, Promise<Noted>>();
   const noted = (query: Query): Promise<Noted> => {
     const name = queryName(query);
-    const note = notes.get(name) ?? takeNote(disk, tree, query);
+    const note = notes.get(name) ?? takeNote(disk, tree, query, sweepOf);
     notes.set(name, note);
     return note;
   };
@@ -107,16 +107,20 @@ async function sweepSelected(disk: FolderTree, { root, only }: Selected): Promis
   return only && sweep ? sweep.sift(only.rule) : sweep;
 }
 
-async function takeNote(disk: FolderTree, tree: Tree, query: Query): Promise<Noted> {
+type SweepOf = (selected: Selected) => Promise<FolderSweep | undefined>;
+
+async function takeNote(disk: FolderTree, tree: Tree, query: Query, sweepOf: SweepOf): Promise<Noted> {
   const { selected } = await select(tree, query);
   const stamps: string[] = [];
-  for (const one of selected) stamps.push(`${one.path} ${await stampOf(disk, tree, one)}`);
+  for (const one of selected) stamps.push(`${one.path} ${await stampOf(disk, tree, one, sweepOf)}`);
   return { selections: selected, stamp: digestOf(JSON.stringify([query.sources, stamps])) };
 }
 
 /** Of a part of a folder nothing else counts: what changes beside it is not seen. */
-async function stampOf(disk: FolderTree, tree: Tree, selected: Selected): Promise<Digest> {
+async function stampOf(disk: FolderTree, tree: Tree, selected: Selected, sweepOf: SweepOf): Promise<Digest> {
   if (!selected.only) return disk.stamp(selected.root.path);
+  const sweep = selected.root.type === "directory" ? await sweepOf(selected) : undefined;
+  if (sweep) return digestOf(sweep.bytes);
   const lines = (await membersOf(tree, selected)).map(({ relative, entry }) => {
     const { type, mode, size, mtimeNs, target, ino, dev, ctimeNs } = entry as FolderEntry;
     const times = relative === "" ? "" : `${mtimeNs} ${ctimeNs} ${ino} ${dev}`;

@@ -60,6 +60,16 @@ export function runScript(
   return { command: { ...command, line: path }, files: { files: [{ target, text, mode: 0o755 }] } };
 }
 
+/** Windows' cmd reads batch files in DOS' code page, and no chcp changes that where there is no console. */
+export function garbledText({ files }: Pick<RunOp, "files">): string | undefined {
+  const found = files?.find(({ target, text }) => target === batchFile.target && /[^\p{ASCII}]/u.test(text));
+  const [character] = found?.text.match(/[^\p{ASCII}]/u) ?? [];
+  return (
+    character &&
+    `cmd cannot read ${quoted(character)} in a script of several lines: give it to a RUN of one line, or COPY a file`
+  );
+}
+
 /** The shell takes one command line behind /C, as Windows' own does. */
 function isCmd(config: ContainerConfig): boolean {
   const shell = shellOf(config, "windows");

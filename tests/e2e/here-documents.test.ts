@@ -140,7 +140,8 @@ RUN if exist C:\Windows\Temp\run.cmd echo left behind`;
     '"world"',
     '"$name"',
   ]);
-  const failed = await s.tries("RUN <<EOF\necho before\nexit /b 7\nEOF");
+  const failed = await s.tries("RUN <<EOF\necho ü\nexit /b 7\nEOF");
+  t.regex(failed.stderr, /warning.* cmd cannot read "ü" in a script of several lines/i);
   t.is(failed.code, 1);
   t.regex(failed.stderr, /exit code 7/);
 });

@@ -3,7 +3,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry } from "../../layerfs/layer/entry.ts";
 import type { CacheMountWish } from "../../layerfs/store/cache-mounts.ts";
-import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import { type Digest, digestOf, isDigest } from "../../layerfs/store/digest.ts";
+import type { Store } from "../../layerfs/store/store.ts";
 import { driveTree, windowsTree } from "../../layerfs/windows/drive.ts";
 import type { Mount } from "../../native/core/spec.ts";
 import { WbuildError } from "../../native/error.ts";
@@ -28,17 +29,36 @@ type MountOf<Kind extends RunMount["kind"]> = Extract<RunMount, { kind: Kind }>;
  * Digest of all files that mounts show, whatever made them: the selected files and folders with what lies in them.
  * Undefined where none are mounted. Throws STEP_MOUNT_SOURCE.
  */
-export async function mountedContent(op: RunOp, inputs: readonly LayerStack[]): Promise<Digest | undefined> {
+export async function mountedContent(
+  op: RunOp,
+  inputs: readonly LayerStack[],
+  { store }: Pick<World, "store">,
+): Promise<Digest | undefined> {
   const parts: unknown[] = [];
   for (const mount of op.mounts ?? []) {
     if ((mount.kind !== "bind" && mount.kind !== "cache") || mount.input === undefined) continue;
-    const { tree, root } = await sourceOf(mount, inputs);
-    const { type, mode, uid, gid } = root;
-    // Its own name does not count: it shows as the target.
-    const selected: Selected = { pattern: "", path: "", root };
-    parts.push([mount.target, type, mode, uid, gid, await digestOfSelection(tree, [selected])]);
+    parts.push([mount.target, await contentOf(mount, inputs, store)]);
   }
   return parts.length === 0 ? undefined : digestOf(`mounts/1 ${JSON.stringify(parts)}`);
+}
+
+/** The layers below say all that it depends on: a whole image that every step mounts is read once. */
+async function contentOf(
+  mount: { input?: number; source?: string },
+  inputs: readonly LayerStack[],
+  store: Store,
+): Promise<Digest> {
+  const stack = inputs[mount.input ?? 0] as LayerStack;
+  const fact = `mounted ${stack.os} ${await stack.chainId(store)} ${JSON.stringify(mount.source)}`;
+  const known = store.facts.get(fact);
+  if (typeof known === "string" && isDigest(known)) return known;
+  const { tree, root } = await sourceOf(mount, inputs);
+  const { type, mode, uid, gid } = root;
+  // Its own name does not count: it shows as the target.
+  const selected: Selected = { pattern: "", path: "", root };
+  const digest = digestOf(JSON.stringify([type, mode, uid, gid, await digestOfSelection(tree, [selected])]));
+  store.facts.set(fact, digest);
+  return digest;
 }
 
 /** What a mount takes its files from, links followed inside it. */
@@ -188,7 +208,7 @@ async function cacheWish(
   const { mode, uid, gid, input } = mount;
   const begins = input === undefined ? undefined : await sourceOf(mount, inputs);
   // As BuildKit has it: caches that would begin differently are different ones.
-  const content = begins && (await digestOfSelection(begins.tree, [{ pattern: "", path: "", root: begins.root }]));
+  const content = begins && (await contentOf(mount, inputs, world.store));
   const id = JSON.stringify([op.os ?? "linux", mount.id, mode, uid, gid, content]);
   return {
     id,

@@ -17,7 +17,7 @@ import type { Performed, Step, World } from "./step.ts";
 const lastLines = 20;
 
 export const runStep: Step<RunOp> = {
-  contentKey: (op, inputs) => mountedContent(op, inputs),
+  contentKey: (op, inputs, world) => mountedContent(op, inputs, world),
 
   async perform(node, inputs, world) {
     const below = inputs[0] as LayerStack;

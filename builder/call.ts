@@ -61,6 +61,8 @@ async function check(request: BuildRequest, opened: OpenedRequest): Promise<Call
   const { source } = opened;
   const found: Finding[] = [];
   let failure: { readonly error: unknown } | undefined;
+  // That findings fail a build is no news to those who read them: only programs are told.
+  let strict: unknown;
   try {
     const dockerfile = parseDockerfile(source);
     failure = await planStages(dockerfile, request, opened);
@@ -73,13 +75,18 @@ async function check(request: BuildRequest, opened: OpenedRequest): Promise<Call
       baseOf: async (...which) => opened.knownBase(...which)?.catch(() => undefined),
     });
     found.push(...findings);
-    if (failure === undefined) failOnFindings(found, dockerfile, request);
+    try {
+      failOnFindings(found, dockerfile, request);
+    } catch (error) {
+      strict = error;
+    }
   } catch (error) {
     failure ??= { error };
   }
   const error = failure === undefined ? undefined : withSource(failure.error, source);
+  const told = error ?? strict;
   return {
-    json: lintResult(source, found, failure === undefined ? undefined : buildError(error)),
+    json: lintResult(source, found, told === undefined ? undefined : buildError(told)),
     text: (options) => (found.length === 0 && failure !== undefined ? "" : printFindings(source, found, options)),
     status: found.length > 0 || failure !== undefined ? 1 : 0,
     ...(failure === undefined ? {} : { error }),

@@ -45,6 +45,11 @@ test("check=error=true fails the build before its first step and names every che
   t.regex(failed.stderr, /error\[DF_CHECK\].*JSONArgsRecommended \(line 4\), MaintainerDeprecated \(line 5\)/s);
   t.notRegex(failed.stderr, /StageNameCasing[: ]/);
   t.is(failed.steps.size, 0);
+  const checked = await s.wbuild("build", "--check", context);
+  t.is(checked.code, 1, checked.stderr);
+  t.is(checked.stderr, "");
+  const { buildError } = JSON.parse((await s.wbuild("build", "--call=check,format=json", context)).stdout);
+  t.regex(buildError.message, /JSONArgsRecommended/);
 });
 
 test("--check looks into every stage, draws the lines and exits with 1", async (t) => {
@@ -90,6 +95,22 @@ test("--check of a good Dockerfile exits with 0, of one that cannot be built wit
   t.regex((await s.wbuild("build", "--check", option)).stderr, /error\[DF_CHECK_OPTION\].*\n.*Dockerfile:1:9/);
   t.is((await s.wbuild("build", "--check", "--call=outline", option)).code, 2);
   t.is((await s.wbuild("build", "--call=everything", option)).code, 2);
+});
+
+test("a stage that a context takes the place of is not looked into, what names it sees that context", async (t) => {
+  const s = await scene(t);
+  const text = "FROM registry.invalid/x AS A\nCMD x\nENV B=$NOT\nFROM a\nENV P=$PATH C=$NOT\n";
+  const context = await s.files("context", { Dockerfile: text });
+  const flags = ["--build-context", "a=docker-image://wbuild.local/linux"];
+  const checked = await s.wbuild("build", "--call=check,format=json", ...flags, context);
+  t.deepEqual(
+    JSON.parse(checked.stdout).warnings.map((each: { ruleName: string }) => each.ruleName),
+    ["StageNameCasing", "UndefinedVar"],
+    checked.stderr,
+  );
+  const built = await s.build(context, ...flags);
+  t.is(built.code, 0, built.stderr);
+  t.regex(built.stderr, /2 warnings found/);
 });
 
 test("--call=targets lists stages, --call=outline what can be given to one", async (t) => {

@@ -4,8 +4,9 @@
  */
 import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
-import { type Digest, digestOf, hexOf } from "../../layerfs/store/digest.ts";
+import { type Digest, hexOf } from "../../layerfs/store/digest.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
+import { putJson } from "../image/write-image.ts";
 
 export const inTotoType = "application/vnd.in-toto+json";
 export const predicateTypeKey = "in-toto.io/predicate-type";
@@ -96,11 +97,6 @@ export async function writeAttestations(
 function configOf(layers: readonly Descriptor[]) {
   const rootfs = { type: "layers", diff_ids: layers.map(({ digest }) => digest) };
   return { architecture: "unknown", os: "unknown", config: {}, rootfs };
-}
-
-async function putJson(blobs: BlobStore, value: unknown, mediaType: string): Promise<Descriptor> {
-  const bytes = Buffer.from(JSON.stringify(value), "utf8");
-  return blobs.put(bytes, { mediaType, digest: digestOf(bytes), size: bytes.length });
 }
 
 /** The attestation manifests of an index, by the image that each is about. */

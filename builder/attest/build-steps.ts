@@ -17,9 +17,12 @@ export interface StepMap {
   readonly digestMapping: Readonly<Record<string, string>>;
   /** Step id → lines of the Dockerfile. */
   readonly locations: Readonly<Record<string, object>>;
-  /** Step's output → the layers that its files are made of, bottom first. */
+  /** Step's output → the layers that its files are made of, bottom first; of very long builds the last one alone. */
   readonly layers: Readonly<Record<string, readonly (readonly Descriptor[])[]>>;
 }
+
+/** Of all steps together. Each step has the layers of those before it: of thousands in a row that would be millions. */
+const mostLayers = 50_000;
 
 /** `nodes` have inputs before users; `layersOf` gives the layers of a node's result. */
 export function stepsOf(nodes: readonly Node[], layersOf: ReadonlyMap<string, readonly Descriptor[]>): StepMap {
@@ -27,6 +30,7 @@ export function stepsOf(nodes: readonly Node[], layersOf: ReadonlyMap<string, re
   const steps: BuildStep[] = [];
   const locations: Record<string, object> = {};
   const layers: Record<string, readonly (readonly Descriptor[])[]> = {};
+  const isWhole = [...layersOf.values()].reduce((sum, own) => sum + own.length, 0) <= mostLayers;
   for (const node of nodes) {
     const id = ids.get(node.id) ?? "";
     const inputs = node.inputs.map((input) => `${ids.get(input.id) ?? "?"}:0`);
@@ -38,7 +42,7 @@ export function stepsOf(nodes: readonly Node[], layersOf: ReadonlyMap<string, re
       locations[id] = { locations: [{ ranges: [{ start: { line: start.line }, end: { line: last } }] }] };
     }
     const own = layersOf.get(node.id);
-    if (own && own.length > 0) layers[`${id}:0`] = [own];
+    if (own && own.length > 0) layers[`${id}:0`] = [isWhole ? own : own.slice(-1)];
   }
   return { steps, digestMapping: Object.fromEntries(ids), locations, layers };
 }

@@ -93,8 +93,8 @@ export async function writeIndex(
   return putJson(blobs, index, mediaType);
 }
 
-/** A cached build writes what is there already: asking first saves the disk a sync. */
-async function putJson(blobs: BlobStore, value: unknown, mediaType: string): Promise<Descriptor> {
+/** A document as a blob. A cached build writes what is there already: asking first saves the disk a sync. */
+export async function putJson(blobs: BlobStore, value: unknown, mediaType: string): Promise<Descriptor> {
   const bytes = Buffer.from(JSON.stringify(value), "utf8");
   const digest = digestOf(bytes);
   if ((await blobs.has(digest)) === bytes.length) return { mediaType, digest, size: bytes.length };

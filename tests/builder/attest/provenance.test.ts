@@ -201,3 +201,10 @@ test("v0.2 says the same in its own words", (t) => {
 test("a source that is named twice is listed once", (t) => {
   t.is(distinctResources([...record.materials, ...record.materials]).length, 3);
 });
+
+test("a build of thousands of steps does not name millions of layers", (t) => {
+  const nodes = Array.from({ length: 2000 }, (_, i): Node => ({ ...run, id: digestOf(String(i)), inputs: [] }));
+  const all = nodes.map(({ id }) => blob(id));
+  const { layers } = stepsOf(nodes, new Map(nodes.map(({ id }, i) => [id, all.slice(0, i + 1)])));
+  t.deepEqual(layers["step1999:0"], [[blob(digestOf("1999"))]]);
+});

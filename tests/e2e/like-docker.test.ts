@@ -50,6 +50,17 @@ const rows: [name: string, dockerfile: string[], look: string, sees: string][] =
     "0\n",
   ],
   [
+    "mounts: modes and owners as a step sees them",
+    [
+      linux,
+      "RUN --mount=target=/src,rw --mount=type=tmpfs,target=/opt/deep/t --mount=type=cache,target=/var/cache/x,mode=0700,uid=5,gid=6 \\",
+      "    stat -c '%n %a %u:%g' /src /src/Dockerfile /opt/deep/t /var/cache/x > /seen",
+      "RUN --mount=type=cache,target=/var/cache/x stat -c '%a %u:%g' /var/cache/x >> /seen",
+    ],
+    "cat /seen",
+    "/src 755 0:0\n/src/Dockerfile 644 0:0\n/opt/deep/t 1777 0:0\n/var/cache/x 700 5:6\n755 0:0\n",
+  ],
+  [
     "WORKDIR belongs to USER, with every folder made for it",
     [linux, "USER www-data", "WORKDIR /p/q", "RUN id -un > who && touch mine"],
     "stat -c '%U:%G' /p /p/q /p/q/mine; cat /p/q/who",

@@ -1,12 +1,12 @@
 /** `--call=outline`: what can be given to a build of one target: arguments, secrets, ssh agents. */
-import { posix } from "node:path";
 import { harmless } from "../diagnose/render.ts";
 import type { Span } from "../diagnose/source.ts";
 import type { Arg, Dockerfile, Stage, Word } from "../dockerfile/instruction.ts";
+import type { SecretMount, SshMount } from "../dockerfile/read-mount.ts";
 import { GlobalScope, type ScopeOptions } from "../dockerfile/scope.ts";
 import { commentsAbove, descriptionOf } from "./lines.ts";
 import { columns, dataOf, type Location, locationOf } from "./location.ts";
-import { walkStage } from "./walk.ts";
+import { type Moment, walkStage } from "./walk.ts";
 
 interface OutlinedArg {
   readonly name: string;
@@ -41,10 +41,13 @@ export function outlineOf(
 ): Outline {
   const above = commentsAbove(dockerfile);
   const description = target.from.as === undefined ? undefined : descriptionOf(above(target.from), target.from.as);
-  const args = argumentsOf(dockerfile, stages, scope);
-  const mounts = stages.flatMap((stage) => mountsOf(stage));
-  const secrets = mounts.filter(({ type }) => type === "secret").map(({ mount }) => mount);
-  const ssh = mounts.filter(({ type }) => type === "ssh").map(({ mount }) => mount);
+  const global = new GlobalScope(dockerfile, scope);
+  // What bases set is not known here, and seldom part of a default.
+  const walks = stages.map((stage) => walkStage(dockerfile, global, stage, undefined, scope.targetPlatform).moments);
+  const args = argumentsOf(dockerfile, global, stages, walks, scope);
+  const mounts = walks.flat().flatMap(({ raw, mounts: all }) => all.map((mount) => ({ mount, span: raw.span })));
+  const secrets = mounts.flatMap(({ mount, span }) => (mount.type === "secret" ? [outlinedMount(mount, span)] : []));
+  const ssh = mounts.flatMap(({ mount, span }) => (mount.type === "ssh" ? [outlinedMount(mount, span)] : []));
   return {
     ...(target.from.as === undefined ? {} : { name: target.from.as }),
     ...(description === undefined ? {} : { description }),
@@ -56,8 +59,13 @@ export function outlineOf(
 }
 
 /** Those that the stages declare, the global ones that these or FROM use, and what those in turn are made of. */
-function argumentsOf(dockerfile: Dockerfile, stages: readonly Stage[], options: ScopeOptions): OutlinedArg[] {
-  const global = new GlobalScope(dockerfile, options);
+function argumentsOf(
+  dockerfile: Dockerfile,
+  global: GlobalScope,
+  stages: readonly Stage[],
+  walks: readonly (readonly Moment[])[],
+  options: ScopeOptions,
+): OutlinedArg[] {
   const above = commentsAbove(dockerfile);
   const outlined = (arg: Arg, name: string, value: string | undefined): OutlinedArg => {
     const description = descriptionOf(above(arg), name);
@@ -78,10 +86,10 @@ function argumentsOf(dockerfile: Dockerfile, stages: readonly Stage[], options: 
     if (known.value !== undefined && options.buildArgs?.[name] === undefined)
       namesIn(known.value, global).forEach(useGlobal);
   };
-  for (const stage of stages) {
+  stages.forEach((stage, index) => {
     for (const word of [stage.from.image, stage.from.platform])
       if (word !== undefined) namesIn(word, global).forEach(useGlobal);
-    for (const { arg, name, value } of declaredIn(dockerfile, global, stage, options)) {
+    for (const { arg, name, value } of declaredIn(walks[index] ?? [])) {
       const isInherited =
         arg.args.some((each) => each.name === name && each.value === undefined) &&
         options.buildArgs?.[name] === undefined &&
@@ -89,7 +97,7 @@ function argumentsOf(dockerfile: Dockerfile, stages: readonly Stage[], options: 
       if (isInherited) useGlobal(name);
       else if (!found.has(name)) found.set(name, outlined(arg, name, value));
     }
-  }
+  });
   return [...found.values()].sort((a, b) => lineOf(a.location) - lineOf(b.location));
 }
 
@@ -106,9 +114,8 @@ function namesIn(word: Word, global: GlobalScope): string[] {
   return names;
 }
 
-/** The ARGs of a stage with what they come to. What its base sets is not known here, and seldom part of a default. */
-function declaredIn(dockerfile: Dockerfile, global: GlobalScope, stage: Stage, options: ScopeOptions) {
-  const { moments } = walkStage(dockerfile, global, stage, undefined, options.targetPlatform);
+/** The ARGs of a stage with what they come to. */
+function declaredIn(moments: readonly Moment[]) {
   return moments.flatMap(({ raw, declared }) =>
     raw.kind === "ARG"
       ? raw.args.map(({ name }) => ({ arg: raw, name, value: declared.find((each) => each.name === name)?.value }))
@@ -116,35 +123,8 @@ function declaredIn(dockerfile: Dockerfile, global: GlobalScope, stage: Stage, o
   );
 }
 
-interface FoundMount {
-  readonly type: string | undefined;
-  readonly mount: OutlinedMount;
-}
-
-function mountsOf(stage: Stage): FoundMount[] {
-  return stage.instructions.flatMap((instruction) =>
-    instruction.kind === "RUN" ? (instruction.mounts ?? []).map((word) => readMount(word, instruction.span)) : [],
-  );
-}
-
-/** Only what the outline tells: kind, name, and whether it must be given. */
-function readMount({ text }: Word, span: Span): FoundMount {
-  const fields = new Map(
-    text.split(",").map((field) => {
-      const [key = "", ...rest] = field.split("=");
-      return [key.trim().toLowerCase(), rest.join("=")];
-    }),
-  );
-  const type = fields.get("type");
-  const target = fields.get("target") ?? fields.get("dst") ?? fields.get("destination");
-  const fallback = type === "ssh" ? "default" : posix.basename(target ?? "");
-  const required = fields.get("required");
-  const mount = {
-    name: fields.get("id") ?? fields.get("source") ?? fields.get("src") ?? fallback,
-    ...(required === "" || required?.toLowerCase() === "true" ? { required: true as const } : {}),
-    location: locationOf(span),
-  };
-  return { type, mount };
+function outlinedMount({ id, required }: SecretMount | SshMount, span: Span): OutlinedMount {
+  return { name: id, ...(required ? { required: true as const } : {}), location: locationOf(span) };
 }
 
 /** One for each name. */

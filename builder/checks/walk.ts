@@ -6,6 +6,7 @@ import type { Platform } from "../../layerfs/store/descriptor.ts";
 import { expandInstruction } from "../dockerfile/expand.ts";
 import type { Arg, Dockerfile, From, Instruction, Stage } from "../dockerfile/instruction.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
+import { type Mount, readMounts } from "../dockerfile/read-mount.ts";
 import { type Argument, type GlobalScope, StageScope } from "../dockerfile/scope.ts";
 import type { Lookup } from "../dockerfile/words.ts";
 
@@ -41,6 +42,8 @@ export interface Moment {
   readonly before: StageState;
   /** Of an ARG: what its names came to. */
   readonly declared: readonly Argument[];
+  /** Of a RUN: its mounts, expanded. */
+  readonly mounts: readonly Mount[];
 }
 
 /** A stage that was read to its end, for those that begin with it. */
@@ -101,16 +104,18 @@ class Reader {
   read(raw: Step): Moment {
     const { scope, platform, hasShell, hasWorkdir } = this;
     const unset = new Set<string>();
-    const step = this.#expand(raw, (name) => {
+    const lookup: Lookup = (name) => {
       const value = scope.lookup(name);
       if (value === undefined && raw.kind !== "EXPOSE" && !this.#isKnown(name)) unset.add(name);
       return value;
-    });
+    };
+    const step = this.#expand(raw, lookup);
+    const mounts = this.#mounts(raw, lookup);
     // Attack: a hundred thousand unset names in as many variables, each compared with all.
     const known = unset.size === 0 || ++this.#asked > mostSuggestions ? [] : Object.keys(scope.runEnv()).slice(0, 1000);
     const before = { platform, hasShell, hasWorkdir };
     const declared = this.#apply(step);
-    return { raw, step, unset: [...unset], known, before, declared };
+    return { raw, step, unset: [...unset], known, before, declared, mounts };
   }
 
   /** Every image has a PATH; special parameters such as $@ are never variables. */
@@ -128,6 +133,16 @@ class Reader {
       // As it is written.
     }
     return raw;
+  }
+
+  #mounts(raw: Step, lookup: Lookup): Mount[] {
+    const { escape: escapeChar, source } = this.#dockerfile;
+    if (raw.kind !== "RUN" || raw.mounts === undefined) return [];
+    try {
+      return readMounts(raw.mounts, lookup, escapeChar, source, this.platform.os);
+    } catch {
+      return [];
+    }
   }
 
   #apply(step: Step): Argument[] {

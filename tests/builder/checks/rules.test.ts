@@ -91,6 +91,8 @@ const cases: Readonly<Record<RuleName, readonly Case[]>> = {
     bad("FROM app\nARG A=$B\nLABEL c=$A \\\n d=$E\n", ["2", "3-4"]),
     bad("ARG A=1\nFROM app\nWORKDIR /$A\n", "3"),
     bad("FROM app\nUSER $TARGETARCH\n", "2"),
+    bad("FROM app\nARG A=1\nRUN --mount=type=cache,target=/$A/$B make\n", "3", /\bB\b/),
+    bad("FROM app\nCOPY <<A <<'B' /\n$X\nA\n$Y\nB\n", "2", /\bX\b/),
     good("FROM app\nARG A\nENV B=$A:$PATH:$HOME C=$FROM_BASE\n"),
     good("FROM app\nARG TARGETARCH\nARG A=$TARGETARCH\nCOPY $A /\n"),
     good("FROM app AS a\nARG A\nENV B=1\nFROM a\nWORKDIR /$A$B\n"),

@@ -93,7 +93,8 @@ function plausible(what: string, value: string, shape: RegExp): string {
   throw new WbuildError("CLI_VALUE", `not a ${what}: ${JSON.stringify(value.slice(0, 200))}`, { facts: { what } });
 }
 
-async function hostSuite(): Promise<string> {
+/** The release that this host runs, when it is Debian; else "stable". */
+export async function hostSuite(): Promise<string> {
   const text = await readFile("/etc/os-release", "utf8").catch(() => "");
   const id = /^ID="?([^"\n]*)/m.exec(text)?.[1];
   const codename = /^VERSION_CODENAME="?([^"\n]*)/m.exec(text)?.[1];

@@ -1,4 +1,5 @@
 /** `wbuild base`: base images that need no registry. */
+import { WbuildError } from "../../native/error.ts";
 import { type Command, collect, flagsOf } from "./command.ts";
 import { defineProgressFlags, type ProgressFlags } from "./flags.ts";
 import { homeOf, openSession } from "./session.ts";
@@ -6,6 +7,7 @@ import { parseChoice, parseCount } from "./values.ts";
 
 interface BaseFlags extends ProgressFlags {
   readonly name?: string;
+  readonly platform?: readonly string[];
   readonly suite?: string;
   readonly mirror?: string;
   readonly include?: readonly string[];
@@ -17,7 +19,8 @@ export const baseCommand: Command = {
   operands: "linux|debian|windows",
   about: `
     Makes a base image and keeps it under wbuild.local. linux is made from this host's static busybox, without any network:
-    a shell, the usual tools, passwd, group, and this host's certificates. debian is made by mmdebstrap from the
+    a shell, the usual tools, passwd, group, and this host's certificates. For other platforms (--platform) their busybox is
+    fetched from the distribution's packages by mmdebstrap; the name then holds an index. debian is made by mmdebstrap from the
     distribution's packages; dates in it are bounded by SOURCE_DATE_EPOCH when that is set. windows is made from this
     host's Wine, without any network: the folders, settings and registry of a Windows image. Wine's own programs are there
     for every step and not part of the image.
@@ -25,6 +28,7 @@ export const baseCommand: Command = {
     Prints the image's name.`,
   examples: [
     ["wbuild base linux", "make wbuild.local/linux, for FROM wbuild.local/linux"],
+    ["wbuild base linux --platform linux/amd64,linux/arm64", "the same for two architectures"],
     ["wbuild base windows", "make wbuild.local/windows, for Windows images without a registry"],
     ["wbuild base debian --suite bookworm --include build-essential", "make wbuild.local/debian with a compiler"],
   ],
@@ -32,6 +36,7 @@ export const baseCommand: Command = {
     parser
       .argument("<kind>")
       .option("--name <name>", "keep it under this name instead")
+      .option("--platform <os/arch>", "linux: for these platforms, a list; may be repeated", collect)
       .option("--suite <release>", "debian: the release, such as bookworm (default: this host's)")
       .option("--mirror <url>", "debian: where packages come from (default: as this host has it)")
       .option("--include <package>", "debian: one more package; may be repeated", collect)
@@ -48,6 +53,8 @@ export const baseCommand: Command = {
       ...(flags.name === undefined ? {} : { name: nameFor(flags.name) }),
       ...(epoch ? { epochSeconds: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) } : {}),
     };
+    if (flags.platform && kind !== "linux")
+      throw new WbuildError("CLI_USAGE", `--platform is for \`base linux\` alone, not for ${kind}`);
     await using session = openSession(cli);
     const store = await session.store();
     const report = await session.report(flags);
@@ -58,7 +65,9 @@ export const baseCommand: Command = {
     let name: string;
     if (kind === "linux") {
       const { linuxBaseName, makeLinuxBase } = await import("../base/linux.ts");
-      await makeLinuxBase(store, options);
+      if (!flags.platform) await makeLinuxBase(store, options);
+      for (const foreign of await foreignOnes(flags, onLine, cli.signal))
+        await makeLinuxBase(store, { ...options, ...(foreign ? { foreign } : {}) });
       name = options.name ?? linuxBaseName;
     } else if (kind === "windows") {
       const { makeWindowsBase, windowsBaseName } = await import("../base/windows.ts");
@@ -87,3 +96,19 @@ export const baseCommand: Command = {
     return 0;
   },
 };
+
+/** For each platform that was asked for its busybox; undefined for this host's, which is here. */
+async function foreignOnes({ platform = [] }: BaseFlags, onLine: (line: string) => void, signal: AbortSignal) {
+  if (platform.length === 0) return [];
+  const { distinctPlatforms, formatPlatform, hostPlatform, parsePlatforms } = await import("../image/platform.ts");
+  const { foreignBusybox } = await import("../base/foreign-busybox.ts");
+  const { hostSuite } = await import("../base/debian.ts");
+  const found = [];
+  for (const one of distinctPlatforms(parsePlatforms(platform))) {
+    if (one.os !== "linux") throw new WbuildError("CLI_USAGE", `base linux is not for ${formatPlatform(one)}`);
+    const isHost = formatPlatform(one) === formatPlatform(hostPlatform());
+    const options = { suite: await hostSuite(), onLine, signal };
+    found.push(isHost ? undefined : { platform: one, busybox: await foreignBusybox(one, options) });
+  }
+  return found;
+}

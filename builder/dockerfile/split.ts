@@ -54,15 +54,23 @@ export function plainWords(line: LogicalLine, from: number): Token[] {
   return words;
 }
 
+/** What separates words that may have quotes: any white space of Unicode, a no-break space from a web page, too. */
+const space = /[\t\n\v\f\r\u0085\p{Z}]/u;
+
 /** Words in which quotes and escapes hold blanks together; they stay in the text for words.ts (ENV, LABEL, ARG). */
 export function quotedWords(line: LogicalLine, from: number, escapeChar: string): Token[] {
   const { text } = line;
   const words: Token[] = [];
-  let at = skipBlanks(line, from);
+  const skipSpaces = (start: number): number => {
+    let next = start;
+    while (next < text.length && space.test(text[next] ?? "")) next++;
+    return next;
+  };
+  let at = skipSpaces(from);
   while (at < text.length) {
     const start = at;
     let quote = "";
-    while (at < text.length && (quote !== "" || !isBlank(text[at]))) {
+    while (at < text.length && (quote !== "" || !space.test(text[at] ?? ""))) {
       const character = text[at];
       if (character === escapeChar && quote !== "'") at++;
       else if (quote === "" && (character === "'" || character === '"')) quote = character;
@@ -74,7 +82,7 @@ export function quotedWords(line: LogicalLine, from: number, escapeChar: string)
     const dangling = at === text.length && danglingEscape(text.slice(start), escapeChar);
     const to = dangling ? at - 1 : at;
     if (to > start) words.push({ text: text.slice(start, to), from: start, to });
-    at = skipBlanks(line, at);
+    at = skipSpaces(at);
   }
   return words;
 }

@@ -26,11 +26,17 @@ export function redactUrls(text: string): string {
 
 /**
  * The face, but none of `values` reaches it: not in output, titles, labels, messages. A value is also looked for without the
- * white space around it, since files that hold a secret mostly end with a newline that its printing does not have.
+ * white space around it, since files that hold a secret mostly end with a newline that its printing does not have. The list may
+ * grow: each target of a bake brings secrets of its own.
  */
 export function redact(face: ProgressFace, values: readonly string[]): ProgressFace {
-  const secrets = [...new Set(values.flatMap((value) => [value, value.trim()]))].filter((value) => value !== "");
-  if (secrets.length === 0) return face;
+  let secrets: string[] = [];
+  let seen = 0;
+  const refresh = (): void => {
+    if (values.length === seen) return;
+    seen = values.length;
+    secrets = [...new Set(values.flatMap((value) => [value, value.trim()]))].filter((value) => value !== "");
+  };
   const held = new Map<string, { readonly event: BuildEvent & { kind: "output" }; readonly text: string }>();
 
   function release(id: string): void {
@@ -42,6 +48,8 @@ export function redact(face: ProgressFace, values: readonly string[]): ProgressF
   }
   return {
     report(event) {
+      refresh();
+      if (secrets.length === 0) return face.report(event);
       if (event.kind !== "output") {
         if (event.kind === "done" || event.kind === "failed" || event.kind === "canceled") release(event.id);
         face.report(redactEvent(event, secrets));

@@ -173,3 +173,15 @@ for (const [words, found] of passwords)
 
 test("no URL keeps its user and password", (t) =>
   t.is(redactUrls("a https://me:pw@host/x and ssh://git@host"), "a https://******@host/x and ssh://git@host"));
+
+test("a secret that is told later is hidden from then on", (t) => {
+  const seen: string[] = [];
+  const secrets: string[] = [];
+  const face = redact({ report: (event) => event.kind === "output" && seen.push(event.text), close() {} }, secrets);
+  const say = (text: string) => face.report({ kind: "output", id: "1", stream: "stdout", text, at: 0 });
+  say("before token-5678\n");
+  secrets.push("token-5678");
+  say("after token-5678\n");
+  face.close();
+  t.is(seen.join(""), "before token-5678\nafter ******\n");
+});

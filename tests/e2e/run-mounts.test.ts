@@ -278,6 +278,19 @@ test("secret: its value is in no key, and in nothing that is printed or kept", a
     await t.throwsAsync(s.tool("grep", "-r", "-l", "-a", value, s.env.WBUILD_HOME), undefined, value);
 });
 
+test("secret: those of a bake's targets are hidden, too", async (t) => {
+  const s = await scene(t);
+  const context = await s.files("c", {
+    Dockerfile: `${base}\nRUN --mount=type=secret,id=k,env=K echo "[$K]"\n`,
+    "docker-bake.json": JSON.stringify({ target: { default: { secret: ["id=k,env=BAKED"] } } }),
+  });
+  const env = { BAKED: "value-of-a-target" };
+  const done = await s.wbuildWith({ env, cwd: context }, "bake", "--progress", "plain");
+  t.is(done.code, 0, done.stderr);
+  t.regex(done.stderr, /\[\*+\]/);
+  t.false((done.stdout + done.stderr).includes("value-of-a-target"));
+});
+
 test("a step cannot ask for more than it was allowed", async (t) => {
   const s = await scene(t);
   const file = (flag: string) => ({ Dockerfile: `${base}\nRUN ${flag} grep CapEff /proc/self/status > /got\n` });

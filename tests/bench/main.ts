@@ -4,7 +4,7 @@
  * Prints medians, peak memory and ratios; appends a JSON line to bench-results/results.jsonl.
  */
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,15 @@ import { type Row, report } from "./report.ts";
 import { makeScratch } from "./scratch.ts";
 import { baseCommand, openTools, type Tool } from "./tools.ts";
 import { benchWindows } from "./windows.ts";
-import { type BuildWorkload, descriptions, isBuild, type Workload, writeBase, writeWorkload } from "./workloads.ts";
+import {
+  type BuildWorkload,
+  base,
+  descriptions,
+  isBuild,
+  type Workload,
+  writeBase,
+  writeWorkload,
+} from "./workloads.ts";
 
 const top = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -91,9 +99,25 @@ async function oneRound(tool: Tool, workload: BuildWorkload): Promise<void> {
   await using registry = await startRegistry();
   const reference = `${registry.host}/bench/${workload}:latest`;
   await timed(tool, workload, "push", tool.buildAndPush(context, reference));
+  if (workload === "d2") await fromRegistry(tool, context, registry.host);
   if (workload !== "d3") return;
   tool.reset();
   await timed(tool, workload, "pull", tool.pull(reference));
+}
+
+/** The build again on a machine that has nothing: base and cache come from the registry. */
+async function fromRegistry(tool: Tool, context: string, host: string): Promise<void> {
+  if (!tool.remote) return;
+  const name = `${host}/bench/base:latest`;
+  const copy = `${context}-from-registry`;
+  cpSync(context, copy, { recursive: true });
+  const file = join(copy, "Dockerfile");
+  writeFileSync(file, readFileSync(file, "utf8").replaceAll(base, name));
+  await measure(tool.remote.push(base, name), log);
+  const reference = `${host}/bench/shared:latest`;
+  await measure(tool.remote.share(copy, reference), log);
+  tool.reset();
+  await timed(tool, "d2", "remote", tool.remote.rebuild(copy, reference));
 }
 
 /** What no builder is compared with. */

@@ -17,6 +17,7 @@ const kinds: Readonly<Record<string, string>> = {
   push: "build + push",
   cached: "cached rebuild",
   pull: "pull + unpack",
+  remote: "from the registry",
 };
 
 /** One table a workload: a line a kind of work; medians, peak memory, and each tool's time as a multiple of the first's. */
@@ -27,7 +28,7 @@ export function report(rows: readonly Row[], limits: Limits): string {
   const lines = [`\n${workload}: ${descriptions[workload]}`];
   const found = [...new Set(rows.map((row) => row.kind))];
   const isBuild = found.every((kind) => kind in kinds);
-  const width = isBuild ? 15 : Math.max(...found.map((kind) => kind.length)) + 1;
+  const width = isBuild ? 18 : Math.max(...found.map((kind) => kind.length)) + 1;
   for (const kind of isBuild ? Object.keys(kinds) : found) {
     const cells: string[] = [];
     let first: number | undefined;

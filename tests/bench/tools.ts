@@ -13,6 +13,14 @@ export interface Tool extends AsyncDisposable {
   buildAndPush(context: string, reference: string): Command;
   /** Fetches the image and lays its files out, ready to run. */
   pull(reference: string): Command;
+  /** A build cache that an empty machine reads; absent for tools without one. */
+  readonly remote?: {
+    push(tag: string, reference: string): Command;
+    /** Builds, pushes the image, and leaves its cache in the registry. */
+    share(context: string, reference: string): Command;
+    /** Builds the same with that cache. */
+    rebuild(context: string, reference: string): Command;
+  };
   /** Forgets every image and cache; untimed. */
   reset(): void;
   /** Starts counting the memory of a daemon, and gives its peak in MiB; undefined without a daemon. */
@@ -73,6 +81,26 @@ const openers: Record<string, (settings: ToolSettings) => Promise<Tool>> = {
         argv: ["sh", "-c", `"${program}" pull ${ref} && "${program}" run --network none ${ref} true`],
         env,
       }),
+      remote: {
+        push: (tag, ref) => ({ argv: ["sh", "-c", `"${program}" tag ${tag} ${ref} && "${program}" push ${ref}`], env }),
+        share: (context, ref) => ({
+          argv: [
+            program,
+            ...build,
+            "--push",
+            "-t",
+            ref,
+            "--cache-to",
+            `type=registry,ref=${ref}-cache,mode=max`,
+            context,
+          ],
+          env,
+        }),
+        rebuild: (context, ref) => ({
+          argv: [program, ...build, "-t", "localhost/bench-again:latest", "--cache-from", `${ref}-cache`, context],
+          env,
+        }),
+      },
       reset: () => rmSync(env.WBUILD_HOME, { recursive: true, force: true }),
       [Symbol.asyncDispose]: async () => {},
     };
@@ -142,6 +170,25 @@ const openers: Record<string, (settings: ToolSettings) => Promise<Tool>> = {
         env,
       }),
       pull: (ref) => ({ argv: [client, "pull", "-q", ref], env }),
+      remote: {
+        push: (tag, ref) => ({ argv: ["sh", "-c", `${client} tag ${tag} ${ref} && ${client} push -q ${ref}`], env }),
+        share: (context, ref) => ({
+          argv: [
+            "sh",
+            "-c",
+            `${build} --build-arg BUILDKIT_INLINE_CACHE=1 -t ${ref} ${context} && ${client} push -q ${ref}`,
+          ],
+          env,
+        }),
+        rebuild: (context, ref) => ({
+          argv: [
+            "sh",
+            "-c",
+            `exec ${build} --build-arg BUILDKIT_INLINE_CACHE=1 --cache-from ${ref} -t again ${context}`,
+          ],
+          env,
+        }),
+      },
       reset: () => {
         docker("system", "prune", "-a", "-f");
         docker("builder", "prune", "-a", "-f");

@@ -37,8 +37,9 @@ export async function startBuildah(program: string, builder: CaseBuilder): Promi
       const flags = [...(await flagsOf(one, own)), await builder.contextOf(one)];
       const isolation = ["--isolation", "chroot", "--pull-never", "--identity-label=false"];
       const tar = join(own, "tree.tar");
-      await buildah("bud", "-q", "--layers", ...isolation, "-t", image, ...flags);
-      await buildah("bud", "-q", "--layers", ...isolation, "-o", `type=tar,dest=${tar}`, ...flags);
+      // Without a cache: of a build that is all cached only the base would be written.
+      const output = ["-t", image, "-o", `type=tar,dest=${tar}`];
+      await buildah("bud", "-q", "--layers=false", "--no-cache", ...isolation, ...output, ...flags);
       const { listing, oldFiles } = await listResult(tar);
       const base = isFromBase(one) ? await builder.baseListing() : new Map();
       const { stdout } = await buildah("inspect", "--type", "image", image);

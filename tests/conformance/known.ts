@@ -14,6 +14,7 @@ export interface Known {
 }
 
 const old = /^20\./;
+const oldBuildah = /^1\.2\d\./;
 
 export const known: readonly Known[] = [
   {
@@ -102,6 +103,12 @@ export const known: readonly Known[] = [
     cases: /ignore file that is a folder/,
     reason: "we do not build with an ignore file that cannot be read",
   },
+  {
+    peer: "docker",
+    versions: old,
+    cases: /--chown is everything's in the archive/,
+    reason: "this BuildKit leaves an archive's owners as they are",
+  },
   { peer: "docker", cases: /a pattern that is none/, reason: "we refuse a pattern that can match nothing" },
   { peer: "docker", cases: /a whiteout's name/, reason: "we refuse files that would delete others" },
   { peer: "docker", cases: /climbs out/, reason: "we refuse archives that try to" },
@@ -116,6 +123,87 @@ export const known: readonly Known[] = [
     explains: /^history/,
     reason: "our history can be read back where names have blanks",
   },
+  {
+    peer: "buildah",
+    lines: /^(COPY|ADD) .*--(link|parents|exclude|unpack|checksum|keep-git-dir)\b|^RUN .*--(security|device|network)\b/,
+    versions: oldBuildah,
+    reason: "this buildah is older than the flag",
+  },
+  {
+    peer: "buildah",
+    versions: oldBuildah,
+    lines: /^HEALTHCHECK .*--start-interval/,
+    reason: "this buildah is older than the flag",
+  },
+  { peer: "buildah", versions: oldBuildah, lines: /<</, reason: "this buildah is older than here-documents" },
+  {
+    peer: "buildah",
+    versions: oldBuildah,
+    lines: /--chmod=([^0-7]|17777)/,
+    reason: "this buildah parses octal modes only",
+  },
+  {
+    peer: "buildah",
+    versions: oldBuildah,
+    lines: /\$\{\w+(:\?|[-+?#%/])/,
+    reason: "this buildah is older than the modifier",
+  },
+  {
+    peer: "buildah",
+    lines: /^RUN/,
+    explains: /only theirs: .* etc\/(hosts|hostname|resolv.conf)$/,
+    reason: "buildah leaves the files behind that it mounts over",
+  },
+  {
+    peer: "buildah",
+    lines: /^RUN .*--mount/,
+    explains: /only theirs: .* (dir|file) /,
+    reason: "buildah leaves mount points behind",
+  },
+  {
+    peer: "buildah",
+    lines: /^VOLUME/,
+    explains: /only theirs: .* dir /,
+    reason: "buildah makes the folders of volumes",
+  },
+  { peer: "buildah", cases: /setuid, setgid/, reason: "buildah drops the bits" },
+  { peer: "buildah", cases: /a bracket that is a name|an escaped star/, reason: "buildah matches other names with it" },
+  {
+    peer: "buildah",
+    cases: /nothing matches at all|a pattern without a match/,
+    reason: "buildah fails, BuildKit does not",
+  },
+  {
+    peer: "buildah",
+    cases: /a target that is a link to a file/,
+    reason: "buildah replaces the link, BuildKit writes through it",
+  },
+  {
+    peer: "buildah",
+    cases: /cannot take the place of a/,
+    reason: "buildah replaces what is there, BuildKit refuses to",
+  },
+  { peer: "buildah", cases: /a whiteout's name|climbs out/, reason: "we refuse what would reach beyond its place" },
+  { peer: "buildah", cases: /a flag twice/, reason: "buildah takes the last one, BuildKit fails" },
+  {
+    peer: "buildah",
+    cases: /a stage's name has no letter case/,
+    reason: "buildah tells letter case apart, BuildKit does not",
+  },
+  {
+    peer: "buildah",
+    cases: /--chown is everything's in the archive/,
+    reason: "buildah leaves an archive's owners as they are",
+  },
+  { peer: "buildah", cases: /: no name|no name once|label without a name/, reason: "buildah takes a blank name" },
+  { peer: "buildah", cases: /an ARG after an ENV/, reason: "buildah lets ENV win, BuildKit the later line" },
+  {
+    peer: "buildah",
+    cases: /a stage on another sees its arguments|the target's name/,
+    reason: "buildah has no such arguments",
+  },
+  { peer: "buildah", cases: /: a range$/, explains: /^ExposedPorts/, reason: "buildah keeps a range as one port" },
+  { peer: "buildah", cases: /a port that is none|a port too high/, reason: "buildah does not look at ports" },
 ];
 
 /** Why a case differs; undefined when one of its differences is not explained. */

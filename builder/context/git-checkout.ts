@@ -129,11 +129,15 @@ async function finishGitDir(gitDir: string, { source, commit }: ResolvedGit, to:
   await run({ args: ["update-ref", "-d", "refs/wbuild/commit"], gitDir }, source, to);
   await run({ args: ["config", "remote.origin.url", source.shown], gitDir }, source, to);
   await run({ args: ["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"], gitDir }, source, to);
-  // A fresh index: that of a checkout holds inodes and the hour.
+  // Fresh indexes: those of a checkout hold inodes and the hour.
   await run({ args: ["read-tree", commit], gitDir, workTree: dirname(gitDir) }, source, to);
   for (const item of await readdir(gitDir, { recursive: true, withFileTypes: true })) {
     const path = join(item.parentPath, item.name);
-    if (["logs", "FETCH_HEAD", "ORIG_HEAD"].includes(item.name)) await rm(path, { recursive: true, force: true });
+    if (item.isFile() && item.name === "index" && item.parentPath !== gitDir) {
+      await rm(path);
+      await run({ args: ["read-tree", "HEAD"], gitDir: item.parentPath }, source, to);
+    } else if (["logs", "FETCH_HEAD", "ORIG_HEAD"].includes(item.name))
+      await rm(path, { recursive: true, force: true });
     // Attack: the URL of a submodule is completed by that of its repository, password and all, and then is in an image.
     else if (item.isFile() && item.name === "config") {
       await writeFile(path, withoutCredentials(await readFile(path, "utf8")));

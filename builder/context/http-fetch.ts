@@ -119,7 +119,9 @@ class Transfer {
     if (!resumes) await this.#startOver();
     const response = await this.#ask(resumes ? this.#resuming() : this.#conditions());
     const { status, headers, body } = response;
-    if (status === 304 && !resumes) {
+    // Some servers give tags and do not look at those that they get.
+    const isSame = status === 200 && headers.etag !== undefined && headers.etag === this.#options.known?.etag;
+    if ((status === 304 || isSame) && !resumes) {
       cutOff(body);
       return false;
     }

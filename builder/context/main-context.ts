@@ -36,22 +36,24 @@ export interface MainWorld {
 /** Throws CTX_* and what reading standard input throws (SteeringFileError for one that is too large). */
 export async function openMain(options: MainOptions, world: MainWorld, remote: RemoteSources): Promise<MainContext> {
   const { context, dockerfile } = options;
-  if (context === "-" && dockerfile !== "-") return fromStream(options, world);
   const fromStdin = async () => ({
     name: "-",
     bytes: await readSteeringStream(addAbortSignal(world.signal, world.stdin())),
   });
-  const lone = dockerfile === "-" ? { dockerfile: await fromStdin() } : {};
-  if (context === "-") return { ...lone, isRemote: false };
-  const isLocal = statSync(context, { throwIfNoEntry: false }) !== undefined;
+  const url = dockerfile === undefined || isThere(dockerfile) ? undefined : parseHttpUrl(dockerfile);
+  const lone =
+    dockerfile === "-" ? { dockerfile: await fromStdin() } : url ? { dockerfile: await fetchedText(url, remote) } : {};
+  if (context === "-")
+    return dockerfile === "-" ? { ...lone, isRemote: false } : { ...(await fromStream(options, world)), ...lone };
+  const isLocal = isThere(context);
   const git = isLocal ? undefined : parseGitUrl(context, { bare: true });
   if (git) {
     const keepGitDir = git.keepGitDir ?? isTrue(options.buildArgs.BUILDKIT_CONTEXT_KEEP_GIT_DIR);
     return { ...lone, folder: await remote.gitFolder(git, { keepGitDir }), isRemote: true };
   }
-  const url = isLocal ? undefined : parseHttpUrl(context);
-  if (!url) return { ...lone, folder: context, isRemote: false };
-  const arrived = await remote.file(url);
+  const tar = isLocal ? undefined : parseHttpUrl(context);
+  if (!tar) return { ...lone, folder: context, isRemote: false };
+  const arrived = await remote.file(tar);
   const { isTarFile, unpackedTar } = await import("./unpacked-tar.ts");
   if (await isTarFile(arrived.path)) {
     return { ...lone, folder: await unpackedTar(world.store, arrived, arrived.shown), isRemote: true };
@@ -59,6 +61,16 @@ export async function openMain(options: MainOptions, world: MainWorld, remote: R
   if (dockerfile !== undefined) throw noTar(arrived.shown);
   const bytes = await readSteeringStream(createReadStream(arrived.path));
   return { dockerfile: { name: arrived.shown, bytes }, isRemote: true };
+}
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** A Dockerfile behind a URL. */
+async function fetchedText(url: URL, remote: RemoteSources) {
+  const { path, shown } = await remote.file(url);
+  return { name: shown, bytes: await readSteeringStream(createReadStream(path)) };
 }
 
 /** A tar, or without -f a Dockerfile: the bytes tell. They are kept first, so that a tar that was here before is known. */

@@ -94,10 +94,11 @@ function sendBody(
   });
   const { breaksAfter } = file;
   if (breaksAfter === undefined || breaksAfter >= body.length) {
-    response.write(body, () => (file.claims === undefined ? response.end() : response.destroy()));
+    response.write(body, () => (file.claims === undefined ? response.end() : response.socket?.end()));
     return;
   }
-  response.write(body.subarray(0, breaksAfter), () => response.destroy());
+  // Not destroyed: a reset would take along what is still on its way.
+  response.write(body.subarray(0, breaksAfter), () => response.socket?.end());
 }
 
 export function sha256(bytes: Uint8Array | string): string {

@@ -103,6 +103,8 @@ test("the URL of a tar is a context, that of a text a Dockerfile", async (t) => 
     [200, 304],
   );
   t.is((await s.build(`${server.url}/text`)).code, 0);
+  const elsewhere = await s.build(await s.files("local", { a: "1" }), "-f", `${server.url}/text`);
+  t.is(elsewhere.code, 0, elsewhere.stderr);
   const none = await s.build(`${server.url.replace("//", "//me:s3cret@")}/none?sig=s3cret`);
   t.regex(none.stderr, /CTX_FETCH.*404/);
   t.notRegex(none.stderr, /s3cret/);

@@ -60,10 +60,15 @@ export function runScript(
   return { command: { ...command, line: path }, files: { files: [{ target, text, mode: 0o755 }] } };
 }
 
-/** Windows' cmd reads batch files in DOS' code page, and no chcp changes that where there is no console. */
-export function garbledText({ files }: Pick<RunOp, "files">): string | undefined {
-  const found = files?.find(({ target, text }) => target === batchFile.target && /[^\p{ASCII}]/u.test(text));
-  const [character] = found?.text.match(/[^\p{ASCII}]/u) ?? [];
+/** What a script's shell will stumble over, as a warning. */
+export function doubtfulText({ documents = [] }: Run, { files }: Pick<RunOp, "files">, os: string): string | undefined {
+  const ends = os === "windows" ? undefined : documents.find(({ text }) => text.includes("\r\n"));
+  if (ends !== undefined) {
+    return `the lines of <<${ends.name} end with carriage returns, which a Linux shell takes for part of its words: save the Dockerfile with LF`;
+  }
+  // Windows' cmd reads batch files in DOS' code page, and no chcp changes that where there is no console.
+  const batch = files?.find(({ target }) => target === batchFile.target);
+  const [character] = batch?.text.match(/[^\p{ASCII}]/u) ?? [];
   return (
     character &&
     `cmd cannot read ${quoted(character)} in a script of several lines: give it to a RUN of one line, or COPY a file`

@@ -2,7 +2,7 @@
 import type { Run } from "../dockerfile/instruction.ts";
 import { argvOf, commandLineOf } from "../image/config.ts";
 import type { RunOp } from "./graph.ts";
-import { garbledText, runScript } from "./here-documents.ts";
+import { doubtfulText, runScript } from "./here-documents.ts";
 import { planMounts } from "./plan-mounts.ts";
 import { type PlannedOp, type StageView, systemOf } from "./plan-world.ts";
 import { devicesOf, networkOf, proxyEnvOf, securityOf } from "./run-surroundings.ts";
@@ -16,8 +16,8 @@ export async function planRun(step: Run, view: StageView): Promise<PlannedOp> {
   const isWindows = os === "windows";
   const keyEnv = scope.keyEnv();
   const { command, files } = runScript(step, config, os, source);
-  const garbled = garbledText(files);
-  if (garbled !== undefined) options.warn(garbled, step.span.start.line);
+  const doubtful = doubtfulText(step, files, os);
+  if (doubtful !== undefined) options.warn(doubtful, step.span.start.line);
   const commandLine = commandLineOf(command, config, os);
   const { mounts, more } = await planMounts(step, view);
   const devices = devicesOf(step, options, source, os);

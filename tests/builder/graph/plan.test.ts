@@ -142,6 +142,16 @@ test("plan: BUILDKIT_SANDBOX_HOSTNAME is the name of a step's host", async (t) =
   t.deepEqual(warnings, []);
 });
 
+test("plan: a script that its shell will stumble over is told of", async (t) => {
+  const script = (text: string) => ["RUN <<EOF", ...text.split("\n"), "EOF"];
+  const of = async (base: string, text: string) => (await plan([`FROM ${base}`, ...script(text)])).warnings;
+  t.deepEqual(await of("busy", "ü\nb"), []);
+  t.regex((await of("busy", "a\r\nb"))[0] ?? "", /lines of <<EOF end with carriage returns/);
+  t.deepEqual(await of("win", "a\r\nb\r"), []);
+  t.regex((await of("win", "ü\nb"))[0] ?? "", /cmd cannot read "ü"/);
+  t.deepEqual(await of("win", "ü"), []);
+});
+
 test("plan: a platform that comes to nothing is shown where it stands", async (t) => {
   const error = await t.throwsAsync(plan(["ARG P", "FROM --platform=$P busy"]));
   t.like(error, { code: "IMG_PLATFORM_SYNTAX", facts: { span: { start: { line: 2, column: 17 } } } });

@@ -218,3 +218,31 @@ exec sh -c "$last"
   t.is((await build()).code, 0);
   t.notRegex(await readFile(join(s.folder, "keys"), "utf8"), /ssh-/);
 });
+
+test("ADD into a Windows image takes files, tars and named folders to C:", async (t) => {
+  const s = await scene(t, { base: false });
+  const server = await fileServer(t);
+  const folder = await s.files("in", { "a/b": "content\n" });
+  server.files.set("/tool.exe", { bytes: Buffer.from("MZ") });
+  server.files.set("/x.tgz", { bytes: execFileSync("sh", ["-c", `tar -C ${folder} -cf - a | gzip`]) });
+  const context = await s.files("context", {
+    Dockerfile: `# escape=\`
+FROM scratch
+ADD ${server.url}/tool.exe C:\\tools\\
+ADD --unpack=true ${server.url}/x.tgz C:\\made\\
+COPY --from=named . C:\\named\\
+`,
+  });
+  const flags = [
+    "--platform",
+    "windows/amd64",
+    "--build-context",
+    `named=${folder}`,
+    "-o",
+    `type=tar,dest=${s.folder}/out.tar`,
+  ];
+  const built = await s.build(context, ...flags);
+  t.is(built.code, 0, built.stderr);
+  const names = execFileSync("tar", ["-tf", `${s.folder}/out.tar`], { encoding: "utf8" });
+  for (const path of ["tools/tool.exe", "made/a/b", "named/a/b"]) t.true(names.split("\n").includes(path), names);
+});

@@ -45,10 +45,9 @@ export function openBuildCache(
 ): BuildCache {
   const ended = new AbortController();
   const signal = AbortSignal.any([world.signal, ended.signal]);
-  const closing: AsyncDisposable[] = [];
   let imports: Imports | undefined;
   const read = async () => {
-    imports = await readAll(sources, { ...world, signal }, closing);
+    imports = await readAll(sources, { ...world, signal });
     return imports;
   };
   const reading = sources.length === 0 ? undefined : read();
@@ -68,24 +67,18 @@ export function openBuildCache(
     async close() {
       ended.abort(new Error("the build is over"));
       await reading;
-      for (const place of closing) await place[Symbol.asyncDispose]();
     },
   };
 }
 
-async function readAll(
-  sources: readonly CacheSource[],
-  world: BuildCacheWorld,
-  closing: AsyncDisposable[],
-): Promise<Imports> {
+async function readAll(sources: readonly CacheSource[], world: BuildCacheWorld): Promise<Imports> {
   const { store, warn, signal } = world;
   const imports = new Imports({ blobs: store.blobs, warn, signal });
   const read = await Promise.all(
     sources.map(async (source) => {
       const name = nameOf(source);
       try {
-        const found: ReadCache & Partial<AsyncDisposable> = await orAborted(readSource(source, world), signal);
-        if (Symbol.asyncDispose in found) closing.push(found as AsyncDisposable);
+        const found = await orAborted(readSource(source, world), signal);
         if (found.isForeign) warn(`the cache ${name} is another builder's: nothing of it can be used`);
         return { name, found };
       } catch (error) {
@@ -121,10 +114,8 @@ async function readSource(source: CacheSource, { registry, signal }: BuildCacheW
       return (await import("./registry-place.ts")).readRegistryCache(await registry(), source.ref, signal);
     case "local":
       return (await import("./local-place.ts")).readLocalCache(source);
-    case "gha": {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(source.timeoutMs)]);
-      return (await import("./gha-place.ts")).readGhaCache(source, limited);
-    }
+    case "gha":
+      return (await import("./gha-place.ts")).readGhaCache(source, signal);
   }
 }
 

@@ -11,29 +11,34 @@ import type { GhaService } from "./spec.ts";
 const attempts = 10;
 
 /** Throws CACHE_NOT_FOUND when there is none yet, CACHE_CONFIG, CACHE_SERVICE. */
-export async function readGhaCache(service: GhaService, signal: AbortSignal): Promise<ReadCache & AsyncDisposable> {
-  const entries = openGhaEntries(service, signal);
-  try {
+export async function readGhaCache(service: GhaService, signal: AbortSignal): Promise<ReadCache> {
+  // Each piece of work has its own time: a layer may be needed long after the build began.
+  const within = async <T>(work: (entries: GhaEntries) => Promise<T>): Promise<T> => {
+    const entries = openGhaEntries(service, AbortSignal.any([signal, AbortSignal.timeout(service.timeoutMs)]));
+    try {
+      return await work(entries);
+    } finally {
+      await entries.close();
+    }
+  };
+  const records = await within(async (entries) => {
     const index = await newest(entries, service.scope);
     if (!index) throw new WbuildError("CACHE_NOT_FOUND", `it has no cache of scope ${service.scope}`);
-    const [, size] = index;
-    const records = decodeConfig(await readBytesOf(entries.read(index[0], size), maxCacheConfigBytes));
-    return {
-      records,
-      isForeign: false,
-      place: {
-        async fetch(blob, into) {
+    const [key, size] = index;
+    return decodeConfig(await readBytesOf(entries.read(key, size), maxCacheConfigBytes));
+  });
+  return {
+    records,
+    isForeign: false,
+    place: {
+      fetch: (blob, into) =>
+        within(async (entries) => {
           const { mediaType, digest, size } = blob;
           await into.put(entries.read(blobKey(blob), size), { mediaType, digest, size });
-        },
-        has: async (blob) => (await entries.find(blobKey(blob)))?.key === blobKey(blob),
-      },
-      [Symbol.asyncDispose]: () => entries.close(),
-    };
-  } catch (error) {
-    await entries.close();
-    throw error;
-  }
+        }),
+      has: (blob) => within(async (entries) => (await entries.find(blobKey(blob)))?.key === blobKey(blob)),
+    },
+  };
 }
 
 /** Blobs that the service has are not sent again. */

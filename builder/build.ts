@@ -16,8 +16,8 @@ import type { FinishedImage } from "./image/write-result.ts";
 import type { OutputSpec } from "./output-spec.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
-import { imageConfig } from "./solve/created.ts";
 import { ResultCache } from "./solve/cache.ts";
+import { imageConfig } from "./solve/created.ts";
 import type { Solved } from "./solve/solver.ts";
 import type { World } from "./steps/step.ts";
 import { originsOf, recordsOf, remotesOf, walk } from "./walk.ts";
@@ -65,6 +65,8 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
           report: world.report,
           ...(world.whenFailed === undefined ? {} : { whenFailed: world.whenFailed }),
           limits: request.limits,
+          ...(request.secrets === undefined ? {} : { secrets: request.secrets }),
+          ...(request.ssh === undefined ? {} : { ssh: request.ssh }),
           runtime: runtimes(store.home),
           style: styleOf(request),
           fetchLayer: (ofWalk) => layerFetcher(store, registry, ofWalk),
@@ -72,9 +74,8 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         },
         {
           jobs: request.jobs ?? Math.max(8, availableParallelism() * 2),
-          ...(request.secrets === undefined ? {} : { secrets: request.secrets }),
-          ...(request.ssh === undefined ? {} : { ssh: request.ssh }),
           ignoreCache: ignored,
+          ...(world.shared === undefined ? {} : { shared: world.shared }),
           ...(cache === undefined ? {} : { imported: cache.imported }),
         },
       );

@@ -147,7 +147,8 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     });
   const tags = flags.tag ?? [];
   const names = outputs.flatMap((output) => ("names" in output ? output.names : []));
-  const pushes = flags.push === true || outputs.some((output) => output.type === "registry");
+  const pushes =
+    flags.push === true || outputs.some((one) => one.type === "registry" || (one.type === "image" && one.push));
   if (pushes && tags.length === 0 && names.length === 0)
     throw new WbuildError("CLI_USAGE", "a push needs a name to push to", { hint: "add -t REGISTRY/NAME:TAG" });
   const buildArgs = parseVariables("--build-arg", flags.buildArg ?? [], cli.env);

@@ -77,6 +77,9 @@ test("the flag may be repeated, names a platform once, and knows local", async (
   const flags = ["--platform", `linux/${other}`, "--platform", `local,linux/${other}`, "-t", "app"];
   t.is((await s.build(context, ...flags)).code, 0);
   t.deepEqual((await indexOf(s, "app")).manifests.map(shown), [`linux/${other}`, `linux/${host}`]);
+  const plan = JSON.parse((await s.wbuild("plan", "--json", ...flags.slice(0, 4), context)).stdout);
+  t.deepEqual(plan.targets.map(shown), [`linux/${other}`, `linux/${host}`]);
+  t.is(plan.nodes.length, 2, "scratch and one COPY, which both have in common");
   const wrong = await s.build(context, "--platform", "linux/amd64,");
   t.regex(wrong.stderr, /IMG_PLATFORM_SYNTAX/);
 });
@@ -149,6 +152,30 @@ LABEL os=$TARGETOS
     const list = await s.tool("bsdtar", "-tf", `${os}/${last}`);
     t.true(list.includes(file), `${os}: ${list}`);
   }
+});
+
+test("scratch is not the same for Windows and Linux", async (t) => {
+  const s = await scene(t, { base: false });
+  const context = await s.files("c", { Dockerfile: "FROM scratch\nCOPY f /f\n", f: "f\n" });
+  const built = await s.build(context, "--platform", "linux/amd64,windows/amd64", "-o", "type=oci,dest=l,tar=false");
+  t.is(built.code, 0, built.stderr);
+  for (const [os, file] of [
+    ["linux", "f"],
+    ["windows", "Files/f"],
+  ] as const) {
+    await s.tool("skopeo", "--override-os", os, "--override-arch", "amd64", "copy", "-q", "oci:l", `dir:${os}`);
+    const manifest = JSON.parse(readFileSync(join(s.folder, os, "manifest.json"), "utf8"));
+    const list = await s.tool("bsdtar", "-tf", `${os}/${manifest.layers[0].digest.slice(7)}`);
+    t.true(list.split("\n").includes(file), `${os}: ${list}`);
+  }
+});
+
+test("a Windows step for an architecture that Wine does not run is told first", async (t) => {
+  const s = await scene(t, { base: false });
+  const context = await s.files("c", { Dockerfile: "FROM scratch\nRUN echo hello\n" });
+  const built = await s.build(context, "--platform", `windows/${other}`);
+  t.is(built.code, 4);
+  t.regex(built.stderr, /BOX_EMULATOR.*Windows programs for/);
 });
 
 test("files of several platforms go to folders of their own", async (t) => {

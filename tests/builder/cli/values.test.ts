@@ -1,5 +1,6 @@
 import test from "ava";
 import fc from "fast-check";
+import { parseAnnotation } from "../../../builder/cli/annotation-values.ts";
 import { parseCompression, parseLevel, parseOutput } from "../../../builder/cli/output-values.ts";
 import {
   parseAddHost,
@@ -85,6 +86,53 @@ const right: readonly Row[] = [
     () => parseOutput("-o", 'type=image,"name=a,b",push=true'),
     { type: "image", names: ["a", "b"], push: true },
   ],
+  [
+    "output image with everything",
+    () =>
+      parseOutput(
+        "-o",
+        "type=image,name=a,push=1,push-by-digest=true,registry.insecure=true,store=false,unpack=true,dangling-name-prefix=p," +
+          "name-canonical=true,compression=gzip,compression-level=9,force-compression=true,oci-mediatypes=false," +
+          "oci-artifact=true,rewrite-timestamp=true,annotation.k=v,annotation-manifest-descriptor[linux/arm64].k2=v=2",
+      ),
+    {
+      ...{ type: "image", names: ["a"], push: true, pushByDigest: true, insecure: true, store: false, unpack: true },
+      ...{ danglingNamePrefix: "p", nameCanonical: true, compression: "gzip", compressionLevel: 9 },
+      ...{ forceCompression: true, ociMediaTypes: false, ociArtifact: true, rewriteTimestamp: true },
+      annotations: [
+        { on: "manifest", key: "k", value: "v" },
+        { on: "manifest-descriptor", platform: { os: "linux", architecture: "arm64" }, key: "k2", value: "v=2" },
+      ],
+    },
+  ],
+  [
+    "output registry that is not pushed",
+    () => parseOutput("-o", "type=registry,push=false"),
+    {
+      type: "image",
+      names: [],
+      push: false,
+    },
+  ],
+  [
+    "output in parts",
+    () => parseOutput("-o", "type=tar,dest=t,platform-split=false"),
+    {
+      type: "tar",
+      dest: "t",
+      platformSplit: false,
+    },
+  ],
+  ["output cacheonly", () => parseOutput("-o", "type=cacheonly"), { type: "cacheonly" }],
+  [
+    "annotation",
+    () => parseAnnotation("-a", "index,manifest[linux/arm/v7]:a.b/c=d:e=f"),
+    [
+      { on: "index", key: "a.b/c", value: "d:e=f" },
+      { on: "manifest", platform: { os: "linux", architecture: "arm", variant: "v7" }, key: "a.b/c", value: "d:e=f" },
+    ],
+  ],
+  ["annotation without a kind", () => parseAnnotation("-a", "a=b,c"), [{ on: "manifest", key: "a", value: "b,c" }]],
   ["output registry", () => parseOutput("-o", "type=registry,name=r/x"), { type: "registry", names: ["r/x"] }],
 ];
 for (const [what, parse, expected] of right) test(`reads ${what}`, (t) => t.deepEqual(parse(), expected));
@@ -114,6 +162,9 @@ const wrong: readonly (readonly [what: string, parse: () => unknown, code?: stri
   ["boolean maybe", () => parseBoolean("-x", "maybe")],
   ["compression lz4", () => parseCompression("-c", "lz4")],
   ["gzip level 19", () => parseLevel("-l", "19", "gzip")],
+  ["annotation without a value", () => parseAnnotation("-a", "index:a")],
+  ["annotation of an unknown kind", () => parseAnnotation("-a", "layer:a=b")],
+  ["annotation of an index for a platform", () => parseAnnotation("-a", "index[linux/amd64]:a=b")],
   ["output of an unknown type", () => parseOutput("-o", "type=zip,dest=x")],
   ["output with an unknown attribute", () => parseOutput("-o", "type=oci,destination=x")],
   ["output empty", () => parseOutput("-o", "")],
@@ -137,6 +188,8 @@ test("no flag's value makes a parser throw anything but its own error", (t) => {
     (text: string) => parsePair("-x", text),
     (text: string) => splitCsv("-x", text),
     (text: string) => parseOutput("-x", text),
+    (text: string) => parseAnnotation("-x", text),
+    (text: string) => parseOutput("-x", `type=image,annotation${text}`),
     (text: string) => parseVariables("-x", [text], {}),
   ];
   const words = fc.constantFrom(

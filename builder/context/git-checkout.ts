@@ -62,7 +62,11 @@ async function checkOut(found: ResolvedGit, to: CheckoutTo): Promise<void> {
   // Of a lone folder only its files are made; submodules need everything that they lie in.
   const what = subdir === "" || hasSubmodules ? "." : subdir;
   if (subdir !== "" && !hasSubmodules) await mustBeFolder(found, repository, subdir, to);
-  const isEmpty = (await run({ args: ["ls-files", "--cached", "-z", "--", what], gitDir, index }, source, to)) === "";
+  let isEmpty = true;
+  const onOutput = () => {
+    isEmpty = false;
+  };
+  await run({ args: ["ls-files", "--cached", "-z", "--", what], gitDir, index, onOutput }, source, to);
   if (!isEmpty) {
     const args = ["checkout", "--quiet", "--force", commit, "--", what];
     await run({ args, gitDir, workTree: tree, index }, source, to);

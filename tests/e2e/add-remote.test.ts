@@ -1,6 +1,8 @@
 /** ADD of what lies elsewhere: files behind URLs, git repositories. */
 import { execFileSync } from "node:child_process";
 import { chmod, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import test from "ava";
 import { fileServer, sha256 } from "../doubles/file-server.ts";
@@ -113,6 +115,31 @@ test("a token for a server comes from a secret", async (t) => {
     ...["build", "--secret", `id=HTTP_AUTH_TOKEN_${host},env=TOKEN`, context],
   );
   t.is(built.code, 0, built.stderr);
+});
+
+test("ADD goes through the proxy of the environment, and says nothing of its password", async (t) => {
+  const s = await scene(t);
+  const server = await fileServer(t);
+  server.files.set("/f", { bytes: Buffer.from("through\n") });
+  const asked: string[] = [];
+  const proxy = createServer();
+  proxy.on("connect", (request, client: Socket) => {
+    asked.push(`${request.url} ${request.headers["proxy-authorization"]}`);
+    const there = connect(Number(new URL(server.url).port), "127.0.0.1", () => {
+      client.write("HTTP/1.1 200 OK\r\n\r\n");
+      client.pipe(there).pipe(client);
+    });
+    for (const end of [client, there]) end.on("error", () => end.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => void proxy.close());
+  const context = await s.files("context", { Dockerfile: "FROM wbuild.local/linux\nADD http://files.example/f /f\n" });
+  const url = `http://me:s3cret@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const built = await s.wbuildWith({ env: { HTTP_PROXY: url } }, "build", "--progress", "plain", "-t", "app", context);
+  t.is(built.code, 0, built.stderr);
+  t.deepEqual(asked, [`files.example:80 Basic ${btoa("me:s3cret")}`]);
+  t.is(await s.run("app", "cat", "/f"), "through\n");
+  t.notRegex(built.stderr, /s3cret/);
 });
 
 gitTest("ADD of a repository: files of the commit, its times, .git on demand", async (t) => {

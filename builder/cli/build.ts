@@ -16,9 +16,10 @@ export const buildCommand: Command = {
     names; --output writes it elsewhere, or only its files. Steps that do not depend on each other run at the same time,
     and what has not changed since an earlier build is taken from the cache.
 
-    CONTEXT is a folder, or - for a Dockerfile on standard input. Standard output gets the image ID with --quiet, or
-    what an output with dest=- writes; everything else goes to standard error. SOURCE_DATE_EPOCH in the environment bounds
-    every time in the image.`,
+    CONTEXT is a folder, the URL of a git repository (https://HOST/PATH.git#REF:FOLDER), of a tar or of a Dockerfile, or
+    - for a tar or a Dockerfile on standard input. Standard output gets the image ID with --quiet, or what an output with
+    dest=- writes; everything else goes to standard error. SOURCE_DATE_EPOCH in the environment bounds every time in the
+    image.`,
   examples: [
     ["wbuild .", "build the Dockerfile of this folder"],
     ["wbuild -t registry.example.com/app:1.2 --push .", "build it, name it, push it"],
@@ -27,6 +28,7 @@ export const buildCommand: Command = {
     ["wbuild -o out .", "write the files of the last stage to a folder"],
     ["wbuild --check .", "look for what is worth a warning, and build nothing"],
     ["echo 'FROM alpine' | wbuild -", "a Dockerfile on standard input, without a context"],
+    ["wbuild https://github.com/owner/name.git#v1.2:docker", "a folder of a repository, at a tag"],
   ],
   define(parser) {
     defineBuildFlags(parser);

@@ -35,7 +35,7 @@ export async function startBuildah(program: string, builder: CaseBuilder): Promi
     const image = `localhost/case:${count}`;
     try {
       const flags = [...(await flagsOf(one, own)), await builder.contextOf(one)];
-      const isolation = ["--isolation", "chroot", "--pull-never", "--identity-label=false"];
+      const isolation = ["--isolation", "chroot", "--pull-never", "--identity-label=false", "--format", "docker"];
       const tar = join(own, "tree.tar");
       // Without a cache: of a build that is all cached only the base would be written.
       const output = ["-t", image, "-o", `type=tar,dest=${tar}`];

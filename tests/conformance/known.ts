@@ -204,6 +204,36 @@ export const known: readonly Known[] = [
   },
   { peer: "buildah", cases: /: a range$/, explains: /^ExposedPorts/, reason: "buildah keeps a range as one port" },
   { peer: "buildah", cases: /a port that is none|a port too high/, reason: "buildah does not look at ports" },
+  {
+    peer: "buildah",
+    lines: /^RUN .*--mount/,
+    explains: /only theirs: - /,
+    reason: "buildah takes folders away that it mounted over",
+  },
+  {
+    peer: "buildah",
+    versions: oldBuildah,
+    lines: /^RUN .*(sharing=private|env=|size=|type=cache.*from=wbuild)/,
+    reason: "this buildah is older than the option",
+  },
+  { peer: "buildah", cases: /bind: changes are forgotten/, reason: "buildah writes into the context" },
+  { peer: "buildah", cases: /bind: what is not there/, reason: "buildah does not look whether it is there" },
+  { peer: "buildah", cases: /CMD of nothing/, reason: "buildah drops an empty command line" },
+  { peer: "buildah", cases: /a duration too short/, reason: "buildah takes shorter ones" },
+  {
+    peer: "buildah",
+    cases: /ONBUILD of what is no|a flag of none|a bad name|an instruction before FROM/,
+    reason: "buildah does not look at it",
+  },
+  {
+    peer: "buildah",
+    cases: /no letter case|asked for by name/,
+    reason: "buildah tells letter case apart, BuildKit does not",
+  },
+  { peer: "buildah", cases: /of two stages of one name/, reason: "buildah takes the first, BuildKit the later one" },
+  { peer: "buildah", cases: /the escape directive/, reason: "buildah takes the backslash as well" },
+  { peer: "buildah", lines: /^# check=/, reason: "buildah has no checks" },
+  { peer: "buildah", cases: /a file that is too large/, reason: "we read at most 4 MiB" },
 ];
 
 /** Why a case differs; undefined when one of its differences is not explained. */

@@ -157,7 +157,10 @@ function registered(machine: Machine, folder: string): string | undefined {
   });
 }
 
-async function ownRegister(): Promise<boolean> {
-  const { canRegisterInterpreters } = await import("../../native/core/probe.ts");
-  return canRegisterInterpreters();
+let tried: Promise<boolean> | undefined;
+
+/** Asked once: the kernel stays the same. */
+function ownRegister(): Promise<boolean> {
+  tried ??= import("../../native/core/probe.ts").then(({ canRegisterInterpreters }) => canRegisterInterpreters());
+  return tried;
 }

@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import type { LaunchOption } from "../../../native/core/launch.ts";
+import { canRegisterInterpreters } from "../../../native/core/probe.ts";
 import { makePlace, noContainers } from "../core/box.ts";
 import { callLauncher } from "./launcher.ts";
 
 const place = noContainers === undefined ? makePlace() : undefined;
+const ownRegister = noContainers === undefined && (await canRegisterInterpreters());
 const run = noContainers === undefined ? test : test.skip;
 const program = fileURLToPath(new URL("../../../dist/wbuild-sandbox-asan", import.meta.url));
 // The libraries of a sanitizer and leak checks of a process that ends in _exit() are no concern here.
@@ -86,6 +88,17 @@ for (const [title, more, argv, exit, stdout] of [
     { code: 0 },
     "1\n1400\n",
   ],
+  ...(ownRegister
+    ? ([
+        [
+          "an interpreter of its own",
+          [["interpreter", ":wbuild-test:M::\\x7fWBX::/bin/busybox:FC"]],
+          ["sh", "-c", "printf '\\177WBX' > /echo; chmod 755 /echo; /echo done"],
+          { code: 0 },
+          "done\n",
+        ],
+      ] as const)
+    : []),
   [
     "a folder that is made",
     [

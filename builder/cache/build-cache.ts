@@ -217,6 +217,6 @@ function nameOf(place: CacheSource | Exclude<CacheTarget, { type: "inline" }>): 
     case "local":
       return "src" in place ? place.src : place.dest;
     case "gha":
-      return `of GitHub Actions (scope ${place.scope})`;
+      return `GitHub Actions (scope ${place.scope})`;
   }
 }

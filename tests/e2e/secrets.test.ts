@@ -135,7 +135,7 @@ test("no secret is printed by any flow, also with --debug", async (t) => {
     await walk("a reference with credentials", [2, 3], {}, "pull", text);
     await walk("a registry with credentials", [2], { input: secrets.wrong }, ...login.slice(0, -1), text);
     await walk("logout with credentials", [2], {}, "logout", text);
-    await walk("a context with credentials", [2], {}, "build", `${text.replace(/^user/, "https://user")}.git`);
+    await walk("a context with credentials", [2, 3], {}, "build", `${text.replace(/^user/, "https://user")}.git`);
   }
 
   const withUrl = { input: `FROM https://user:${secrets.url}@${echo.host}/app:1\n` };

@@ -75,7 +75,8 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
     const result = await results.of(output);
     first ??= result;
     const all = [...new Set([...names, ...output.names.map(fullName)])];
-    for (const name of all) told.add(name);
+    const byDigest = "pushByDigest" in output && output.pushByDigest === true;
+    for (const name of all) told.add(byDigest ? formatName(parseReference(name)) : name);
     if ("dest" in output) {
       await deliverArchive(output, result, all, world);
       continue;
@@ -84,8 +85,7 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
       for (const name of nameResult(result, all, output, world.store)) named.add(name);
       if (output.unpack) for (const { unpack } of finished.images) await unpack?.();
     }
-    if (output.type === "registry" || output.push)
-      await pushAll(result, all, request, world, output.pushByDigest === true);
+    if (output.type === "registry" || output.push) await pushAll(result, all, request, world, byDigest);
   }
   const result = first ?? (await results.unnamed());
   if (request.push) await pushAll(await results.of(usual), names, request, world);

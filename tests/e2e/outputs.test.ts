@@ -129,7 +129,7 @@ test("push-by-digest leaves no tag behind, and the metadata tells the digest", a
   await t.throwsAsync(
     s.tool("skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${registry.host}/app:latest`),
   );
-  t.is(metadata["image.name"], `${registry.host}/app:latest`);
+  t.is(metadata["image.name"], `${registry.host}/app`);
   t.is(metadata["containerimage.descriptor"].digest, digest);
   t.regex(metadata["containerimage.config.digest"], /^sha256:/);
   t.regex((await s.wbuild("inspect", `${registry.host}/app`)).stderr, /IMG_NOT_FOUND/, "store=false");

@@ -147,3 +147,15 @@ windows("programs of today, in Go (esbuild) and Rust (biome), run as RUN steps",
   t.regex(built.stderr, /let x=2;console\.log\(x\);/);
   t.regex(built.stderr, /let x: number = 1 \+ 1;/);
 });
+
+windows("bake: one image for both systems, made from what they have in common", async (t) => {
+  const s = await scene(t, { base: "windows" });
+  t.is((await s.wbuild("base", "linux")).code, 0);
+  const cwd = join(top, "samples/bake");
+  const built = await s.wbuildWith({ cwd }, "bake");
+  t.is(built.code, 0, built.stderr);
+  const text = await expected("bake");
+  t.is(await s.run("greeting"), text);
+  t.is(await s.run("--platform", "windows/amd64", "greeting"), text);
+  t.is(await s.run("report"), `${text.trimEnd().split("\n").toSorted().join("\n")}\n`);
+});

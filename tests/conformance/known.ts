@@ -234,6 +234,7 @@ export const known: readonly Known[] = [
   { peer: "buildah", cases: /the escape directive/, reason: "buildah takes the backslash as well" },
   { peer: "buildah", lines: /^# check=/, reason: "buildah has no checks" },
   { peer: "buildah", cases: /a file that is too large/, reason: "we read at most 4 MiB" },
+  { peer: "buildah", cases: /: SHELL$/, explains: /^Cmd/, reason: "buildah gives CMD the usual shell" },
 ];
 
 /** Why a case differs; undefined when one of its differences is not explained. */

@@ -12,6 +12,9 @@ import { changesBetween } from "./tree.ts";
 
 const execute = promisify(execFile);
 
+const ok = () => true;
+const failed = () => false;
+
 /** Undefined, and why, where it cannot be started. */
 export async function startDocker(program: string, builder: CaseBuilder): Promise<Peer | string> {
   if (process.getuid?.() !== 0) return "docker: a daemon of its own needs root";
@@ -36,8 +39,8 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
   const stop = async () => {
     const ended = new Promise((done) => daemon?.on("close", done));
     if (isAlive(daemon) && daemon?.kill()) await ended;
-    // One that crashed leaves its mount behind.
-    await execute("umount", ["-l", join(folder, "data")]).catch(() => undefined);
+    // Each that crashed leaves its mount behind.
+    while (await execute("umount", ["-l", join(folder, "data")]).then(ok, failed));
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   if (daemon === undefined) {

@@ -21,6 +21,17 @@ for (const one of started) {
   else console.log(`left out: ${one}`);
 }
 
+// A daemon must not outlive who started it.
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  process.once(signal, () => {
+    const stopped = [...peers, builder].map((one) => one[Symbol.asyncDispose]());
+    void Promise.allSettled(stopped).then(() => process.exit(code));
+  });
+}
+
 let differing = 0;
 try {
   for (const peer of peers) {

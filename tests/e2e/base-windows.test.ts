@@ -62,19 +62,3 @@ running(`--build-context lets FROM mean it, and images on it are without fault${
     "Wine's programs stay with the host",
   );
 });
-
-test("--build-context: other kinds of contexts are refused by name", async (t) => {
-  const s = await scene(t, { base: false });
-  const context = await s.files("context", { Dockerfile: "FROM x\n" });
-  for (const [value, what] of [
-    ["x=./folder", "a folder"],
-    ["x=/folder", "a folder"],
-    ["x=oci-layout://y", "oci-layout"],
-    ["x=target:y", "target:"],
-    ["x=https://example.org/x.git", "https"],
-  ] as const) {
-    const { code, stderr } = await s.wbuild("plan", "--build-context", value, context);
-    t.is(code, 2);
-    t.true(stderr.includes(`${what} is not supported there yet`), stderr);
-  }
-});

@@ -2,6 +2,7 @@
  * The program: argv → command → exit code. The only file that ends the process, and the only one that hears signals.
  * It loads next to nothing itself: `wbuild --version` and a cached build must start in the time that Node needs.
  */
+import type { Explained } from "../explain/explain.ts";
 import { version } from "../version.ts";
 import type { Cli } from "./command.ts";
 import { commands } from "./commands.ts";
@@ -54,8 +55,19 @@ async function tell(error: unknown, failure: Failure, interrupted: number | unde
   const colours = wantsColours(process.stderr, process.env);
   const { passwordsIn, redactText, redactUrls } = await import("../progress/redact.ts");
   const told = explain(error, { debug: failure.debug, colours, version });
-  process.stderr.write(redactUrls(redactText(told.text, [...failure.secrets, ...passwordsIn(failure.argv)])));
+  const text = await forCi(told);
+  process.stderr.write(redactUrls(redactText(text, [...failure.secrets, ...passwordsIn(failure.argv)])));
   return failure.exit ?? told.exit;
+}
+
+/** Where a viewer of CI logs has commands: none of them in what is told, and a note at the line that is to blame. */
+async function forCi({ text, place }: Explained): Promise<string> {
+  if (process.env.GITHUB_ACTIONS === undefined) return text;
+  const { ciLogOf } = await import("../progress/ci.ts");
+  const ci = ciLogOf(process.env, process.cwd());
+  if (!ci) return text;
+  const lines = text.split("\n").map(ci.line).join("\n");
+  return lines + (place ? ci.note({ kind: "error", ...place }) : "");
 }
 
 async function dispatch(argv: readonly string[], interruption: Interruption, failure: Failure): Promise<number> {
@@ -107,7 +119,8 @@ async function dispatch(argv: readonly string[], interruption: Interruption, fai
     home: globals.home,
     commands,
     secrets: failure.secrets,
-    keepSecret: (value) => void failure.secrets.push(value),
+    // A newline at the end is none of the secret, and ends a line where it is shown.
+    keepSecret: (value) => void failure.secrets.push(value.trim()),
     takeSignals: interruption.take,
   };
   return (await command.run(parser, cli)) ?? 0;

@@ -71,12 +71,18 @@ function wayTo(pattern: string, wanted: IgnorePattern): (folder: string) => bool
   const parts = pattern.split("/");
   const doubled = parts.findIndex((part) => part.includes("**"));
   const firm = parts.slice(0, doubled < 0 ? parts.length - 1 : doubled);
-  const steps = firm.map((_, i) => readPattern(firm.slice(0, i + 1).join("/")));
+  const steps: IgnorePattern[] = [];
+  // Attack: a pattern of ten thousand components. No deeper than the folders are is it ever looked at.
+  const stepAt = (depth: number): IgnorePattern => {
+    const step = steps[depth - 1] ?? readPattern(firm.slice(0, depth).join("/"));
+    steps[depth - 1] = step;
+    return step;
+  };
   return (folder) => {
-    const depth = folder.split("/").length;
-    const step = steps[depth - 1];
-    if (step) return step.matches(folder);
-    return doubled >= 0 && (steps.at(-1)?.matches(folder.split("/").slice(0, steps.length).join("/")) ?? true);
+    const names = folder.split("/");
+    if (names.length <= firm.length) return stepAt(names.length).matches(folder);
+    if (doubled < 0) return false;
+    return firm.length === 0 || stepAt(firm.length).matches(names.slice(0, firm.length).join("/"));
   };
 }
 

@@ -159,20 +159,25 @@ function joinFolder(current: string | undefined, word: Word, { os, source }: App
   return joined.length > 1 ? joined.replace(/\/+$/, "") : joined;
 }
 
+/** Every port of every protocol. Attack: `1-65535` written a thousand times is a gigabyte of history. */
+const mostPorts = 3 * 65536;
+
 /** The ports of an EXPOSE, `80/tcp`, sorted as BuildKit sorts its words. Throws DF_PORT. */
 export function exposedPorts(instruction: Expose, source: SourceText): string[] {
-  return [...instruction.ports]
-    .sort((a, b) => compare(a.text, b.text))
-    .flatMap((word) => {
-      const parsed = parsePorts(word.text);
-      if ("ports" in parsed) return parsed.ports;
-      throw dockerfileError(
-        "DF_PORT",
-        `EXPOSE cannot use ${quoted(word.text)}`,
-        { span: word.span, source },
-        { facts: { found: word.text }, hint: parsed.problem },
-      );
-    });
+  const ports: string[] = [];
+  for (const word of [...instruction.ports].sort((a, b) => compare(a.text, b.text))) {
+    const parsed = parsePorts(word.text);
+    const problem = "problem" in parsed ? parsed.problem : undefined;
+    if ("ports" in parsed) for (const port of parsed.ports) ports.push(port);
+    if (problem === undefined && ports.length <= mostPorts) continue;
+    throw dockerfileError(
+      "DF_PORT",
+      `EXPOSE cannot use ${quoted(word.text)}`,
+      { span: word.span, source },
+      { facts: { found: word.text }, hint: problem ?? "with it the instruction names more ports than there are" },
+    );
+  }
+  return ports;
 }
 
 /** Test, and the durations that are not zero, as the image config stores them. */

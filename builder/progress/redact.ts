@@ -25,9 +25,9 @@ export function redactUrls(text: string): string {
 }
 
 /**
- * The face, but none of `values` reaches it: not in output, titles, labels, messages. A value is also looked for without the
- * white space around it, since files that hold a secret mostly end with a newline that its printing does not have. The list may
- * grow: each target of a bake brings secrets of its own.
+ * The face, but none of `values` reaches it: not in output, titles, labels, messages. A value is looked for without the white
+ * space around it: files that hold a secret mostly end with a newline, which its printing may not have and which ends a line.
+ * The list may grow: each target of a bake brings secrets of its own.
  */
 export function redact(face: ProgressFace, values: readonly string[]): ProgressFace {
   let secrets: string[] = [];
@@ -35,7 +35,7 @@ export function redact(face: ProgressFace, values: readonly string[]): ProgressF
   const refresh = (): void => {
     if (values.length === seen) return;
     seen = values.length;
-    secrets = [...new Set(values.flatMap((value) => [value, value.trim()]))].filter((value) => value !== "");
+    secrets = [...new Set(values.map((value) => value.trim()))].filter((value) => value !== "");
   };
   const held = new Map<string, { readonly event: BuildEvent & { kind: "output" }; readonly text: string }>();
 

@@ -83,3 +83,10 @@ test("a folder in which a file has two names is not taken in one piece", async (
   t.is(await folderTree(folder).sweep("d"), undefined);
   t.truthy(await folderTree(folder).sweep("d/x"));
 });
+
+test("a pattern of very many components costs no more than the folders are deep", (t) => {
+  const { rule } = parentsRule("*/".repeat(20_000).concat("x"), undefined, undefined);
+  t.is(rule("a", true), "drop");
+  t.is(rule("a/b/c", true), "drop");
+  t.is(rule("a/b/c", false), "prune");
+});

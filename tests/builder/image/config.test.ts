@@ -134,6 +134,7 @@ const bad: [line: string, code: `DF_${string}`][] = [
   ["EXPOSE 70000", "DF_PORT"],
   ["EXPOSE 80/icmp", "DF_PORT"],
   ["EXPOSE 9-8", "DF_PORT"],
+  [`EXPOSE ${"1-65535 ".repeat(4)}`, "DF_PORT"],
   ["EXPOSE 8080:", "DF_PORT"],
   ["EXPOSE x:80", "DF_PORT"],
   ["EXPOSE here:8080:80", "DF_PORT"],

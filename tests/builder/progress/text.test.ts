@@ -185,3 +185,12 @@ test("a secret that is told later is hidden from then on", (t) => {
   face.close();
   t.is(seen.join(""), "before token-5678\nafter ******\n");
 });
+
+test("the newline at the end of a secret's file still ends its line", (t) => {
+  const seen: string[] = [];
+  const face = { report: (event: BuildEvent) => event.kind === "output" && seen.push(event.text), close() {} };
+  const redacted = redact(face, ["token-5678\n"]);
+  redacted.report({ kind: "output", id: "1", stream: "stdout", text: "token-5678\nnext\n", at: 0 });
+  redacted.close();
+  t.is(seen.join(""), "******\nnext\n");
+});

@@ -2,12 +2,11 @@
 import type { Descriptor } from "../layerfs/store/descriptor.ts";
 import { type Digest, digestOf, isDigest } from "../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../native/error.ts";
-import { mediaTypes } from "./oci/image.ts";
-import { maxManifestBytes, mediaTypeOf, parseJson, schemaOne } from "./oci/schema.ts";
+import { maxManifestBytes, mediaTypeOf, schemaOne } from "./oci/schema.ts";
 import { isTag } from "./reference.ts";
-
+import type { ReferrersOptions } from "./referrers.ts";
 import { downloadBlob } from "./transport/download.ts";
-import { drain, type HttpResponse, readAll } from "./transport/request.ts";
+import { drain } from "./transport/request.ts";
 import { withRetry } from "./transport/retry.ts";
 import type { Session } from "./transport/session.ts";
 import { mountBlob, putBlob, startUpload, type Upload } from "./transport/upload.ts";
@@ -22,7 +21,21 @@ export interface FetchedManifest {
 export interface PushBlobOptions {
   /** Repositories of the same registry that are known to hold the blob. */
   readonly mountFrom?: readonly string[];
+  /**
+   * The bytes from an offset on, for going on where an upload broke. Without it `open` is read again and what the
+   * registry has is passed over: right for files, dear for bytes that come from far.
+   */
+  readonly openAt?: (from: number) => AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal;
+}
+
+export interface TagsOptions {
+  /** Tags that come after this one in the registry's order. */
+  readonly last?: string;
+  /** How many tags are asked for at a time (`n`); registries may give fewer. Default: the registry's own choice. */
+  readonly pageSize?: number;
+  /** At most so many tags in all. */
+  readonly limit?: number;
 }
 
 export interface Repository {
@@ -30,7 +43,10 @@ export interface Repository {
   readonly name: string;
   /** Which manifest a tag or digest names. Throws REG_NOT_FOUND. */
   resolve(tagOrDigest: string): Promise<Descriptor>;
-  /** A manifest whose digest (and size, when a descriptor is given) was verified. Throws REG_NOT_FOUND, REG_DIGEST_MISMATCH. */
+  /**
+   * A manifest of any media type whose digest (and size, when a descriptor is given) was verified. Throws REG_NOT_FOUND,
+   * REG_DIGEST_MISMATCH, REG_SIZE_MISMATCH, REG_MANIFEST.
+   */
   manifest(which: Descriptor | string): Promise<FetchedManifest>;
   /**
    * A blob's bytes from `from` on; a broken connection is resumed where it broke. The caller verifies the digest, which
@@ -46,17 +62,27 @@ export interface Repository {
   ): Promise<"sent" | "mounted" | "present">;
   /** For a layer that is sent while it is still being made: its digest is said at the end. */
   startUpload(signal?: AbortSignal): Promise<Upload>;
+  /**
+   * Stores a manifest of any media type as it is, under its digest and, when given, a tag. One with a `subject` can be
+   * found by `referrers` afterwards, also where the registry lacks that API. Throws REG_DIGEST_MISMATCH.
+   */
   pushManifest(bytes: Uint8Array, mediaType: string, tag?: string): Promise<Descriptor>;
-  /** All tags, in the registry's order. */
-  tags(): Promise<string[]>;
+  /** Manifests whose `subject` is this digest, with their artifact types; none is an empty list. */
+  referrers(digest: Digest, options?: ReferrersOptions): Promise<Descriptor[]>;
+  /** Tags in the registry's order. Throws REG_NOT_FOUND. */
+  tags(options?: TagsOptions): Promise<string[]>;
+  /** The same page by page, for repositories with more tags than one wants to hold. */
+  tagPages(options?: TagsOptions): AsyncIterable<readonly string[]>;
+  /**
+   * Deletes a tag alone (its manifest and other tags stay), or a manifest by its digest with all its tags.
+   * Throws REG_NOT_FOUND, REG_UNSUPPORTED when the registry does not allow deletion, REG_DENIED.
+   */
+  deleteManifest(tagOrDigest: string): Promise<void>;
+  /** Takes a blob out of the repository. Throws as deleteManifest does. */
+  deleteBlob(digest: Digest): Promise<void>;
 }
 
-const accept = [mediaTypes.ociManifest, mediaTypes.ociIndex, mediaTypes.dockerManifest, mediaTypes.dockerIndex].join(
-  ", ",
-);
 const maxMounts = 3;
-const maxTagPages = 1000;
-const maxPageBytes = 8 * 1024 * 1024;
 
 export function openRepository(session: Session, name: string): Repository {
   return new RemoteRepository(session, name);
@@ -68,6 +94,7 @@ class RemoteRepository implements Repository {
   readonly #session: Session;
   readonly #pull: readonly string[];
   readonly #push: readonly string[];
+  readonly #delete: readonly string[];
 
   constructor(session: Session, name: string) {
     this.#session = session;
@@ -75,16 +102,18 @@ class RemoteRepository implements Repository {
     this.name = name;
     this.#pull = [`repository:${name}:pull`];
     this.#push = [`repository:${name}:pull,push`];
+    this.#delete = [`repository:${name}:pull,push,delete`];
   }
 
   async resolve(tagOrDigest: string): Promise<Descriptor> {
     this.#checkName(tagOrDigest);
+    const { acceptManifests } = await import("./transport/distribution.ts");
     const response = await this.#session.send({
       method: "HEAD",
       path: `/v2/${this.name}/manifests/${tagOrDigest}`,
       operation: this.#doing(`resolve ${tagOrDigest}`),
       scopes: this.#pull,
-      headers: { accept },
+      headers: { accept: acceptManifests },
       // Registries that do not know HEAD here, or answer it without the digest, are asked with GET.
       accept: [400, 405, 501],
       isIdempotent: true,
@@ -108,10 +137,14 @@ class RemoteRepository implements Repository {
         `manifest ${name} has ${which.size} bytes, more than the ${maxManifestBytes} that are accepted`,
       );
     const { getManifest } = await import("./transport/distribution.ts");
-    const { bytes, contentType: header } = await getManifest(this.#call(`fetch manifest ${name}`, this.#pull), name);
-    const type = contentType(header);
+    const answer = await getManifest(this.#call(`fetch manifest ${name}`, this.#pull), name);
+    const { bytes } = answer;
+    const type = contentType(answer.contentType);
     const digest = digestOf(bytes);
     if (isDigest(name) && digest !== name) throw this.#mismatch(name, digest, "manifest");
+    // Under a tag, only the registry's own word tells whether the bytes changed on their way.
+    if (isDigest(answer.digest) && digest !== answer.digest) throw this.#mismatch(answer.digest, digest, "manifest");
+    if (typeof which !== "string" && which.size !== bytes.length) throw this.#wrongSize(which, bytes.length);
     const mediaType = isKnownType(type) ? type : mediaTypeOf(bytes);
     if (mediaType.startsWith("application/vnd.docker.distribution.manifest.v1")) throw schemaOne();
     const descriptor: Descriptor = { mediaType, digest, size: bytes.length };
@@ -169,32 +202,76 @@ class RemoteRepository implements Repository {
     this.#checkName(name);
     const { putManifest } = await import("./transport/distribution.ts");
     const stored = await putManifest(this.#call(`push manifest ${name}`, this.#push), name, bytes, mediaType);
-    if (stored !== null && stored !== digest) throw this.#mismatch(digest, stored, "manifest");
-    return { mediaType, digest, size: bytes.length };
+    if (stored.digest !== null && stored.digest !== digest) throw this.#mismatch(digest, stored.digest, "manifest");
+    const descriptor = { mediaType, digest, size: bytes.length };
+    // A registry that says nothing of the subject keeps no list of what refers to it: then its clients do.
+    if (stored.subject === null && mayHaveSubject(bytes))
+      await (await import("./referrers.ts")).noteReferrer(this, descriptor, bytes);
+    return descriptor;
   }
 
-  async tags(): Promise<string[]> {
+  async referrers(digest: Digest, options: ReferrersOptions = {}): Promise<Descriptor[]> {
+    this.#checkName(digest);
+    return (await import("./referrers.ts")).listReferrers(this.#session, this, digest, options);
+  }
+
+  async tags(options: TagsOptions = {}): Promise<string[]> {
     const tags: string[] = [];
-    const operation = this.#doing("list tags");
-    let path: string | URL | undefined = `/v2/${this.name}/tags/list`;
-    for (let page = 0; path !== undefined && page < maxTagPages; page++) {
-      const response: HttpResponse = await this.#session.send({
-        method: "GET",
-        path,
-        operation,
-        scopes: this.#pull,
-        headers: { accept: "application/json" },
-        isIdempotent: true,
-      });
-      const bytes = await readAll(response.body, maxPageBytes);
-      const json = parseJson(bytes ?? new Uint8Array(), maxPageBytes, "REG_PROTOCOL", "list of tags");
-      const found: unknown = (json as { tags?: unknown }).tags;
-      if (Array.isArray(found))
-        tags.push(...found.filter((tag): tag is string => typeof tag === "string" && isTag(tag)));
-      const link: string | undefined = /<([^>]+)>\s*;\s*rel="?next"?/.exec(response.headers.link ?? "")?.[1];
-      path = link === undefined ? undefined : await this.#session.locate(link, path, operation);
-    }
+    for await (const page of this.tagPages(options)) tags.push(...page);
     return tags;
+  }
+
+  async *tagPages({ last, pageSize, limit = Infinity }: TagsOptions = {}): AsyncGenerator<readonly string[]> {
+    const { pagesOf } = await import("./transport/pages.ts");
+    const query = new URLSearchParams();
+    if (pageSize !== undefined) query.set("n", String(pageSize));
+    if (last !== undefined) query.set("last", last);
+    const pages = pagesOf(this.#session, {
+      path: `/v2/${this.name}/tags/list${query.size > 0 ? `?${query}` : ""}`,
+      operation: this.#doing("list tags"),
+      scopes: this.#pull,
+      type: "application/json",
+      what: "list of tags",
+    });
+    let left = limit;
+    if (left <= 0) return;
+    for await (const { content } of pages) {
+      const found: unknown = (content as { tags?: unknown }).tags;
+      const isName = (tag: unknown): tag is string => typeof tag === "string" && isTag(tag);
+      const tags = Array.isArray(found) ? found.filter(isName).slice(0, left) : [];
+      left -= tags.length;
+      if (tags.length > 0) yield tags;
+      if (left <= 0) return;
+    }
+  }
+
+  async deleteManifest(tagOrDigest: string): Promise<void> {
+    this.#checkName(tagOrDigest);
+    const { remove, removeTag } = await import("./transport/removal.ts");
+    const call = this.#call(`delete ${isDigest(tagOrDigest) ? "manifest" : "tag"} ${tagOrDigest}`, this.#delete);
+    if (!isDigest(tagOrDigest)) return removeTag(call, tagOrDigest);
+    const { forgetReferrer, referrersTag, subjectOf } = await import("./referrers.ts");
+    const subject = subjectOf((await this.manifest(tagOrDigest)).bytes);
+    await remove(call, "manifests", tagOrDigest);
+    // Where clients keep the list of referrers, who deletes one takes it off the list.
+    if (subject !== undefined && (await this.#exists(referrersTag(subject))))
+      await forgetReferrer(this, subject, tagOrDigest);
+  }
+
+  async deleteBlob(digest: Digest): Promise<void> {
+    this.#checkName(digest);
+    const { remove } = await import("./transport/removal.ts");
+    await remove(this.#call(`delete blob ${digest}`, this.#delete), "blobs", digest);
+  }
+
+  async #exists(tag: string): Promise<boolean> {
+    try {
+      await this.resolve(tag);
+      return true;
+    } catch (error) {
+      if (isWbuildError(error, "REG_NOT_FOUND")) return false;
+      throw error;
+    }
   }
 
   /** With no permission to look, the upload itself tells more than the look does. */
@@ -228,6 +305,17 @@ class RemoteRepository implements Repository {
     );
   }
 
+  #wrongSize({ digest, size }: Descriptor, found: number): WbuildError {
+    return new WbuildError(
+      "REG_SIZE_MISMATCH",
+      `manifest ${digest} of ${this.#place()} has ${found} bytes, not the ${size} that its descriptor says`,
+      {
+        facts: { registry: this.registry, repository: this.name, expected: size, found },
+        hint: "whoever made the index wrote a wrong size; push it again",
+      },
+    );
+  }
+
   #mismatch(expected: string, found: string, what: string): WbuildError {
     return new WbuildError(
       "REG_DIGEST_MISMATCH",
@@ -242,7 +330,7 @@ class RemoteRepository implements Repository {
 
 /** A registry that refuses a mount still takes the bytes. */
 function ifRefused(error: unknown): undefined {
-  const codes = ["REG_DENIED", "REG_UNAUTHORIZED", "REG_NOT_FOUND", "REG_PROTOCOL"] as const;
+  const codes = ["REG_DENIED", "REG_UNAUTHORIZED", "REG_NOT_FOUND", "REG_PROTOCOL", "REG_UNSUPPORTED"] as const;
   if (codes.some((code) => isWbuildError(error, code))) return undefined;
   throw error;
 }
@@ -251,8 +339,12 @@ function contentType(header: string | undefined): string {
   return header?.split(";")[0]?.trim().toLowerCase() ?? "";
 }
 
+/** A type that says what the manifest is; general ones such as application/json do not. */
 function isKnownType(type: string): boolean {
-  return (
-    type.startsWith("application/vnd.oci.image.") || type.startsWith("application/vnd.docker.distribution.manifest.")
-  );
+  return /^application\/vnd\.[\w.+-]{1,200}$/.test(type);
+}
+
+/** A look without parsing: most manifests have no subject. */
+function mayHaveSubject(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('"subject"');
 }

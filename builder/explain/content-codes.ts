@@ -22,15 +22,18 @@ export const contentCodes: CodeTable = {
 
   IMG_AMBIGUOUS: row(2, "several images have an ID that starts so", "give more of its digits"),
   IMG_DEBOOTSTRAP: row(4, "mmdebstrap could not make the base image", "look at its last output, and at the mirror"),
+  IMG_EDIT: row(2, "an image cannot be changed in this way", "the message says why"),
   IMG_FORMAT: row(2, "a --format template is wrong", "for example '{{.ID}} {{json .Config}}'"),
   IMG_INCOMPLETE: row(4, "the store lacks a part of the image", "pull or build the image again"),
   IMG_LAYERS: row(1, "an image's configuration and its layers do not fit each other", damaged),
+  IMG_NOT_BASE: row(2, "an image does not stand on that base", "`wbuild history` shows how it was made"),
   IMG_NOT_FOUND: row(2, "the store has no such image", "`wbuild images` lists what there is"),
   IMG_NO_BUSYBOX: row(4, "there is no static busybox on this host", "install Debian's busybox-static"),
   IMG_NO_COMMAND: row(2, "the image names no command to run", "give one behind the image's name"),
   IMG_NO_MMDEBSTRAP: row(4, "there is no mmdebstrap on this host", "install Debian's mmdebstrap"),
   IMG_PLATFORM: row(2, "the image is for another platform", "name one that it has with --platform"),
   IMG_PLATFORM_SYNTAX: row(2, "a platform has the wrong form", "write it as linux/amd64 or linux/arm64/v8"),
+  IMG_REBASE: row(1, "what an image changed does not fit the new base", "build it on the new base"),
   IMG_SEVERAL_NAMES: row(2, "the image has several names", "remove them by name, or all with --force"),
   IMG_TOO_LARGE: row(1, "a manifest or configuration is too large to be one", damaged),
 
@@ -67,6 +70,7 @@ export const contentCodes: CodeTable = {
   REG_UNAUTHORIZED: row(3, "the registry wants a login, or refused the one it got", "`wbuild login REGISTRY`"),
   REG_UNAVAILABLE: row(3, "the registry cannot serve now", upstream),
   REG_UNREACHABLE: row(3, "the registry cannot be reached", "look at the name, the network and the proxy variables"),
+  REG_UNSUPPORTED: row(3, "the registry does not do this", "ask those who run it to allow it"),
 
   STORE_BUSY: row(
     4,

@@ -5,9 +5,10 @@
 import { RegistryClientV2 } from "oci-registry-client";
 import { DockerResponse } from "oci-registry-client/build/docker-json-client.js";
 import { WbuildError } from "../../native/error.ts";
+import { mediaTypes } from "../oci/image.ts";
 import { maxManifestBytes, schemaOne } from "../oci/schema.ts";
 import type { Operation } from "./complaint.ts";
-import { readAll } from "./request.ts";
+import { type HttpResponse, readAll } from "./request.ts";
 import type { Ask, Session } from "./session.ts";
 
 /** What the library hands to its transport. */
@@ -36,12 +37,33 @@ const LibraryResponse = DockerResponse as unknown as new (
   init: { status: number; headers: Readonly<Record<string, string>> },
 ) => LibraryResponse;
 
-/** A manifest's bytes as they came, and the Content-Type that came with them. Throws what Session.send throws, REG_MANIFEST. */
-export async function getManifest(call: Call, name: string): Promise<{ bytes: Uint8Array; contentType: string }> {
+export interface ManifestAnswer {
+  /** As they came. */
+  readonly bytes: Uint8Array;
+  readonly contentType: string;
+  /** Docker-Content-Digest, unchecked; empty when the registry does not tell. */
+  readonly digest: string;
+}
+
+/** What is asked for: every kind that we know, and whatever else lies there; what we do not know is carried all the same. */
+export const acceptManifests = [
+  mediaTypes.ociManifest,
+  mediaTypes.ociIndex,
+  mediaTypes.dockerManifest,
+  mediaTypes.dockerIndex,
+  "*/*;q=0.5",
+].join(", ");
+
+/** A manifest and what was said about it. Throws what Session.send throws, REG_MANIFEST. */
+export async function getManifest(call: Call, name: string): Promise<ManifestAnswer> {
   try {
     const { resp } = await clientFor(call).getManifest({ ref: name });
     const headers = (resp as unknown as LibraryResponse).headers;
-    return { bytes: await resp.dockerBody(), contentType: headers.get("content-type") ?? "" };
+    return {
+      bytes: await resp.dockerBody(),
+      contentType: headers.get("content-type") ?? "",
+      digest: headers.get("docker-content-digest") ?? "",
+    };
   } catch (error) {
     if (error instanceof WbuildError) throw error;
     if (error instanceof Error && error.message.startsWith("schemaVersion 1")) throw schemaOne();
@@ -50,18 +72,28 @@ export async function getManifest(call: Call, name: string): Promise<{ bytes: Ui
   }
 }
 
-/** Stores a manifest under a tag or digest; says which digest the registry gave it, when it tells. */
+/**
+ * Stores a manifest under a tag or digest; says which digest the registry gave it and whose referrer it took it for (the
+ * header OCI-Subject), when it tells.
+ */
 export async function putManifest(
   call: Call,
   name: string,
   bytes: Uint8Array,
   mediaType: string,
-): Promise<string | null> {
-  return (await clientFor(call).putManifest({ manifestData: bytes, ref: name, mediaType })).digest;
+): Promise<{ digest: string | null; subject: string | null }> {
+  let subject: string | null = null;
+  const client = clientFor(call, (headers) => {
+    subject = headers["oci-subject"] ?? null;
+  });
+  const { digest } = await client.putManifest({ manifestData: bytes, ref: name, mediaType });
+  return { digest, subject };
 }
 
-/** The library's client for one call. */
-function clientFor(call: Call): RegistryClientV2 {
+type Listen = (headers: HttpResponse["headers"]) => void;
+
+/** The library's client for one call; `listen` hears the headers that it leaves out. */
+function clientFor(call: Call, listen?: Listen): RegistryClientV2 {
   const { session, repository } = call;
   const client = new RegistryClientV2({
     repo: {
@@ -78,13 +110,16 @@ function clientFor(call: Call): RegistryClientV2 {
   // The session answers challenges. The library's own login prints token answers on stderr, so it must never run.
   client.login = async () => {};
   client.performLogin = async () => ({ type: "None" });
-  Object.defineProperty(client, "_api", { value: { request: (request: LibraryRequest) => perform(call, request) } });
+  Object.defineProperty(client, "_api", {
+    value: { request: (request: LibraryRequest) => perform(call, request, listen) },
+  });
   return client;
 }
 
-async function perform(call: Call, request: LibraryRequest): Promise<LibraryResponse> {
+async function perform(call: Call, request: LibraryRequest, listen?: Listen): Promise<LibraryResponse> {
   const headers: Record<string, string> = {};
   for (const [name, value] of request.headers ?? []) headers[name.toLowerCase()] = value;
+  if (request.method === "GET") headers.accept = acceptManifests;
   const response = await call.session.send({
     method: request.method as Ask["method"],
     path: request.path,
@@ -101,6 +136,7 @@ async function perform(call: Call, request: LibraryRequest): Promise<LibraryResp
       `cannot ${call.operation.doing}: the answer of ${placeOf(call)} has more than ${maxManifestBytes} bytes`,
       { facts: { registry: call.session.registry, repository: call.repository, limit: maxManifestBytes } },
     );
+  listen?.(response.headers);
   const answer = new LibraryResponse(undefined, { status: response.status, headers: response.headers });
   // Handing the bytes over as already read keeps them as they came; digests are taken from them.
   answer.decodedBody = body;

@@ -28,6 +28,13 @@ export interface Called {
   readonly json: object;
   /** 1 when checks found something. */
   readonly status: 0 | 1;
+  /** Of `check`: at which lines. */
+  readonly findings?: readonly {
+    readonly file: string;
+    readonly line: number;
+    readonly title: string;
+    readonly text: string;
+  }[];
   /** What a build would fail with; it is thrown by whoever told the rest. */
   readonly error?: unknown;
 }
@@ -89,6 +96,12 @@ async function check(request: BuildRequest, opened: OpenedRequest): Promise<Call
     json: lintResult(source, found, told === undefined ? undefined : buildError(told)),
     text: (options) => (found.length === 0 && failure !== undefined ? "" : printFindings(source, found, options)),
     status: found.length > 0 || failure !== undefined ? 1 : 0,
+    findings: found.map(({ rule, message, span }) => ({
+      file: source.name,
+      line: span.start.line,
+      title: rule,
+      text: message,
+    })),
     ...(failure === undefined ? {} : { error }),
   };
 }

@@ -3,7 +3,7 @@ import type { Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import type { BuildRequest } from "../build-request.ts";
-import type { CallMethod } from "../call.ts";
+import type { Called, CallMethod } from "../call.ts";
 import type { Cli } from "./command.ts";
 import type { Session } from "./session.ts";
 import { badValue } from "./values.ts";
@@ -75,6 +75,15 @@ export async function runCall(call: Call, request: BuildRequest, cli: Cli): Prom
   const isJson = call.format === "json";
   const color = wantsColours(cli.stdout, cli.env);
   cli.stdout.write(isJson ? `${JSON.stringify(called.json, undefined, 2)}\n` : called.text({ color }));
+  if (!isJson && cli.env.GITHUB_ACTIONS !== undefined) await noteFindings(called, cli);
   if (called.error !== undefined && !isJson) throw called.error;
   return call.ignoreStatus ? 0 : called.status;
+}
+
+/** Where a viewer of CI logs shows notes at lines: there. */
+async function noteFindings({ findings = [] }: Called, cli: Cli): Promise<void> {
+  const { ciLogOf } = await import("../progress/ci.ts");
+  const ci = ciLogOf(cli.env, cli.cwd);
+  for (const { file, line, title, text } of findings)
+    cli.stderr.write(ci?.note({ kind: "warning", file, line, title, text }) ?? "");
 }

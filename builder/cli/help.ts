@@ -15,6 +15,7 @@ const variables: readonly (readonly [string, string])[] = [
     "WBUILD_PROGRESS",
     "how a build shows its progress: auto, tty, plain, json or quiet (BUILDKIT_PROGRESS counts, too)",
   ],
+  ["WBUILD_CI_FOLDING", "0: no folds nor notes at lines in the logs of GitHub Actions and GitLab"],
   ["SOURCE_DATE_EPOCH", "seconds since 1970 that no time in an image exceeds"],
   ["DOCKER_CONFIG", "folder of config.json, where the credentials for registries are"],
   ["NO_COLOR", "any value: no colours (FORCE_COLOR: colours also where there is no terminal)"],

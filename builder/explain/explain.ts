@@ -18,6 +18,8 @@ export interface Explained {
   readonly exit: ExitCode;
   /** Ends with a newline. */
   readonly text: string;
+  /** The line of a file that is to blame, for who notes errors there. */
+  readonly place?: { readonly file: string; readonly line: number; readonly title: string; readonly text: string };
 }
 
 /** Causes are followed this far: a chain may be a circle. */
@@ -82,7 +84,14 @@ export function explain(error: unknown, options: ExplainOptions): Explained {
   ];
   const text = shown.map((diagnostic) => renderDiagnostic(diagnostic, { color: options.colours })).join("");
   const more = [...outputLines(known), ...(options.debug ? stackLines(chain) : [])];
-  return { exit: row?.exit ?? 4, text: text + more.map((line) => `${line}\n`).join("") };
+  const { source, span } = first ?? {};
+  return {
+    exit: row?.exit ?? 4,
+    text: text + more.map((line) => `${line}\n`).join(""),
+    ...(source && span
+      ? { place: { file: source.name, line: span.start.line, title: innermost.code, text: oneLine(head.message) } }
+      : {}),
+  };
 }
 
 /** Failures without a code: of the operating system, or bugs. */

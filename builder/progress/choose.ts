@@ -64,8 +64,11 @@ export async function openFace(
       return (await import("./quiet.ts")).quietFace();
     case "json":
       return (await import("./json.ts")).jsonFace(write);
-    case "plain":
-      return (await import("./plain.ts")).plainFace(write);
+    case "plain": {
+      const isCi = env.GITHUB_ACTIONS !== undefined || env.GITLAB_CI !== undefined;
+      const ci = isCi ? (await import("./ci.ts")).ciLogOf(env, process.cwd()) : undefined;
+      return (await import("./plain.ts")).plainFace(write, ci);
+    }
     case "tty":
       return (await import("./tty.ts")).ttyFace(
         {

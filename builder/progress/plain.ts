@@ -2,6 +2,7 @@
  * The plain face: numbered lines that only ever grow, in the form that BuildKit made familiar. For logs and CI.
  * Where steps run beside each other their lines come in blocks, and each block opens with the step's title.
  */
+import type { CiLog } from "./ci.ts";
 import type { BuildEvent, ProgressFace } from "./events.ts";
 import { harmless } from "./harmless.ts";
 import { type LineBuffer, lineBuffer } from "./lines.ts";
@@ -18,22 +19,35 @@ interface PlainStep {
   readonly told: Map<string, number>;
 }
 
-export function plainFace(write: (text: string) => void): ProgressFace {
+/** With `ci` each block is a fold, and findings are noted at their lines. */
+export function plainFace(write: (text: string) => void, ci?: CiLog): ProgressFace {
   const steps = new Map<string, PlainStep>();
   const warned = new Set<string>();
   /** What build checks found: told together at the end, where it is not lost among the steps. */
   const findings = new Set<string>();
   const titles = new Map<string, string>();
+  /** What `ci` has to say of the findings. */
+  const notes = new Set<string>();
   let current: PlainStep | undefined;
   let wrote = false;
+  let folds = 0;
+  let now = 0;
 
   /** Opens (or re-opens) a step's block of lines. */
   function block(step: PlainStep): void {
     if (current === step) return;
-    if (current) write(`#${current.number} ...\n`);
-    write(`${wrote ? "\n" : ""}#${step.number} ${harmless(step.title)}\n`);
+    if (current) {
+      write(`#${current.number} ...\n`);
+      leave();
+    }
+    const title = `#${step.number} ${harmless(step.title)}`;
+    write(`${wrote ? "\n" : ""}${ci ? ci.begin(title, ++folds, now) : `${title}\n`}`);
     wrote = true;
     current = step;
+  }
+  function leave(): void {
+    if (current && ci) write(ci.end(folds, now));
+    current = undefined;
   }
   function stepOf(id: string, at: number): PlainStep {
     const known = steps.get(id);
@@ -50,18 +64,20 @@ export function plainFace(write: (text: string) => void): ProgressFace {
   }
   function line(step: PlainStep, text: string): void {
     block(step);
-    write(`#${step.number} ${text}`.trimEnd().concat("\n"));
+    const whole = `#${step.number} ${text}`.trimEnd();
+    write(`${ci ? ci.line(whole) : whole}\n`);
   }
   function finish(id: string, at: number, text: (step: PlainStep) => string): void {
     const step = stepOf(id, at);
     for (const buffer of step.buffers.values())
       for (const rest of buffer.end()) line(step, `${stamp(step, at)} ${rest}`);
     line(step, text(step));
-    current = undefined;
+    leave();
   }
 
   return {
     report(event: BuildEvent): void {
+      if ("at" in event) now = event.at;
       switch (event.kind) {
         case "plan":
           for (const step of event.steps) titles.set(step.id, step.title);
@@ -104,6 +120,8 @@ export function plainFace(write: (text: string) => void): ProgressFace {
           return;
         case "warning": {
           const place = event.span ? ` (${event.span.file}:${event.span.line})` : "";
+          const note = event.span && ci?.note({ kind: "warning", ...event.span, ...saidOf(event) });
+          if (note) notes.add(note);
           if (event.rule !== undefined) {
             findings.add(harmless(event.text + place));
             return;
@@ -111,8 +129,8 @@ export function plainFace(write: (text: string) => void): ProgressFace {
           const text = `WARNING: ${harmless(event.text + place)}`;
           if (warned.has(text)) return;
           warned.add(text);
-          if (current) write(`#${current.number} ${text}\n`);
-          else write(`${wrote ? "\n" : ""}${text}\n`);
+          if (current) line(current, text);
+          else write(`${wrote ? "\n" : ""}${ci ? ci.line(text) : text}\n`);
           wrote = true;
           return;
         }
@@ -121,12 +139,21 @@ export function plainFace(write: (text: string) => void): ProgressFace {
     close() {
       for (const step of steps.values())
         for (const buffer of step.buffers.values()) for (const rest of buffer.end()) line(step, rest);
-      if (findings.size === 0) return;
-      const count = findings.size === 1 ? "1 warning" : `${findings.size} warnings`;
-      write(`${wrote ? "\n" : ""}${count} found (build with --check to see the lines):\n`);
-      for (const finding of findings) write(` - ${finding}\n`);
+      leave();
+      if (findings.size > 0) {
+        const count = findings.size === 1 ? "1 warning" : `${findings.size} warnings`;
+        write(`${wrote ? "\n" : ""}${count} found (build with --check to see the lines):\n`);
+        for (const finding of findings) write(` - ${ci ? ci.line(finding) : finding}\n`);
+      }
+      for (const note of notes) write(note);
     },
   };
+}
+
+/** A check's name stands before its words already. */
+function saidOf({ rule, text }: { readonly rule?: string; readonly text: string }): { title?: string; text: string } {
+  if (rule === undefined) return { text };
+  return { title: rule, text: text.startsWith(`${rule}: `) ? text.slice(rule.length + 2) : text };
 }
 
 function stamp(step: PlainStep, at: number): string {

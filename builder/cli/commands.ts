@@ -93,6 +93,11 @@ export const commands: CommandTable = {
     summary: "Send an image to a registry",
     load: async () => (await import("./push.ts")).pushCommand,
   },
+  copy: {
+    group: "registry",
+    summary: "Copy an image between registries, layouts and archives",
+    load: async () => (await import("./copy.ts")).copyCommand,
+  },
   login: {
     group: "registry",
     summary: "Keep the credentials for a registry",

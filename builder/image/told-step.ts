@@ -4,7 +4,7 @@ import type { TransferProgress } from "../../registry/side-by-side.ts";
 import type { Report } from "../progress/events.ts";
 
 /** Whoever pushes an image with foreign layers should know that the registry has not all of it. */
-export function warnLeftOut(report: Report, { leftOut }: PushResult): void {
+export function warnLeftOut(report: Report, { leftOut }: Pick<PushResult, "leftOut">): void {
   if (leftOut === 0) return;
   const text =
     leftOut === 1

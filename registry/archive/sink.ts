@@ -92,6 +92,11 @@ export async function folderSink(folder: string): Promise<Sink> {
   } catch (error) {
     throw cannotWrite(folder, error);
   }
+  return fileSink(folder);
+}
+
+/** Files below a folder that is there, each whole or not at all. */
+export function fileSink(folder: string): Sink {
   return {
     async add(name, size, bytes) {
       const path = join(folder, name);

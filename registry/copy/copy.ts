@@ -1,0 +1,289 @@
+/**
+ * An image from one place to another, byte for byte: manifests and blobs keep their digests, what is there already is
+ * not sent, and blobs flow from source to target without a stop on the disk.
+ */
+import { createHash } from "node:crypto";
+import type { Descriptor } from "../../layerfs/store/descriptor.ts";
+import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import { WbuildError } from "../../native/error.ts";
+import { isForeign } from "../oci/image.ts";
+import { isIndexType, maxManifestBytes } from "../oci/schema.ts";
+import { type Choose, labelOf } from "../pull.ts";
+import type { FetchedManifest } from "../repository.ts";
+import { distinct, type OnProgress, reported, sideBySide } from "../side-by-side.ts";
+import { contentOf } from "./content.ts";
+import type { CopySource, CopyTarget, Role } from "./place.ts";
+
+export interface CopyOptions {
+  /** Picks one image of an index; absent: the index with all its images. */
+  readonly choose?: Choose;
+  /** Signatures, attestations and whatever else refers to what is copied, too. */
+  readonly includeReferrers?: boolean;
+  /** Foreign layers (see isForeign) too; without it, their descriptors alone. */
+  readonly allowNondistributable?: boolean;
+  readonly onProgress?: OnProgress;
+  /** Blobs at a time; default 4. */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface CopyResult {
+  readonly descriptor: Descriptor;
+  /** Manifests that the target did not have under their name. */
+  readonly manifests: number;
+  /** How many blobs went which way. Those of images that the target had are not counted: nobody looked at them. */
+  readonly sent: number;
+  readonly mounted: number;
+  readonly present: number;
+  readonly leftOut: number;
+  readonly referrers: number;
+}
+
+const defaultConcurrency = 4;
+const manifestsAtATime = 4;
+/** Indexes in indexes, and signatures of signatures, are legal; towers of them are an attack. */
+const maxDepth = 4;
+
+/**
+ * Copies what the source's name means to the target's name. Throws REG_PLATFORM, REG_MANIFEST, REG_DIGEST_MISMATCH,
+ * REG_ARCHIVE_FORMAT (the target cannot hold it without a conversion, which this never does), and what both places throw.
+ */
+export async function copyImage(from: CopySource, to: CopyTarget, options: CopyOptions = {}): Promise<CopyResult> {
+  if (options.includeReferrers && !to.takesReferrers)
+    throw new WbuildError("REG_ARCHIVE_FORMAT", `${to.place} cannot hold what refers to an image`, {
+      hint: "leave out --include-referrers, or copy to a registry or an OCI layout",
+    });
+  if (options.includeReferrers && !from.referrers)
+    throw new WbuildError("REG_ARCHIVE_FORMAT", `${from.place} cannot tell what refers to its images`, {
+      hint: "leave out --include-referrers, or copy from a registry or an OCI layout",
+    });
+  const work = new Copying(from, to, options);
+  try {
+    const named = await chosen(from, to, checked(await from.named(), from), options.choose, 0);
+    await work.manifest(named.descriptor, "named", 0, named);
+    if (options.includeReferrers) await work.referrers();
+    await to.finish();
+    return { descriptor: named.descriptor, ...work.counts };
+  } catch (error) {
+    await to.abort();
+    throw error;
+  }
+}
+
+class Copying {
+  readonly counts = { manifests: 0, sent: 0, mounted: 0, present: 0, leftOut: 0, referrers: 0 };
+  readonly #from: CopySource;
+  readonly #to: CopyTarget;
+  readonly #options: CopyOptions;
+  /** Images of one index share layers: each goes once, whoever needs it waits for it. */
+  readonly #blobs = new Map<Digest, Promise<void>>();
+  readonly #manifests = new Map<string, Promise<void>>();
+  readonly #lanes: Lanes;
+
+  constructor(from: CopySource, to: CopyTarget, options: CopyOptions) {
+    this.#from = from;
+    this.#to = to;
+    this.#options = options;
+    this.#lanes = new Lanes(options.concurrency ?? defaultConcurrency);
+  }
+
+  /** A manifest with all that it names, parts first: registries refuse what names something that they lack. */
+  manifest(
+    descriptor: Descriptor,
+    role: Role,
+    depth: number,
+    known?: FetchedManifest,
+    signal: AbortSignal | undefined = this.#options.signal,
+  ): Promise<void> {
+    const key = `${descriptor.digest} ${typeof role === "string" ? role : role.tag}`;
+    let running = this.#manifests.get(key);
+    if (!running) {
+      running = this.#tree(descriptor, role, depth, known, signal);
+      this.#manifests.set(key, running);
+    }
+    return running;
+  }
+
+  /** After the image itself: a source that names an image as its own referrer must not make us wait for ourselves. */
+  async referrers(): Promise<void> {
+    const { signal } = this.#options;
+    const asked = new Set<Digest>();
+    for (let depth = 0; depth < maxDepth; depth++) {
+      const fresh = [...this.#manifests.keys()].map((key) => key.split(" ")[0] as Digest);
+      const round = [...new Set(fresh)].filter((digest) => !asked.has(digest));
+      if (round.length === 0) return;
+      await sideBySide(round, manifestsAtATime, signal, async (digest, both) => {
+        asked.add(digest);
+        const found = (await this.#from.referrers?.(digest)) ?? [];
+        for (const { descriptor, tag } of found) {
+          await this.manifest(descriptor, tag === undefined ? "referrer" : { tag }, 0, undefined, both);
+          this.counts.referrers++;
+        }
+      });
+    }
+  }
+
+  async #tree(
+    descriptor: Descriptor,
+    role: Role,
+    depth: number,
+    known: FetchedManifest | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (depth > maxDepth)
+      throw new WbuildError("REG_MANIFEST", `${this.#from.place} has indexes in indexes in indexes`);
+    const state = await this.#to.state(descriptor, role);
+    // One question is enough for an image: a registry has taken its manifest only with its blobs. An index may have been
+    // taken without its images, so each of these is asked for.
+    if (state === "done" && !isIndexType(descriptor.mediaType)) return;
+    const manifest = known ?? checked(await this.#from.manifest(descriptor), this.#from, descriptor);
+    await this.#parts(manifest, depth, state === "absent", signal);
+    if (state === "done") return;
+    signal?.throwIfAborted();
+    await this.#to.putManifest(manifest, role);
+    this.counts.manifests++;
+  }
+
+  async #parts(manifest: FetchedManifest, depth: number, isAbsent: boolean, signal?: AbortSignal): Promise<void> {
+    const { manifests, blobs } = contentOf(manifest);
+    await sideBySide(distinct(manifests), manifestsAtATime, signal, (child, both) =>
+      this.manifest(child, "part", depth + 1, undefined, both),
+    );
+    if (!isAbsent) return;
+    await sideBySide(distinct(blobs), this.#options.concurrency ?? defaultConcurrency, signal, (blob, both) =>
+      this.#once(blob, both),
+    );
+  }
+
+  #once(blob: Descriptor, signal: AbortSignal): Promise<void> {
+    let running = this.#blobs.get(blob.digest);
+    if (!running) {
+      running = this.#lanes.run(() => this.#blob(blob, signal));
+      this.#blobs.set(blob.digest, running);
+    }
+    return running;
+  }
+
+  async #blob(blob: Descriptor, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { onProgress } = this.#options;
+    const event = { digest: blob.digest, label: labelOf(blob.digest), total: blob.size };
+    // Layers that only their maker may serve stay with their maker; a registry needs just their descriptor.
+    if (isForeign(blob) && this.#options.allowNondistributable !== true) {
+      this.counts.leftOut++;
+      onProgress?.({ ...event, done: blob.size });
+      return;
+    }
+    const open = (start = 0) => {
+      const bytes = verified(this.#from.blob(blob, start, signal), blob, start, this.#from.place);
+      return onProgress ? reported(bytes, event, onProgress) : bytes;
+    };
+    const { repository } = this.#from;
+    const how = await this.#to.putBlob(blob, open, { signal, ...(repository ? { from: repository } : {}) });
+    this.counts[how]++;
+    if (how !== "sent") onProgress?.({ ...event, done: blob.size });
+  }
+}
+
+/** So many at a time, over all manifests of a copy. */
+class Lanes {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = Math.max(1, count);
+  }
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+}
+
+/** One image where one is asked for, or where the target holds only one. */
+async function chosen(
+  from: CopySource,
+  to: CopyTarget,
+  named: FetchedManifest,
+  choose: Choose | undefined,
+  depth: number,
+): Promise<FetchedManifest> {
+  if (!isIndexType(named.mediaType) || (choose === undefined && to.onlyOne === undefined)) return named;
+  if (depth === maxDepth) throw new WbuildError("REG_MANIFEST", `${from.place} has indexes in indexes in indexes`);
+  const { manifests } = contentOf(named);
+  const images = manifests.filter(({ platform }) => platform?.os !== "unknown");
+  if (!choose && images.length !== 1)
+    throw new WbuildError("REG_ARCHIVE_FORMAT", `${from.place} has ${images.length} images, and ${to.onlyOne}`, {
+      hint: "choose one with --platform",
+    });
+  const choice = choose ? choose(images) : images[0];
+  if (!choice) {
+    const offered = images.flatMap(({ platform }) => (platform ? [`${platform.os}/${platform.architecture}`] : []));
+    throw new WbuildError("REG_PLATFORM", `${from.place} has no image for the platform that is wanted`, {
+      facts: { offered },
+      hint: `it has: ${offered.slice(0, 50).join(", ") || "none that names a platform"}`,
+    });
+  }
+  return chosen(from, to, checked(await from.manifest(choice), from, choice), choose, depth + 1);
+}
+
+/** Manifests are compared here, whatever their place has promised. Throws REG_DIGEST_MISMATCH. */
+function checked(manifest: FetchedManifest, from: CopySource, wanted?: Descriptor): FetchedManifest {
+  const digest = digestOf(manifest.bytes);
+  const expected = wanted?.digest ?? manifest.descriptor.digest;
+  if (digest !== expected) throw mismatch(from.place, expected, "manifest");
+  if (manifest.bytes.length > maxManifestBytes)
+    throw new WbuildError("REG_MANIFEST", `manifest ${digest} of ${from.place} is too large`);
+  return manifest;
+}
+
+/**
+ * Bytes that have the blob's size and digest, or end with an error before the last of them were given: who sends them on
+ * with their length never completes wrong content. From the middle on only the size can be compared; the digest of the
+ * whole is then the receiver's to check.
+ */
+async function* verified(
+  bytes: AsyncIterable<Uint8Array>,
+  blob: Descriptor,
+  from: number,
+  place: string,
+): AsyncGenerator<Uint8Array> {
+  const hash = from === 0 ? createHash("sha256") : undefined;
+  let at = from;
+  let held: Uint8Array | undefined;
+  for await (const part of bytes) {
+    if (part.length === 0) continue;
+    at += part.length;
+    if (at > blob.size) throw wrongSize(place, blob, at);
+    hash?.update(part);
+    if (held) yield held;
+    held = part;
+  }
+  if (at !== blob.size) throw wrongSize(place, blob, at);
+  if (hash && `sha256:${hash.digest("hex")}` !== blob.digest) throw mismatch(place, blob.digest, "blob");
+  if (held) yield held;
+}
+
+function mismatch(place: string, digest: Digest, what: string): WbuildError {
+  return new WbuildError(
+    "REG_DIGEST_MISMATCH",
+    `${place} gave wrong content for ${what} ${digest}; it was not copied`,
+    {
+      facts: { place, expected: digest },
+      hint: "try again; if it stays so, the source is damaged or something on the way changes content",
+    },
+  );
+}
+
+function wrongSize(place: string, { digest, size }: Descriptor, found: number): WbuildError {
+  return new WbuildError("REG_SIZE_MISMATCH", `${place} gave ${found} bytes of blob ${digest}, which has ${size}`, {
+    facts: { place, expected: size, found },
+  });
+}

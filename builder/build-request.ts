@@ -78,6 +78,8 @@ export interface BuildRequest {
   /** Files to write when the build is done: the image ID; a JSON object as `docker buildx build` writes it. */
   readonly iidfile?: string;
   readonly metadataFile?: string;
+  /** What else the metadata file tells, as buildx is asked for it by its variables. */
+  readonly metadata?: { readonly warnings: boolean; readonly provenance?: "min" | "max" };
   readonly compression?: Compression;
   readonly compressionLevel?: number;
   readonly network: NetworkMode;

@@ -105,6 +105,12 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
         originOf: (digest) => origins.get(digest),
         ...(request.attest &&
           (await attesting({ ...world, request, planned, images, solved: walked.solved, startedMs, signal }))),
+        ...(request.metadata && {
+          buildMetadata: async () => {
+            const { buildMetadata } = await import("./build-metadata.ts");
+            return buildMetadata({ ...world, request, planned, images, solved: walked.solved, startedMs, signal });
+          },
+        }),
         remoteOf: (digest) => remotes.get(digest),
       });
       if (records) await cache?.export(records);

@@ -7,6 +7,7 @@ import { WbuildError } from "../native/error.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { BuildRequest } from "./build-request.ts";
 import { checkRequest, failOnFindings, reportFindings } from "./check-request.ts";
+import type { Finding } from "./checks/rule.ts";
 import type { BuildContext } from "./context/context.ts";
 import { openFolder } from "./context/folder.ts";
 import { type MainContext, openMain, pathInside } from "./context/main-context.ts";
@@ -53,6 +54,8 @@ export interface PlannedBuild {
   readonly main: MainContext;
   /** What the graphs take from elsewhere. */
   readonly remote: RemoteSources;
+  /** Of the build checks; they have been reported. */
+  readonly findings: readonly Finding[];
   /** The stage each node's cache setting is decided by: node id → stage name. */
   readonly dockerfile: Dockerfile;
 }
@@ -139,11 +142,11 @@ export async function planRequest(
       targets.map((target) => planBuild(dockerfile, { ...opened.optionsFor(target), warn: warnings.ofPlan() })),
     );
     for (const warning of warnings.told()) report({ kind: "warning", ...warning, at: Date.now() });
-    await checkPlanned(dockerfile, request, opened, report);
+    const findings = await checkPlanned(dockerfile, request, opened, report);
     const { main, remote } = opened;
     const context =
       main.folder === undefined ? undefined : await openFolder(main.folder, await ignoreOf(request, main), store.facts);
-    return { graphs, source, context, main, remote, dockerfile };
+    return { graphs, source, context, main, remote, findings, dockerfile };
   } catch (error) {
     throw withSource(error, source);
   }
@@ -155,7 +158,7 @@ async function checkPlanned(
   request: BuildRequest,
   opened: OpenedRequest,
   report: Report,
-): Promise<void> {
+): Promise<Finding[]> {
   const findings = await checkRequest(dockerfile, request, {
     targets: opened.targets,
     stages: (target) => stagesOf(dockerfile, request, opened, target),
@@ -164,6 +167,7 @@ async function checkPlanned(
   });
   reportFindings(findings, opened.source.name, report);
   failOnFindings(findings, dockerfile, request);
+  return findings;
 }
 
 /** The stages that the target needs, in the order of the file. Throws DF_TARGET, DF_EXPANSION. */

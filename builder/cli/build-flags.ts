@@ -177,7 +177,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     ...(attest === undefined ? {} : { attest }),
     ...(allowsNondistributable(flags) ? { allowNondistributable: true } : {}),
     ...(flags.iidfile === undefined ? {} : { iidfile: flags.iidfile }),
-    ...(flags.metadataFile === undefined ? {} : { metadataFile: flags.metadataFile }),
+    ...(flags.metadataFile === undefined ? {} : { metadataFile: flags.metadataFile, ...metadataOf(cli.env) }),
     ...(compression === undefined ? {} : { compression }),
     ...(flags.compressionLevel === undefined
       ? {}
@@ -191,6 +191,15 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     ...(epoch === undefined ? {} : { sourceDateEpoch: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) }),
     plainHttp: flags.plainHttp === true,
   };
+}
+
+/** Buildx's variables. Its file has provenance always; as everywhere, we write none that nobody asked for. */
+function metadataOf(env: Cli["env"]): Pick<BuildRequest, "metadata"> {
+  const yes = /^(1|t|true)$/i;
+  const { BUILDX_METADATA_WARNINGS: warnings = "", BUILDX_METADATA_PROVENANCE: mode = "" } = env;
+  const provenance = mode === "max" || mode === "min" ? mode : yes.test(mode) ? "min" : undefined;
+  if (!yes.test(warnings) && provenance === undefined) return {};
+  return { metadata: { warnings: yes.test(warnings), ...(provenance === undefined ? {} : { provenance }) } };
 }
 
 /** Secrets are read now: what progress output hides must be known before there is any. */

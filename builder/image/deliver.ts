@@ -24,6 +24,8 @@ export interface DeliveryWorld extends ResultWorld {
   readonly report: Report;
   readonly signal: AbortSignal;
   readonly stdout: Writable;
+  /** Members of the metadata file that tell of the build and not of its image. */
+  readonly buildMetadata?: () => Promise<object>;
 }
 
 /**
@@ -91,7 +93,10 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
   if (request.push) await pushAll(await results.of(usual), names, request, world);
   const imageId = idOf(result);
   if (request.iidfile !== undefined) await writeFile(request.iidfile, imageId);
-  if (request.metadataFile !== undefined) await writeFile(request.metadataFile, metadata(result, [...told]));
+  if (request.metadataFile !== undefined) {
+    const data = { ...(await world.buildMetadata?.()), ...metadata(result, [...told]) };
+    await writeFile(request.metadataFile, `${JSON.stringify(data, null, 2)}\n`);
+  }
   return { imageId, manifest: result.descriptor, tags: [...named] };
 }
 
@@ -259,13 +264,12 @@ async function pushAll(
 }
 
 /** As `docker buildx build --metadata-file` writes it. Several images have no configuration of their own to name. */
-function metadata({ images, descriptor }: WrittenResult, names: readonly string[]): string {
+function metadata({ images, descriptor }: WrittenResult, names: readonly string[]): object {
   const [first] = images;
-  const data = {
+  return {
     ...(images.length === 1 && first ? { "containerimage.config.digest": first.manifest.config.digest } : {}),
     "containerimage.descriptor": descriptor,
     "containerimage.digest": descriptor.digest,
     ...(names.length > 0 ? { "image.name": names.join(",") } : {}),
   };
-  return `${JSON.stringify(data, null, 2)}\n`;
 }

@@ -2,17 +2,20 @@
 import { isWbuildError, WbuildError } from "../native/error.ts";
 import type { Credentials } from "./credential-helper.ts";
 import { type CredentialSource, dockerCredentials } from "./credentials.ts";
+import { type Hosts, openHosts } from "./hosts/lookup.ts";
+import { directRoute, type Route } from "./hosts/route.ts";
+import { RoutedSession } from "./hosts/routed-session.ts";
 import { isLocalOnly, localRegistry, type Reference } from "./reference.ts";
 import { openRepository, type Repository } from "./repository.ts";
 import { Redactor } from "./transport/redact.ts";
-import { drain, type Http, openHttp } from "./transport/request.ts";
+import { drain, openHttp } from "./transport/request.ts";
 import { defaultRetry, type RetryPolicy } from "./transport/retry.ts";
-import { Session } from "./transport/session.ts";
+import { type Place, Session } from "./transport/session.ts";
 
 export interface RegistryOptions {
   /** `host[:port]` that are spoken to without TLS. Loopback needs no mention: there both kinds are tried. */
   readonly plainHttp?: readonly string[];
-  /** `host[:port]` whose certificates are not checked. */
+  /** `host[:port]` whose certificates are not checked, and which may speak plain http. */
   readonly insecure?: readonly string[];
   /** PEM of certificate authorities besides those that this host trusts. */
   readonly ca?: string;
@@ -22,7 +25,11 @@ export interface RegistryOptions {
   warn(message: string): void;
   /** Default: Docker's configuration. */
   readonly credentials?: CredentialSource;
+  /** Default: registries.conf, hosts.toml and certs.d of this host. */
+  readonly hosts?: Hosts;
   readonly retry?: Partial<RetryPolicy>;
+  /** Bytes of a piece when a blob has to be pushed in pieces; default 16 MiB. */
+  readonly chunkBytes?: number;
   /** Ends everything that is under way. */
   readonly signal?: AbortSignal;
 }
@@ -30,60 +37,95 @@ export interface RegistryOptions {
 export interface RegistryClient extends AsyncDisposable {
   /** Throws REG_LOCAL_ONLY for images that are made on this host. */
   repository(reference: Pick<Reference, "registry" | "repository">): Repository;
-  /** Does the registry accept these credentials? Throws REG_UNAUTHORIZED if not. Nothing is stored. */
-  checkLogin(registry: string, credentials: Credentials): Promise<void>;
+  /**
+   * Does the registry accept these credentials? Throws REG_UNAUTHORIZED if not. Nothing is stored. What is to be stored
+   * comes back: a refresh token in place of the password when the token service gives one.
+   */
+  checkLogin(registry: string, credentials: Credentials): Promise<Credentials>;
   close(): Promise<void>;
 }
 
 export function openRegistry(options: RegistryOptions): RegistryClient {
   const redactor = new Redactor();
-  const http = openHttp({
-    insecure: options.insecure,
-    ca: options.ca,
-    timeoutMs: options.fetchTimeoutMs,
-    userAgent: options.userAgent,
-  });
+  const http = openHttp({ ca: options.ca, timeoutMs: options.fetchTimeoutMs, userAgent: options.userAgent });
   const credentials = options.credentials ?? dockerCredentials();
+  const hosts = options.hosts ?? openHosts();
+  const told = new Set<string>();
+  const common = {
+    http,
+    redactor,
+    credentials,
+    plainHttp: options.plainHttp ?? [],
+    insecure: options.insecure ?? [],
+    retry: { ...defaultRetry, ...options.retry },
+    chunkBytes: options.chunkBytes,
+    signal: options.signal,
+    warn(message: string) {
+      if (!told.has(message)) options.warn(message);
+      told.add(message);
+    },
+  };
+  const places = new Map<string, Session>();
+  const open = (route: Route, retry: RetryPolicy): Session => {
+    // The name of the repository does not make another place: its tokens have scopes.
+    const key = JSON.stringify({ ...route, repository: "", serves: "" });
+    let session = places.get(key);
+    if (!session) {
+      session = new Session({ ...common, registry: route.host, retry, place: placeOf(route, hosts) });
+      places.set(key, session);
+    }
+    return session;
+  };
   const sessions = new Map<string, Session>();
-  for (const host of options.insecure ?? []) options.warn(`the certificate of ${host} is not checked`);
 
   const close = () => http.close();
   return {
     repository({ registry, repository }) {
       refuseLocal(registry, repository);
-      let session = sessions.get(registry);
+      const key = `${registry}/${repository}`;
+      let session = sessions.get(key);
       if (!session) {
-        session = openSession(registry, { ...options, credentials }, http, redactor);
-        sessions.set(registry, session);
+        session = new RoutedSession(
+          { ...common, registry },
+          repository,
+          () => hosts.routes(registry, repository),
+          open,
+        );
+        sessions.set(key, session);
       }
       return openRepository(session, repository);
     },
     async checkLogin(registry, given) {
       refuseLocal(registry);
       const only: CredentialSource = { find: async () => given };
-      await checkLogin(openSession(registry, { ...options, credentials: only }, http, redactor));
+      const place = placeOf(directRoute(registry, ""), hosts);
+      const session = new Session({ ...common, registry, credentials: only, place, isLogin: true });
+      await checkLogin(session);
+      const identityToken = session.refreshToken;
+      if (identityToken === undefined) return given;
+      return { identityToken, ...(given.username === undefined ? {} : { username: given.username }) };
     },
     close,
     [Symbol.asyncDispose]: close,
   };
 }
 
-function openSession(
-  registry: string,
-  options: RegistryOptions & { readonly credentials: CredentialSource },
-  http: Http,
-  redactor: Redactor,
-): Session {
-  return new Session({
-    registry,
-    http,
-    redactor,
-    credentials: options.credentials,
-    retry: { ...defaultRetry, ...options.retry },
-    plainHttp: options.plainHttp ?? [],
-    signal: options.signal,
-    warn: options.warn,
-  });
+/** A route's own certificates beside those that certs.d has for its host. */
+function placeOf(route: Route, hosts: Hosts): Place {
+  return {
+    ...route,
+    async certificates() {
+      const found = await hosts.certificates(route.host);
+      const { tls } = route;
+      if (!found || !tls) return tls ?? found;
+      return {
+        ca: [...tls.ca, ...found.ca],
+        cert: [...tls.cert, ...found.cert],
+        key: [...tls.key, ...found.key],
+        skipVerify: tls.skipVerify,
+      };
+    },
+  };
 }
 
 /** GET /v2/ is the protocol's own question for this (distribution specification, "Determining Support"). */

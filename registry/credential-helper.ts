@@ -21,6 +21,7 @@ const maxAnswer = 1024 * 1024;
 const timeoutMs = 60_000;
 
 const helperAnswer = v.looseObject({ Username: v.optional(v.string(), ""), Secret: v.optional(v.string(), "") });
+const helperList = v.record(v.string(), v.string());
 
 /** What the helper knows of a server; undefined when it has nothing. Throws REG_CREDENTIALS. */
 export async function askHelper(
@@ -42,10 +43,20 @@ export async function askHelper(
     : { username: answer.Username, password: answer.Secret };
 }
 
+/** The servers that a helper keeps secrets of. Throws REG_CREDENTIALS. */
+export async function listHelper(helper: string, env: NodeJS.ProcessEnv): Promise<string[]> {
+  const output = await callHelper(helper, "list", "", env);
+  try {
+    return Object.keys(v.parse(helperList, JSON.parse(output || "{}")));
+  } catch {
+    throw new WbuildError("REG_CREDENTIALS", `docker-credential-${helper} gave a list that is not understood`);
+  }
+}
+
 /** Runs a helper with a secret or name on its input. Undefined: it knows nothing of that registry. Never logged. */
 export async function callHelper(
   helper: string,
-  action: "get" | "store" | "erase",
+  action: "get" | "store" | "erase" | "list",
   input: string,
   env: NodeJS.ProcessEnv,
 ): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 /**
- * Docker's configuration file: read with bounds, replaced in one step. All that is not ours in it stays as it was.
+ * Docker's configuration file, and podman's auth.json of the same shape: read with bounds, replaced in one step. All that is not ours in it stays as it was.
  * No message quotes its content, which is secrets.
  */
 import { randomBytes } from "node:crypto";
@@ -31,7 +31,7 @@ export async function readDockerConfig(file: string): Promise<DockerConfig> {
   const raw = await readRaw(file);
   const result = v.safeParse(configSchema, raw);
   if (result.success) return result.output;
-  throw new WbuildError("REG_CREDENTIALS", `Docker's configuration ${file} has an unexpected shape`);
+  throw new WbuildError("REG_CREDENTIALS", `the file of credentials ${file} has an unexpected shape`);
 }
 
 async function readRaw(file: string): Promise<Record<string, unknown>> {
@@ -40,10 +40,10 @@ async function readRaw(file: string): Promise<Record<string, unknown>> {
     text = await readFile(file, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw new WbuildError("REG_CREDENTIALS", `cannot read Docker's configuration ${file}`, { cause: error });
+    throw new WbuildError("REG_CREDENTIALS", `cannot read the file of credentials ${file}`, { cause: error });
   }
   if (text.length > maxConfigBytes)
-    throw new WbuildError("REG_CREDENTIALS", `Docker's configuration ${file} is larger than ${maxConfigBytes} bytes`);
+    throw new WbuildError("REG_CREDENTIALS", `the file of credentials ${file} is larger than ${maxConfigBytes} bytes`);
   if (text.trim() === "") return {};
   try {
     const json: unknown = JSON.parse(text);
@@ -51,7 +51,7 @@ async function readRaw(file: string): Promise<Record<string, unknown>> {
   } catch {
     // No cause: the parser's message quotes what it read, which may be a password.
   }
-  throw new WbuildError("REG_CREDENTIALS", `Docker's configuration ${file} is not a JSON object`);
+  throw new WbuildError("REG_CREDENTIALS", `the file of credentials ${file} is not a JSON object`);
 }
 
 /** Reads the file afresh, changes `auths` alone, and replaces the file in one step; all else in it stays as it was. */
@@ -82,6 +82,6 @@ export async function changeAuths(
     }
   } catch (error) {
     if (error instanceof WbuildError) throw error;
-    throw new WbuildError("REG_CREDENTIALS", `cannot write Docker's configuration ${file}`, { cause: error });
+    throw new WbuildError("REG_CREDENTIALS", `cannot write the file of credentials ${file}`, { cause: error });
   }
 }

@@ -16,7 +16,8 @@ export const loginCommand: Command = {
   operands: "[REGISTRY]",
   about: `
     Asks the registry whether it accepts a user's name and password (or token), and keeps them in the credential helper
-    that Docker's configuration file names, else in that file. Without REGISTRY, for Docker Hub. What is missing is asked
+    that Docker's configuration file names, else in that file, or in $REGISTRY_AUTH_FILE when that is set. A registry that
+    gives a token to stay logged in with has that kept instead of the password. Without REGISTRY, for Docker Hub. What is missing is asked
     for; the password is not shown.`,
   examples: [
     ["wbuild login registry.example.com", "asks for name and password"],
@@ -45,9 +46,10 @@ export const loginCommand: Command = {
     const { login } = await import("../../registry/credentials.ts");
     await using session = openSession(cli);
     const client = await session.registry(flags.plainHttp ? [registry] : []);
-    await client.checkLogin(registry, { username, password });
-    const { place, isPlain } = await login(registry, { username, password });
-    if (isPlain) cli.stderr.write(`warning: the password is kept unencrypted in ${place}\n`);
+    const kept = await client.checkLogin(registry, { username, password });
+    const { place, isPlain } = await login(registry, kept);
+    const what = kept.identityToken === undefined ? "password" : "token that stands for the password";
+    if (isPlain) cli.stderr.write(`warning: the ${what} is kept unencrypted in ${place}\n`);
     cli.stdout.write(`Logged in to ${registry}\n`);
     return 0;
   },

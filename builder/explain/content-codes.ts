@@ -40,6 +40,7 @@ export const contentCodes: CodeTable = {
   REG_ARCHIVE: row(2, "the archive of images cannot be read", archive),
   REG_ARCHIVE_FORMAT: row(2, "the archive's format cannot hold this image", "use --format oci"),
   REG_ARCHIVE_TARGET: row(2, "the archive cannot be written there"),
+  REG_BLOCKED: row(3, "the registry is blocked on this host", "look at the file that says so; `wbuild doctor IMAGE`"),
   REG_CONFIG: row(3, "an image's configuration cannot be read", damaged),
   REG_CREDENTIALS: row(
     3,
@@ -54,6 +55,11 @@ export const contentCodes: CodeTable = {
     3,
     "a layer came from none of the addresses that it names",
     "look at each address; newer tags of Microsoft's images keep all their layers in the registry",
+  ),
+  REG_HOSTS: row(
+    3,
+    "the configuration of registries cannot be used",
+    "look at registries.conf or hosts.toml; `wbuild doctor IMAGE` tells what an image's name leads to",
   ),
   REG_INCOMPLETE: row(4, "the store lacks a part of the image", "pull or build the image again"),
   REG_INSECURE: row(3, "the registry speaks plain http", "use --plain-http if you trust the network between"),

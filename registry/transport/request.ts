@@ -1,6 +1,8 @@
 /** One HTTP request: TLS, proxies, time limits, streams both ways. Knows nothing of registries; undici loads on first use. */
 import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
+import type { HostTls } from "../hosts/route.ts";
+import { proxyFor } from "./proxy.ts";
 
 export type Body = Uint8Array | AsyncIterable<Uint8Array>;
 
@@ -11,6 +13,8 @@ export interface HttpRequest {
   readonly body?: Body | undefined;
   /** The answer takes long by its nature: a registry that was given a whole blob checks and moves it first. */
   readonly isSlow?: boolean | undefined;
+  /** Certificates for this one host; the same object for requests that may share connections. */
+  readonly tls?: HostTls | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,8 +26,6 @@ export interface HttpResponse {
 }
 
 export interface HttpOptions {
-  /** `host[:port]` whose certificates are not checked. */
-  readonly insecure?: readonly string[] | undefined;
   /** PEM of authorities besides those that this host trusts. */
   readonly ca?: string | undefined;
   /** Milliseconds for the connection, for the answer's head, and between two parts of its body. */
@@ -46,23 +48,25 @@ const slowness = 5;
 /** Opens nothing yet: the first request loads undici and makes the dispatcher it needs. */
 export function openHttp(options: HttpOptions): Http {
   const dispatchers = new Map<string, Promise<Dispatcher>>();
-  const dispatcherFor = (url: URL) => {
-    const kind: Kind = {
-      isTls: url.protocol === "https:",
-      isInsecure: options.insecure?.includes(url.host) === true,
-      isDirect: isLoopback(url.hostname),
-    };
-    const key = JSON.stringify(kind);
+  const numbers = new Map<HostTls, number>();
+  const dispatcherFor = (url: URL, given: HostTls | undefined) => {
+    const isTls = url.protocol === "https:";
+    const tls = isTls ? given : undefined;
+    if (tls && !numbers.has(tls)) numbers.set(tls, numbers.size);
+    // Like every other client of Docker's world: what runs on this host is never asked for through a proxy.
+    const proxy = isLoopback(url.hostname) ? undefined : proxyFor(url);
+    // A connection that was made with one host's certificates serves no other.
+    const key = JSON.stringify([isTls, proxy, tls && numbers.get(tls)]);
     let dispatcher = dispatchers.get(key);
     if (!dispatcher) {
-      dispatcher = makeDispatcher(options, kind);
+      dispatcher = makeDispatcher(options, isTls, proxy, tls);
       dispatchers.set(key, dispatcher);
     }
     return dispatcher;
   };
   return {
     async send(request) {
-      const dispatcher = await dispatcherFor(request.url);
+      const dispatcher = await dispatcherFor(request.url, request.tls);
       const answer = await dispatcher.request({
         origin: request.url.origin,
         path: request.url.pathname + request.url.search,
@@ -87,22 +91,22 @@ export function openHttp(options: HttpOptions): Http {
   };
 }
 
-interface Kind {
-  readonly isTls: boolean;
-  readonly isInsecure: boolean;
-  readonly isDirect: boolean;
-}
-
-async function makeDispatcher(options: HttpOptions, { isTls, isInsecure, isDirect }: Kind): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await import("undici");
+async function makeDispatcher(
+  options: HttpOptions,
+  isTls: boolean,
+  proxy: string | undefined,
+  host: HostTls | undefined,
+): Promise<Dispatcher> {
+  const { Agent, ProxyAgent } = await import("undici");
   const timeout = options.timeoutMs ?? defaultTimeoutMs;
-  const trusted = isTls && !isInsecure ? { secureContext: await (await import("./trust.ts")).trust(options.ca) } : {};
-  const tls = { timeout, rejectUnauthorized: !isInsecure, ...trusted };
+  const { trust } = await import("./trust.ts");
+  const trusted = isTls ? { secureContext: await trust(options.ca, host) } : {};
+  const tls = { timeout, rejectUnauthorized: host?.skipVerify !== true, ...trusted };
   const settings = { headersTimeout: timeout, bodyTimeout: timeout, connect: tls, requestTls: tls };
-  // Like every other client of Docker's world: what runs on this host is never asked for through a proxy.
-  const env = process.env;
-  const hasProxy = [env.HTTPS_PROXY, env.https_proxy, env.HTTP_PROXY, env.http_proxy].some((value) => value);
-  return isDirect || !hasProxy ? new Agent(settings) : new EnvHttpProxyAgent(settings);
+  if (proxy === undefined) return new Agent(settings);
+  // The registry's client certificate is not for the proxy.
+  const proxyTls = proxy.startsWith("https:") ? { proxyTls: { secureContext: await trust(options.ca) } } : {};
+  return new ProxyAgent({ ...settings, ...proxyTls, uri: proxy });
 }
 
 /** True for names and addresses that never leave this host. `hostname` may be that of a URL, brackets included. */

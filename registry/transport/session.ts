@@ -3,8 +3,9 @@
  * What the requests mean is the business of repository.ts and upload.ts.
  */
 import { parseIndex, urlFromIndex } from "oci-registry-client/build/common.js";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { CredentialSource } from "../credentials.ts";
+import type { HostTls, Route } from "../hosts/route.ts";
 import { parseChallenges } from "./challenge.ts";
 import { brokenError, isTlsCode, type Operation, protocolError, refusalError } from "./complaint.ts";
 import type { Redactor } from "./redact.ts";
@@ -18,9 +19,21 @@ export interface SessionOptions {
   readonly redactor: Redactor;
   readonly credentials: CredentialSource;
   readonly retry: RetryPolicy;
+  /** See RegistryOptions. */
+  readonly chunkBytes?: number | undefined;
   readonly plainHttp: readonly string[];
+  /** `host[:port]` whose certificates are not checked, and which may speak plain http. */
+  readonly insecure?: readonly string[];
+  /** How the host's configuration wants this registry to be spoken to. */
+  readonly place?: Place | undefined;
+  /** See AuthorizerOptions. */
+  readonly isLogin?: boolean;
   readonly signal: AbortSignal | undefined;
   warn(message: string): void;
+}
+
+export interface Place extends Pick<Route, "scheme" | "root" | "isInsecure" | "headers" | "namespace"> {
+  certificates(): Promise<HostTls | undefined>;
 }
 
 export interface Ask {
@@ -55,6 +68,7 @@ export class Session {
   readonly options: SessionOptions;
   readonly #authorizer: Authorizer;
   #base: Promise<URL> | undefined;
+  #tls: Promise<{ readonly own: HostTls; readonly others: HostTls | undefined } | undefined> | undefined;
 
   constructor(options: SessionOptions) {
     this.options = options;
@@ -62,8 +76,13 @@ export class Session {
     this.#authorizer = new Authorizer({
       ...options,
       // Who asked for a registry without TLS has asked for its token service on the same host, too.
-      mayBePlain: (host) => options.plainHttp.some((plain) => plain === host || bareHost(plain) === bareHost(host)),
+      mayBePlain: (host) =>
+        [...options.plainHttp, ...(this.#isInsecure() || options.place?.scheme === "http" ? [this.registry] : [])].some(
+          (plain) => plain === host || bareHost(plain) === bareHost(host),
+        ),
+      tlsFor: (url) => this.#tlsFor(url),
     });
+    for (const value of Object.values(options.place?.headers ?? {})) options.redactor.learn(value);
   }
 
   /** Resolves with an accepted answer whose body is the caller's to read. Throws the codes of complaint.ts. */
@@ -105,6 +124,11 @@ export class Session {
     return url;
   }
 
+  /** See Authorizer. */
+  get refreshToken(): string | undefined {
+    return this.#authorizer.refreshToken;
+  }
+
   operation(operation: Omit<Operation, "registry">): Operation {
     return { registry: this.registry, ...operation };
   }
@@ -122,14 +146,15 @@ export class Session {
   async #once(ask: Ask, signal: AbortSignal | undefined): Promise<HttpResponse> {
     const operation = this.operation(ask.operation);
     const base = await this.base();
-    let url = new URL(ask.path, base);
+    let url = this.#urlOf(ask.path, base);
     let mayAnswer = typeof ask.body === "function" || ask.body === undefined || ask.body instanceof Uint8Array;
     let better: string | undefined;
     for (let redirects = 0; ; ) {
       // Attack: credentials for this registry must not reach whom it redirects to (CVE-2020-15157 and its kin).
       const isHome = ask.isElsewhere !== true && url.origin === base.origin;
       const authorization = isHome ? (better ?? (await this.#authorizer.current(ask.scopes, operation))) : undefined;
-      const response = await this.#dispatch(ask, url, authorization, operation, signal);
+      const added = { ...(isHome ? this.options.place?.headers : {}), ...(authorization && { authorization }) };
+      const response = await this.#dispatch(ask, url, added, operation, signal);
       const { status, headers } = response;
       if ((status >= 200 && status < 300) || ask.accept?.includes(status)) return response;
       if (status === 401 && isHome && mayAnswer) {
@@ -151,7 +176,7 @@ export class Session {
   async #dispatch(
     ask: Ask,
     url: URL,
-    authorization: string | undefined,
+    added: Readonly<Record<string, string>>,
     operation: Operation,
     signal: AbortSignal | undefined,
   ): Promise<HttpResponse> {
@@ -161,9 +186,10 @@ export class Session {
       return await this.options.http.send({
         method: ask.method,
         url,
-        headers: { ...ask.headers, ...(authorization === undefined ? {} : { authorization }) },
+        headers: { ...ask.headers, ...added },
         body,
         isSlow: ask.isSlow,
+        tls: ask.isElsewhere ? undefined : await this.#tlsFor(url),
         signal,
       });
     } catch (error) {
@@ -186,10 +212,68 @@ export class Session {
       throw new WbuildError("REG_REFERENCE", `${JSON.stringify(registry)} is not the name of a registry`);
     }
     // The library takes any host with "::1" in it for this one; the scheme is therefore always ours to say.
-    if (plainHttp.includes(registry) && !index.official) return new URL(urlFromIndex(index, "http"));
+    const plain = () => new URL(urlFromIndex(index, "http"));
     const secure = new URL(urlFromIndex(index, "https"));
-    if (!isLoopback(secure.hostname)) return secure;
-    return (await this.#speaksPlain(new URL(urlFromIndex(index, "http")))) ?? secure;
+    const scheme = this.options.place?.scheme;
+    if (!index.official && (scheme === "http" || plainHttp.includes(registry))) return plain();
+    if (this.#isInsecure()) this.options.warn(`the certificate of ${registry} is not checked`);
+    if (scheme === "https") return secure;
+    if (isLoopback(secure.hostname)) return (await this.#speaksPlain(plain())) ?? secure;
+    return !index.official && this.#isInsecure() && !(await this.#speaksTls(secure)) ? plain() : secure;
+  }
+
+  #isInsecure(): boolean {
+    const { insecure, place } = this.options;
+    return place?.isInsecure === true || insecure?.includes(this.registry) === true;
+  }
+
+  /** A path of ours at this place; what the registry gave us as a URL is taken as it is. */
+  #urlOf(path: string | URL, base: URL): URL {
+    const { place } = this.options;
+    if (typeof path !== "string" || !place) return new URL(path, base);
+    const url = new URL(path.replace(/^\/v2(?=\/)/, place.root), base);
+    if (place.namespace !== undefined) url.searchParams.set("ns", place.namespace);
+    return url;
+  }
+
+  /**
+   * Certificates for the registry and what runs on its host, such as its token service. Where it leads to otherwise its
+   * authorities are trusted, too, but nobody is told who we are and everybody is checked.
+   */
+  async #tlsFor(url: URL): Promise<HostTls | undefined> {
+    if (url.protocol !== "https:") return undefined;
+    const tls = await this.#certificates();
+    const home = await this.#base?.catch(() => undefined);
+    const isOwn = !home || bareHost(url.host) === bareHost(home.host);
+    return isOwn ? tls?.own : tls?.others;
+  }
+
+  #certificates() {
+    this.#tls ??= this.#readTls();
+    return this.#tls;
+  }
+
+  async #readTls() {
+    const found = await this.options.place?.certificates();
+    if (!found && !this.#isInsecure()) return undefined;
+    const { ca, cert, key, skipVerify } = found ?? { ca: [], cert: [], key: [], skipVerify: false };
+    const others = ca.length === 0 ? undefined : { ca, cert: [], key: [], skipVerify: false };
+    return { own: { ca, cert, key, skipVerify: skipVerify || this.#isInsecure() }, others };
+  }
+
+  /** Does anything answer over TLS, whatever its certificate? */
+  async #speaksTls(secure: URL): Promise<boolean> {
+    const { http, signal } = this.options;
+    try {
+      const tls = (await this.#certificates())?.own;
+      const response = await http.send({ method: "GET", url: new URL("/v2/", secure), headers: {}, tls, signal });
+      await drain(response.body);
+      return true;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isWbuildError(error)) throw error;
+      return false;
+    }
   }
 
   /** On loopback both kinds are usual: a question without any secret tells which one it is. */

@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { WbuildError } from "../../native/error.ts";
 import type { Credentials } from "../credential-helper.ts";
 import type { CredentialSource } from "../credentials.ts";
+import type { HostTls } from "../hosts/route.ts";
 import type { Challenge } from "./challenge.ts";
 import { brokenError, type Operation, refusalError } from "./complaint.ts";
 import type { Redactor } from "./redact.ts";
@@ -19,8 +20,12 @@ export interface AuthorizerOptions {
   readonly credentials: CredentialSource;
   readonly retry: RetryPolicy;
   readonly signal: AbortSignal | undefined;
+  /** Ask the token service for a refresh token, too, as a login does that is to be kept. */
+  readonly isLogin?: boolean | undefined;
   /** May this host be spoken to without TLS? */
   mayBePlain(host: string): boolean;
+  /** Certificates for the token service. */
+  tlsFor(url: URL): Promise<HostTls | undefined>;
 }
 
 interface Token {
@@ -32,6 +37,7 @@ interface Token {
 const tokenSchema = v.looseObject({
   token: v.optional(v.string()),
   access_token: v.optional(v.string()),
+  refresh_token: v.optional(v.string()),
   expires_in: v.optional(v.number()),
 });
 const maxTokenBytes = 1024 * 1024;
@@ -43,17 +49,27 @@ const slackMs = 10_000;
 /** One a registry. */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  #basic: string | undefined;
+  /** By repository: an account may be for one of them alone. */
+  readonly #basic = new Map<string | undefined, string>();
   #service: { readonly realm: URL; readonly service: string | undefined } | undefined;
   readonly #tokens = new Map<string, Promise<Token>>();
+  /** What a token service gave in exchange for a refresh token that it took, which may be good for one use alone. */
+  readonly #refreshed = new Map<string, string>();
+  #refreshToken: string | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
   }
 
+  /** The refresh token that the token service gave for a password; only with `isLogin`. */
+  get refreshToken(): string | undefined {
+    return this.#refreshToken;
+  }
+
   /** The header for these scopes as far as it is known without asking the registry; fetches a token when one ran out. */
   async current(scopes: readonly string[], operation: Operation): Promise<string | undefined> {
-    if (this.#basic !== undefined) return this.#basic;
+    const basic = this.#basic.get(operation.repository);
+    if (basic !== undefined) return basic;
     if (!this.#service) return undefined;
     return (await this.#token(scopes, operation)).header;
   }
@@ -79,11 +95,11 @@ export class Authorizer {
       return header === refused ? undefined : header;
     }
     if (!challenges.some(({ scheme }) => scheme === "basic")) return undefined;
-    const found = await this.#credentials();
-    if (found?.username === undefined) return undefined;
+    const found = await this.#credentials(operation);
+    if (found?.username === undefined || found.identityToken !== undefined) return undefined;
     const header = basicHeader(found, this.#options.redactor);
     if (header === refused) return undefined;
-    this.#basic = header;
+    this.#basic.set(operation.repository, header);
     return header;
   }
 
@@ -102,13 +118,14 @@ export class Authorizer {
 
   async #fetch(scopes: readonly string[], operation: Operation): Promise<Token> {
     const { registry, redactor, http, retry, signal } = this.#options;
-    const found = await this.#credentials();
+    const found = await this.#credentials(operation);
     if (found?.registryToken !== undefined) return { header: `Bearer ${found.registryToken}`, until: Infinity };
     const asking: Operation = { ...operation, doing: `get a token to ${operation.doing}` };
     const request = this.#request(scopes, found);
     const bytes = await withRetry(retry, signal, async () => {
       try {
-        const response = await http.send({ ...request, signal });
+        const tls = await this.#options.tlsFor(request.url);
+        const response = await http.send({ ...request, tls, signal });
         const body = await readAll(response.body, maxTokenBytes);
         if (response.status === 200) return body;
         // 400 is what OAuth2 answers to a refresh token that has ended; for people that is a refused login.
@@ -127,8 +144,16 @@ export class Authorizer {
         facts: { registry, service: request.url.host },
       });
     redactor.learn(token);
+    this.#keepRefreshToken(answer.success ? answer.output.refresh_token : undefined, found);
     const life = (answer.success ? answer.output.expires_in : undefined) ?? defaultLifeSeconds;
     return { header: `Bearer ${token}`, until: Date.now() + Math.max(life, defaultLifeSeconds) * 1000 };
+  }
+
+  #keepRefreshToken(given: string | undefined, found: Credentials | undefined): void {
+    if (!given) return;
+    this.#options.redactor.learn(given);
+    if (found?.identityToken !== undefined) this.#refreshed.set(found.identityToken, given);
+    else if (this.#options.isLogin) this.#refreshToken = given;
   }
 
   #request(scopes: readonly string[], found: Credentials | undefined): HttpRequest {
@@ -140,7 +165,7 @@ export class Authorizer {
         service: service ?? "",
         client_id: "wbuild",
         scope: scopes.join(" "),
-        refresh_token: found.identityToken,
+        refresh_token: this.#refreshed.get(found.identityToken) ?? found.identityToken,
       });
       const headers = { "content-type": "application/x-www-form-urlencoded", accept: "application/json" };
       return { method: "POST", url, headers, body: Buffer.from(form.toString()) };
@@ -149,6 +174,10 @@ export class Authorizer {
     for (const scope of scopes) url.searchParams.append("scope", scope);
     if (found?.username === undefined) return { method: "GET", url, headers: { accept: "application/json" } };
     url.searchParams.set("account", found.username);
+    if (this.#options.isLogin) {
+      url.searchParams.set("offline_token", "true");
+      url.searchParams.set("client_id", "wbuild");
+    }
     const authorization = basicHeader(found, this.#options.redactor);
     return { method: "GET", url, headers: { accept: "application/json", authorization } };
   }
@@ -170,9 +199,9 @@ export class Authorizer {
     return { realm, service: challenge.parameters.get("service") };
   }
 
-  async #credentials(): Promise<Credentials | undefined> {
+  async #credentials(operation: Operation): Promise<Credentials | undefined> {
     const { credentials, registry, redactor } = this.#options;
-    const found = await credentials.find(registry);
+    const found = await credentials.find(registry, operation.repository);
     redactor.learn(found?.password);
     redactor.learn(found?.identityToken);
     redactor.learn(found?.registryToken);

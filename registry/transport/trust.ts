@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { WbuildError } from "../../native/error.ts";
+import type { HostTls } from "../hosts/route.ts";
 
 /** Where distributions keep their bundle: Debian and its kin, Fedora and its kin, SUSE, Alpine. */
 const hostBundles = [
@@ -12,19 +13,31 @@ const hostBundles = [
 ];
 
 /**
- * The host's authorities (or those of `$SSL_CERT_FILE` instead), those of `$NODE_EXTRA_CA_CERTS`, and `more` (PEM).
- * Without a bundle, Node's own. Costs some 20 ms, so it is made once and only for TLS. Throws REG_TLS for an unreadable file.
+ * The host's authorities (or those of `$SSL_CERT_FILE` instead), those of `$NODE_EXTRA_CA_CERTS`, `more` (PEM), and those of one
+ * host, whose client certificates are presented. Without a bundle, Node's own. Costs some 20 ms, so it is made once and only
+ * for TLS. Throws REG_TLS for an unreadable file.
  */
-export async function trust(more: string | undefined, env: NodeJS.ProcessEnv = process.env): Promise<SecureContext> {
+export async function trust(
+  more: string | undefined,
+  host?: HostTls,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<SecureContext> {
   const roots = env.SSL_CERT_FILE ? [await named(env.SSL_CERT_FILE)] : ((await hostBundle()) ?? [...rootCertificates]);
   const extra = env.NODE_EXTRA_CA_CERTS ? [await named(env.NODE_EXTRA_CA_CERTS)] : [];
   try {
-    return createSecureContext({ ca: [...roots, ...extra, ...(more === undefined ? [] : [more])] });
-  } catch (cause) {
-    throw new WbuildError("REG_TLS", "the certificates of authorities cannot be read: a file of them is no PEM", {
-      hint: "look at SSL_CERT_FILE and NODE_EXTRA_CA_CERTS",
-      cause,
+    return createSecureContext({
+      ca: [...roots, ...extra, ...(more === undefined ? [] : [more]), ...(host?.ca ?? [])],
+      ...(host && host.cert.length > 0 ? { cert: [...host.cert], key: [...host.key] } : {}),
     });
+  } catch (cause) {
+    throw new WbuildError(
+      "REG_TLS",
+      "the certificates cannot be read: a file of them is no PEM, or a key is not the certificate's",
+      {
+        hint: "look at SSL_CERT_FILE, NODE_EXTRA_CA_CERTS and the registry's folder in certs.d",
+        cause,
+      },
+    );
   }
 }
 

@@ -95,8 +95,8 @@ test("login writes what docker reads, mode 0600, and keeps all else; logout take
   const after = JSON.parse(await readFile(file, "utf8"));
   t.deepEqual(after, { ...before, auths: { ...before.auths, "r.test:5000": { auth } } });
   t.deepEqual(await dockerCredentials({ env }).find("r.test:5000"), { username: "ann", password: "pass:word" });
-  t.true(await logout("r.test:5000", { env }));
-  t.false(await logout("r.test:5000", { env }));
+  t.true((await logout("r.test:5000", { env })).isKnown);
+  t.false((await logout("r.test:5000", { env })).isKnown);
   t.deepEqual(JSON.parse(await readFile(file, "utf8")), before);
   t.deepEqual(await readdir(join(t.context.dir, "config")), ["config.json"], "no temporary file is left");
 });
@@ -130,7 +130,7 @@ for (const [title, key] of [
       isPlain: false,
     });
     t.deepEqual(await source().find("r.test"), { username: "u", password: "p" });
-    t.true(await logout("r.test", { env }));
+    t.true((await logout("r.test", { env })).isKnown);
     t.is(await source().find("r.test"), undefined);
     t.is(await readFile(file, "utf8"), before, "nothing of it is in the file");
     const asked = (await readFile(join(dir, "asked"), "utf8")).trim().split("\n");

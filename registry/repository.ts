@@ -7,9 +7,9 @@ import { isTag } from "./reference.ts";
 import type { ReferrersOptions } from "./referrers.ts";
 import { downloadBlob } from "./transport/download.ts";
 import { drain } from "./transport/request.ts";
-import { withRetry } from "./transport/retry.ts";
+import { sendBlob } from "./transport/send-blob.ts";
 import type { Session } from "./transport/session.ts";
-import { mountBlob, putBlob, startUpload, type Upload } from "./transport/upload.ts";
+import { mountBlob, type OpenUpload, startUpload, type Upload } from "./transport/upload.ts";
 
 /** A manifest as it came, byte for byte. */
 export interface FetchedManifest {
@@ -175,7 +175,7 @@ class RemoteRepository implements Repository {
   ): Promise<"sent" | "mounted" | "present"> {
     const target = { session: this.#session, repository: this.name, scopes: this.#push, signal: options.signal };
     if (await this.#isPresent(blob.digest)) return "present";
-    let upload: Upload | undefined;
+    let upload: OpenUpload | undefined;
     for (const from of (options.mountFrom ?? []).filter((other) => other !== this.name).slice(0, maxMounts)) {
       await upload?.cancel();
       upload = undefined;
@@ -183,12 +183,8 @@ class RemoteRepository implements Repository {
       if (answer === true) return "mounted";
       upload = answer;
     }
-    await withRetry(this.#session.options.retry, options.signal, async () => {
-      const open_ = upload ?? (await startUpload(target));
-      // A broken upload cannot be continued from the middle; the next attempt opens its own.
-      upload = undefined;
-      await putBlob(open_, blob, open);
-    });
+    const openAt = options.openAt ?? ((from) => passingOver(open(), from));
+    await sendBlob(target, blob, openAt, upload, () => this.#isPresent(blob.digest));
     return "sent";
   }
 
@@ -333,6 +329,14 @@ function ifRefused(error: unknown): undefined {
   const codes = ["REG_DENIED", "REG_UNAUTHORIZED", "REG_NOT_FOUND", "REG_PROTOCOL", "REG_UNSUPPORTED"] as const;
   if (codes.some((code) => isWbuildError(error, code))) return undefined;
   throw error;
+}
+
+async function* passingOver(bytes: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const part of bytes) {
+    if (left < part.length) yield part.subarray(left);
+    left -= Math.min(left, part.length);
+  }
 }
 
 function contentType(header: string | undefined): string {

@@ -8,8 +8,8 @@ import { WbuildError } from "../../native/error.ts";
 import { mediaTypes } from "../oci/image.ts";
 import { maxManifestBytes, schemaOne } from "../oci/schema.ts";
 import type { Operation } from "./complaint.ts";
-import { type HttpResponse, readAll } from "./request.ts";
 import type { Ask, Session } from "./session.ts";
+import { askWhole, type WholeAnswer } from "./whole.ts";
 
 /** What the library hands to its transport. */
 interface LibraryRequest {
@@ -90,7 +90,7 @@ export async function putManifest(
   return { digest, subject };
 }
 
-type Listen = (headers: HttpResponse["headers"]) => void;
+type Listen = (headers: WholeAnswer["headers"]) => void;
 
 /** The library's client for one call; `listen` hears the headers that it leaves out. */
 function clientFor(call: Call, listen?: Listen): RegistryClientV2 {
@@ -120,16 +120,16 @@ async function perform(call: Call, request: LibraryRequest, listen?: Listen): Pr
   const headers: Record<string, string> = {};
   for (const [name, value] of request.headers ?? []) headers[name.toLowerCase()] = value;
   if (request.method === "GET") headers.accept = acceptManifests;
-  const response = await call.session.send({
+  const ask: Omit<Ask, "isIdempotent"> = {
     method: request.method as Ask["method"],
     path: request.path,
     operation: call.operation,
     scopes: call.scopes,
     headers: { ...headers, ...(request.body ? { "content-length": String(request.body.length) } : {}) },
     ...(request.body ? { body: request.body } : {}),
-    isIdempotent: true,
-  });
-  const body = await readAll(response.body, maxManifestBytes);
+  };
+  const response = await askWhole(call.session, ask, maxManifestBytes);
+  const { body } = response;
   if (!body)
     throw new WbuildError(
       "REG_MANIFEST",

@@ -1,8 +1,8 @@
 /** Lists that a registry gives in pages: each names the next in its Link header (distribution specification, "Listing Tags"). */
 import { parseJson } from "../oci/schema.ts";
 import { type Operation, protocolError } from "./complaint.ts";
-import { type HttpResponse, readAll } from "./request.ts";
 import type { Ask, Session } from "./session.ts";
+import { askWhole, type WholeAnswer } from "./whole.ts";
 
 export interface Page {
   /** What came with success; undefined when there is no list. */
@@ -37,17 +37,16 @@ export async function* pagesOf(session: Session, list: List): AsyncGenerator<Pag
     if (seen.has(key) || seen.size === maxPages)
       throw protocolError(session.operation(operation), `the pages of the ${list.what} do not end`);
     seen.add(key);
-    const response: HttpResponse = await session.send({
+    const ask: Omit<Ask, "isIdempotent"> = {
       method: "GET",
       path,
       operation,
       scopes,
       headers: { accept: list.type },
       ...(list.accept ? { accept: list.accept } : {}),
-      isIdempotent: true,
-    });
-    const { status, headers } = response;
-    const bytes = await readAll(response.body, maxPageBytes);
+    };
+    const answer: WholeAnswer = await askWhole(session, ask, maxPageBytes);
+    const { status, headers, body: bytes } = answer;
     if (status < 200 || status > 299) {
       yield { content: undefined, headers };
       return;

@@ -209,12 +209,13 @@ test("an upload follows relative and absolute Locations, with their query string
   t.is(fake.requests[1]?.headers["transfer-encoding"], "chunked");
 });
 
-test("an upload that breaks starts anew with fresh bytes; a refused mount falls back to sending", async (t) => {
+test("an upload that breaks and is forgotten starts anew with fresh bytes; a refused mount falls back to sending", async (t) => {
   let breaks = 2;
   await using fake = await startFake((request, response) => {
-    if (request.method === "HEAD") return response.writeHead(404).end();
+    if (request.method === "HEAD" || request.method === "GET") return response.writeHead(404).end();
     if (request.path.includes("?mount=")) return complain(response, 403, "DENIED", "not yours");
-    if (request.method === "POST") return response.writeHead(202, { location: "/up" }).end();
+    if (request.method === "POST" || request.method === "PATCH")
+      return response.writeHead(202, { location: "/up" }).end();
     return breaks-- > 0 ? response.socket?.destroy() : response.writeHead(201).end();
   });
   await using opened = open(fake.host);

@@ -98,6 +98,16 @@ export const commands: CommandTable = {
     summary: "Copy an image between registries, layouts and archives",
     load: async () => (await import("./copy.ts")).copyCommand,
   },
+  tags: {
+    group: "registry",
+    summary: "List the tags of a repository",
+    load: async () => (await import("./tags.ts")).tagsCommand,
+  },
+  rm: {
+    group: "registry",
+    summary: "Remove tags and manifests from a registry",
+    load: async () => (await import("./rm.ts")).rmCommand,
+  },
   login: {
     group: "registry",
     summary: "Keep the credentials for a registry",

@@ -97,6 +97,8 @@ export interface BuildRequest {
   readonly sourceDateEpoch?: number;
   /** Speak plain http to registries that are not on loopback, too. */
   readonly plainHttp: boolean;
+  /** Check no registry's certificate, and speak http where there is no TLS. */
+  readonly insecure?: boolean;
 }
 
 export interface BuildResult {

@@ -177,11 +177,13 @@ function pushTarget(request: BuildRequest): string | undefined {
 async function openClient(request: BuildRequest, world: BuildWorld, signal: AbortSignal): Promise<RegistryClient> {
   const { openRegistry } = await import("../registry/client.ts");
   const plainHttp = insecureRegistries(request);
-  const client = openRegistry({ userAgent: "wbuild", warn: warnOnce(world), signal, plainHttp });
-  if (!request.plainHttp) return client;
-  // --plain-http of a build means every registry that it names; which those are is known when they are asked for.
+  const insecure: string[] = [];
+  const client = openRegistry({ userAgent: "wbuild", warn: warnOnce(world), signal, plainHttp, insecure });
+  if (!request.plainHttp && !request.insecure) return client;
+  // --plain-http and --insecure of a build mean every registry that it names; which those are is known when they are asked for.
   const repository: RegistryClient["repository"] = (reference) => {
-    plainHttp.push(reference.registry);
+    if (request.plainHttp) plainHttp.push(reference.registry);
+    if (request.insecure) insecure.push(reference.registry);
     return client.repository(reference);
   };
   return { ...client, repository };

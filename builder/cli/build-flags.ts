@@ -8,10 +8,12 @@ import { type Cli, collect, flagsOf } from "./command.ts";
 import {
   addHostsOf,
   allowsNondistributable,
+  type ConnectionFlags,
   type ContainerFlags,
   defineAllowNondistributable,
+  defineConnection,
   defineContainerFlags,
-  definePlainHttp,
+  isInsecure,
   limitsOf,
   type NondistributableFlags,
   networkOf,
@@ -20,7 +22,7 @@ import {
 import { parseCompression, parseLevel, parseOutput } from "./output-values.ts";
 import { parseCount, parseLabels, parseNamedContext, parseVariables } from "./values.ts";
 
-export interface BuildFlags extends AttestFlags, ContainerFlags, ProgressFlags, NondistributableFlags {
+export interface BuildFlags extends AttestFlags, ConnectionFlags, ContainerFlags, ProgressFlags, NondistributableFlags {
   readonly file?: string;
   readonly tag?: readonly string[];
   readonly target?: string;
@@ -42,7 +44,6 @@ export interface BuildFlags extends AttestFlags, ContainerFlags, ProgressFlags, 
   readonly jobs?: string;
   readonly compression?: string;
   readonly compressionLevel?: string;
-  readonly plainHttp?: boolean;
   readonly secret?: readonly string[];
   readonly ssh?: readonly string[];
   readonly allow?: readonly string[];
@@ -125,13 +126,12 @@ export function defineBuildFlags(parser: Parser): void {
   defineAttestFlags(parser);
   defineContainerFlags(parser);
   defineAllowNondistributable(parser);
-  definePlainHttp(parser);
+  defineConnection(parser);
 }
 
 /** Everything that was asked for, checked. Throws CLI_VALUE, CLI_OUTPUT, CLI_USAGE, DF_PLATFORM. */
-export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest> {
+export async function requestOf(parser: Parser, cli: Cli, context = parser.args[0] ?? "."): Promise<BuildRequest> {
   const flags = flagsOf<BuildFlags>(parser);
-  const context = parser.args[0] ?? ".";
   if (context === "-" && flags.file === "-")
     throw new WbuildError("CLI_USAGE", "context and Dockerfile cannot both come from standard input", {
       hint: "give one of them as a path",
@@ -190,6 +190,7 @@ export async function requestOf(parser: Parser, cli: Cli): Promise<BuildRequest>
     ...(annotations.length > 0 ? { annotations } : {}),
     ...(epoch === undefined ? {} : { sourceDateEpoch: parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) }),
     plainHttp: flags.plainHttp === true,
+    insecure: isInsecure(flags),
   };
 }
 

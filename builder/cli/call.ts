@@ -46,13 +46,15 @@ export function callOf({ check, call = check ? "check" : "build" }: CallFlags): 
   return { method, format, ignoreStatus: ignorestatus === "true" };
 }
 
-/** With --plain-http every registry that is named is spoken to over http. */
-async function registryOf(request: BuildRequest, session: Session): Promise<RegistryClient> {
+/** With --plain-http or --insecure every registry that is named is spoken to in that way. */
+export async function registryOf(request: BuildRequest, session: Session): Promise<RegistryClient> {
   const plainHttp: string[] = [];
-  const client = await session.registry(plainHttp);
-  if (!request.plainHttp) return client;
+  const insecure: string[] = [];
+  const client = await session.registry({ plainHttp, insecure });
+  if (!request.plainHttp && !request.insecure) return client;
   const repository: RegistryClient["repository"] = (reference) => {
-    plainHttp.push(reference.registry);
+    if (request.plainHttp) plainHttp.push(reference.registry);
+    if (request.insecure) insecure.push(reference.registry);
     return client.repository(reference);
   };
   return { ...client, repository };

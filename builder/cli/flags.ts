@@ -5,10 +5,16 @@ import { parseProgress } from "../progress/choose.ts";
 import type { ProgressMode } from "../progress/events.ts";
 import type { NetworkMode } from "../runtime/runtime.ts";
 import { collect } from "./command.ts";
-import { parseAddHost, parseChoice, parseCount, parseCpus, parseSize, parseUlimit } from "./values.ts";
+import { parseAddHost, parseBoolean, parseChoice, parseCount, parseCpus, parseSize, parseUlimit } from "./values.ts";
 
 /** As Docker's default for /dev/shm. */
 const defaultShmBytes = 64 * 1024 * 1024;
+
+/** `host[:port]` of registries that are spoken to otherwise than others. */
+export interface Connection {
+  readonly plainHttp: readonly string[];
+  readonly insecure: readonly string[];
+}
 
 export interface ContainerFlags {
   readonly network?: string;
@@ -76,6 +82,33 @@ export function modeOf(flags: ProgressFlags): ProgressMode | undefined {
 
 export function definePlainHttp(parser: Parser): void {
   parser.option("--plain-http", "speak http, not https, to registries that are not on loopback, too");
+}
+
+export interface ConnectionFlags {
+  readonly plainHttp?: boolean;
+  readonly insecure?: boolean;
+  readonly tlsVerify?: string;
+}
+
+/** Flags for how registries are spoken to: `connectionOf` reads them. */
+export function defineConnection(parser: Parser): void {
+  definePlainHttp(parser);
+  parser
+    .option("--insecure", "do not check the registry's certificate, and speak http where there is no TLS")
+    .option("--tls-verify <bool>", "skopeo's spelling: false is --insecure");
+}
+
+/** Of these registries, those that the flags are about. Throws CLI_VALUE. */
+export function connectionOf(flags: ConnectionFlags, registries: readonly string[]): Connection {
+  return {
+    plainHttp: flags.plainHttp ? registries : [],
+    insecure: isInsecure(flags) ? registries : [],
+  };
+}
+
+/** Throws CLI_VALUE. */
+export function isInsecure(flags: ConnectionFlags): boolean {
+  return flags.insecure === true || (flags.tlsVerify !== undefined && !parseBoolean("--tls-verify", flags.tlsVerify));
 }
 
 /** The longer spelling is docker's; commander names the value after it. */

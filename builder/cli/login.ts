@@ -1,16 +1,18 @@
 /** `wbuild login`: checks credentials with the registry and keeps them where docker would. */
 import { WbuildError } from "../../native/error.ts";
+import { ask } from "./ask.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
-import { definePlainHttp } from "./flags.ts";
+import { type ConnectionFlags, connectionOf, defineConnection } from "./flags.ts";
 import { openSession } from "./session.ts";
 import { parseRegistry } from "./values.ts";
 
-interface LoginFlags {
+interface LoginFlags extends ConnectionFlags {
   readonly username?: string;
   readonly password?: string;
   readonly passwordStdin?: boolean;
-  readonly plainHttp?: boolean;
 }
+
+const otherwise = ["the credentials", "use --username and --password-stdin"] as const;
 
 export const loginCommand: Command = {
   operands: "[REGISTRY]",
@@ -29,7 +31,7 @@ export const loginCommand: Command = {
       .option("-u, --username <name>", "user's name")
       .option("-p, --password <text>", "password; every user of this host can see it: prefer --password-stdin")
       .option("--password-stdin", "read the password from standard input");
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
     const flags = flagsOf<LoginFlags>(parser);
@@ -38,14 +40,18 @@ export const loginCommand: Command = {
       throw new WbuildError("CLI_USAGE", "--password and --password-stdin exclude each other");
     if (flags.password !== undefined)
       cli.stderr.write("warning: a password on the command line can be seen by others; use --password-stdin\n");
-    const username = flags.username ?? (flags.passwordStdin ? undefined : await ask(cli, "User name: ", true));
+    const username =
+      flags.username ??
+      (flags.passwordStdin ? undefined : await ask(cli, { text: "User name: ", echo: true, otherwise }));
     if (!username) throw new WbuildError("CLI_USAGE", "--password-stdin needs --username");
-    const password = flags.password ?? (flags.passwordStdin ? await readAll(cli) : await ask(cli, "Password: ", false));
+    const password =
+      flags.password ??
+      (flags.passwordStdin ? await readAll(cli) : await ask(cli, { text: "Password: ", echo: false, otherwise }));
     if (!password) throw new WbuildError("CLI_USAGE", "the password is empty");
     cli.keepSecret(password);
     const { login } = await import("../../registry/credentials.ts");
     await using session = openSession(cli);
-    const client = await session.registry(flags.plainHttp ? [registry] : []);
+    const client = await session.registry(connectionOf(flags, [registry]));
     const kept = await client.checkLogin(registry, { username, password });
     const { place, isPlain } = await login(registry, kept);
     const what = kept.identityToken === undefined ? "password" : "token that stands for the password";
@@ -68,27 +74,4 @@ async function readAll(cli: Cli): Promise<string> {
   return Buffer.concat(parts)
     .toString("utf8")
     .replace(/\r?\n$/, "");
-}
-
-/** Asks on the terminal, on standard error so that standard output stays clean. Throws CLI_USAGE without a terminal. */
-async function ask(cli: Cli, question: string, echo: boolean): Promise<string> {
-  if (!cli.stdin.isTTY)
-    throw new WbuildError("CLI_USAGE", "there is no terminal to ask for the credentials on", {
-      hint: "use --username and --password-stdin",
-    });
-  const { createInterface } = await import("node:readline/promises");
-  const { Writable } = await import("node:stream");
-  // The line editor echoes to its output: one that drops everything keeps the password off the screen.
-  const silent = new Writable({ write: (_part, _encoding, done) => done() });
-  const lines = createInterface({ input: cli.stdin, output: echo ? cli.stderr : silent, terminal: true });
-  try {
-    if (!echo) cli.stderr.write(question);
-    lines.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
-    const answer = await lines.question(echo ? question : "", { signal: cli.signal });
-    if (!echo) cli.stderr.write("\n");
-    return echo ? answer.trim() : answer;
-  } finally {
-    lines.close();
-    cli.stdin.pause();
-  }
 }

@@ -1,8 +1,9 @@
 /** `wbuild plan`: the build graph, without carrying it out. */
 import { WbuildError } from "../../native/error.ts";
 import { definePlanFlags, requestOf } from "./build-flags.ts";
+import { registryOf } from "./call.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { defineContainerFlags, definePlainHttp } from "./flags.ts";
+import { defineConnection, defineContainerFlags } from "./flags.ts";
 import { openSession } from "./session.ts";
 
 export const planCommand: Command = {
@@ -18,7 +19,7 @@ export const planCommand: Command = {
   define(parser) {
     definePlanFlags(parser);
     defineContainerFlags(parser);
-    definePlainHttp(parser);
+    defineConnection(parser);
     parser.option("--json", "print the graph as JSON").option("--mermaid", "print the graph for mermaid");
   },
   async run(parser, cli) {
@@ -35,7 +36,7 @@ export const planCommand: Command = {
       stdin: () => cli.stdin,
       stdout: cli.stdout,
     };
-    const { graphs } = await planRequest(request, world, () => session.registry());
+    const { graphs } = await planRequest(request, world, () => registryOf(request, session));
     cli.stdout.write((flags.json ? printJson : flags.mermaid ? printMermaid : printText)(graphs));
     return 0;
   },

@@ -1,6 +1,12 @@
 /** `wbuild pull`: from a registry into the store. */
 import { type Command, flagsOf } from "./command.ts";
-import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import {
+  type ConnectionFlags,
+  connectionOf,
+  defineConnection,
+  defineProgressFlags,
+  type ProgressFlags,
+} from "./flags.ts";
 import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 
@@ -16,16 +22,16 @@ export const pullCommand: Command = {
   define(parser) {
     parser.argument("<image>").option("--platform <os/arch>", "fetch the image for this platform, such as linux/arm64");
     defineProgressFlags(parser, "print the image ID alone");
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
-    const flags = flagsOf<ProgressFlags & { platform?: string; plainHttp?: boolean }>(parser);
+    const flags = flagsOf<ProgressFlags & ConnectionFlags & { platform?: string }>(parser);
     const text = parser.args[0] ?? "";
     const { parseReference } = await import("../../registry/reference.ts");
     const { pullInto } = await import("../image/transfer.ts");
     const { registry } = parseReference(text);
     await using session = openSession(cli);
-    const client = await session.registry(flags.plainHttp ? [registry] : []);
+    const client = await session.registry(connectionOf(flags, [registry]));
     const image = await pullInto(await session.store(), client, text, {
       ...(await platformOf(flags)),
       report: await session.report(flags),

@@ -2,8 +2,10 @@
 import { type Command, flagsOf } from "./command.ts";
 import {
   allowsNondistributable,
+  type ConnectionFlags,
+  connectionOf,
   defineAllowNondistributable,
-  definePlainHttp,
+  defineConnection,
   defineProgressFlags,
   type NondistributableFlags,
   type ProgressFlags,
@@ -26,16 +28,16 @@ export const pushCommand: Command = {
     parser.argument("<image>").option("--platform <os/arch>", "of an image for several platforms, send only this one");
     defineProgressFlags(parser, "show no progress");
     defineAllowNondistributable(parser);
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
-    const flags = flagsOf<ProgressFlags & NondistributableFlags & { plainHttp?: boolean; platform?: string }>(parser);
+    const flags = flagsOf<ProgressFlags & NondistributableFlags & ConnectionFlags & { platform?: string }>(parser);
     const text = parser.args[0] ?? "";
     const { parseReference } = await import("../../registry/reference.ts");
     const { pushFrom } = await import("../image/transfer.ts");
     const { registry } = parseReference(text);
     await using session = openSession(cli);
-    const client = await session.registry(flags.plainHttp ? [registry] : []);
+    const client = await session.registry(connectionOf(flags, [registry]));
     const image = await pushFrom(await session.store(), client, text, {
       report: await session.report(flags),
       signal: cli.signal,

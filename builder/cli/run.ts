@@ -9,9 +9,11 @@ import { WbuildError } from "../../native/error.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
 import {
   addHostsOf,
+  type ConnectionFlags,
   type ContainerFlags,
+  connectionOf,
+  defineConnection,
   defineContainerFlags,
-  definePlainHttp,
   limitsOf,
   networkOf,
 } from "./flags.ts";
@@ -20,7 +22,7 @@ import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 import { badValue, parseVariables } from "./values.ts";
 
-interface RunFlags extends ContainerFlags {
+interface RunFlags extends ContainerFlags, ConnectionFlags {
   readonly env?: readonly string[];
   readonly envFile?: readonly string[];
   readonly workdir?: string;
@@ -32,7 +34,6 @@ interface RunFlags extends ContainerFlags {
   readonly interactive?: boolean;
   readonly tty?: boolean;
   readonly platform?: string;
-  readonly plainHttp?: boolean;
 }
 
 /** As docker: 125 when we fail ourselves, so that it cannot be taken for the program's own exit code. */
@@ -72,7 +73,7 @@ export const runCommand: Command = {
       .option("--rm", "accepted and does nothing: what was changed is always thrown away")
       .option("--platform <os/arch>", "the image for this platform");
     defineContainerFlags(parser);
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
     const flags = flagsOf<RunFlags>(parser);
@@ -146,7 +147,7 @@ async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: Retu
     if (!isMissing || isLocalOnly(parseReference(text))) throw error;
   }
   const { pullInto } = await import("../image/transfer.ts");
-  const client = await session.registry(flags.plainHttp ? [parseReference(text).registry] : []);
+  const client = await session.registry(connectionOf(flags, [parseReference(text).registry]));
   const image = await pullInto(store, client, text, {
     ...wanted,
     report: await session.report(),

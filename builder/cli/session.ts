@@ -7,15 +7,15 @@ import { openFace } from "../progress/choose.ts";
 import type { Report } from "../progress/events.ts";
 import { version } from "../version.ts";
 import type { Cli } from "./command.ts";
-import { modeOf, type ProgressFlags } from "./flags.ts";
+import { type Connection, modeOf, type ProgressFlags } from "./flags.ts";
 
 export interface Session extends AsyncDisposable {
   /** Leased: nothing that it finds goes away until the session ends. */
   store(): Promise<Store>;
   /** What was found so far may be collected. */
   endLease(): Promise<void>;
-  /** Names that are spoken to over plain http: given before the first call. */
-  registry(plainHttp?: readonly string[]): Promise<RegistryClient>;
+  /** Names that are spoken to over plain http, or else otherwise than others: given with the first call. */
+  registry(how?: readonly string[] | Connection): Promise<RegistryClient>;
   /** The face that flags and environment ask for. */
   report(flags?: ProgressFlags): Promise<Report>;
   /** The face says its last words now: something else needs the terminal. */
@@ -69,10 +69,11 @@ export function openSession(cli: Cli): Session {
       lease?.[Symbol.dispose]();
       lease = undefined;
     },
-    registry(plainHttp = []) {
+    registry(how = []) {
       client ??= (async () => {
         const { openRegistry } = await import("../../registry/client.ts");
-        const opened = openRegistry({ userAgent: `wbuild/${version}`, plainHttp, warn, signal: cli.signal });
+        const connection = "plainHttp" in how ? how : { plainHttp: how };
+        const opened = openRegistry({ userAgent: `wbuild/${version}`, ...connection, warn, signal: cli.signal });
         closing.push(() => opened.close());
         return opened;
       })();

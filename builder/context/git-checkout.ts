@@ -1,6 +1,6 @@
 /** A commit of a bare repository → files in a folder, alike on every host: modes, times and what is left of `.git`. */
 
-import { chmodSync, lstatSync, lutimesSync, readdirSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, lutimesSync, readdirSync } from "node:fs";
 import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WbuildError } from "../../native/error.ts";
@@ -136,6 +136,8 @@ async function finishGitDir(gitDir: string, { source, commit }: ResolvedGit, to:
   // Fresh indexes: those of a checkout hold inodes and the hour.
   await run({ args: ["read-tree", commit], gitDir, workTree: dirname(gitDir) }, source, to);
   for (const item of await readdir(gitDir, { recursive: true, withFileTypes: true })) {
+    // A branch may be called index, config or logs, too.
+    if (!isRepository(item.parentPath)) continue;
     const path = join(item.parentPath, item.name);
     if (item.isFile() && item.name === "index" && item.parentPath !== gitDir) {
       await rm(path);
@@ -147,6 +149,10 @@ async function finishGitDir(gitDir: string, { source, commit }: ResolvedGit, to:
       await writeFile(path, withoutCredentials(await readFile(path, "utf8")));
     }
   }
+}
+
+function isRepository(folder: string): boolean {
+  return existsSync(join(folder, "HEAD")) && existsSync(join(folder, "objects"));
 }
 
 /** Each submodule has a file `.git` that leads to a repository which is gone soon. */

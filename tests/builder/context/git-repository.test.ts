@@ -275,3 +275,13 @@ gitTest("a commit that unfolds into billions of files is refused before it is ma
   const error = await t.throwsAsync(scene(t).checkOut(url));
   t.regex(String(error), /more than 4000000 files/);
 });
+
+for (const name of ["index", "config", "logs", "FETCH_HEAD", "deep/index"])
+  gitTest(`--keep-git-dir keeps a branch that is called ${name}`, async (t) => {
+    const { repository, url } = await withRepository(t);
+    const commit = await repository.commit({ a: "1" });
+    await repository.git("branch", name);
+    const folder = await scene(t).checkOut(`${url}#refs/heads/${name}`, true);
+    t.is(readFileSync(join(folder, ".git/refs/heads", name), "utf8").trim(), commit);
+    t.false(existsSync(join(folder, ".git/logs")));
+  });

@@ -1,4 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -171,4 +173,14 @@ test("an aborted build stops a transfer", async (t) => {
   const ended = new AbortController();
   ended.abort(new Error("enough"));
   await t.throwsAsync(fetch(`${server.url}/a`, { signal: ended.signal }), { message: "enough" });
+});
+
+test("a server cannot say that nothing changed of what was never here", async (t) => {
+  const { fetch } = scene(t);
+  const server = createServer((_, response) => void response.writeHead(304).end());
+  t.teardown(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const error = await t.throwsAsync(fetch(`http://127.0.0.1:${port}/a`));
+  t.true(isWbuildError(error, "CTX_FETCH") && error.facts.status === 304, String(error));
 });

@@ -47,10 +47,17 @@ const systemFailures: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "that path is too long",
 };
 
-/** The error and its causes, outermost first. Of several failures at once, the first. */
+/**
+ * The error and its causes, outermost first. Of several failures at once, the first: also where another one came while
+ * things were put away after it.
+ */
 export function chainOf(error: unknown): Error[] {
   const chain: Error[] = [];
   for (let at = error; at instanceof Error && chain.length < deepest && !chain.includes(at); ) {
+    if (at.name === "SuppressedError" && "suppressed" in at) {
+      at = at.suppressed;
+      continue;
+    }
     chain.push(at);
     at = at.cause ?? (at instanceof AggregateError ? at.errors[0] : undefined);
   }

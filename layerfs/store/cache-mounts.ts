@@ -106,9 +106,14 @@ export function cacheMountsOf(db: Database, session: Session, layout: Layout, no
     return {
       folder: join(layout.cacheMounts, name, "data"),
       async [Symbol.asyncDispose]() {
-        // Its last use is the end of it: a collection that goes by age counts from here.
-        db.run("UPDATE cache_mounts SET used = ? WHERE folder = ?", now(), name);
-        lock.release();
+        try {
+          // Its last use is the end of it: a collection that goes by age counts from here.
+          db.run("UPDATE cache_mounts SET used = ? WHERE folder = ?", now(), name);
+        } catch {
+          // A step that filled the disk fails by itself, and is what people have to hear of.
+        } finally {
+          lock.release();
+        }
       },
     };
   }

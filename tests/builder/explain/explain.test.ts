@@ -79,3 +79,15 @@ test("a chain of causes that is a circle ends", (t) => {
 test("an error with a code that the table does not have still has an exit code", (t) => {
   t.is(explain(new WbuildError("REG_FROM_THE_FUTURE", "x"), options).exit, 4);
 });
+
+test("what fails while things are put away does not hide the failure before it", (t) => {
+  const first = new WbuildError("STEP_EXIT", "a step failed");
+  // As `await using` makes it; Node 20 has no such class.
+  const both = Object.assign(new Error("An error was suppressed during disposal"), {
+    name: "SuppressedError",
+    suppressed: first,
+    error: new Error("database or disk is full"),
+  });
+  t.is(explain(both, options).exit, 1);
+  t.deepEqual(chainOf(both), [first]);
+});

@@ -167,3 +167,13 @@ for (const [name, options, left] of [
     }
   });
 }
+
+test("a database that cannot be written to keeps nobody from giving a folder back", async (t) => {
+  using home = makeHome();
+  const used = await home.store.cacheMounts.use(wish("x", "locked"));
+  const other = home.again();
+  home.store[Symbol.dispose]();
+  await used[Symbol.asyncDispose]();
+  await using again = await other.cacheMounts.use(wish("x", "locked"));
+  t.is(again.folder, used.folder);
+});

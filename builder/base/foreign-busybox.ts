@@ -3,6 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { promisify } from "node:util";
 import { readTar } from "../../layerfs/layer/read.ts";
 import type { Platform } from "../../layerfs/store/descriptor.ts";
@@ -80,8 +81,10 @@ async function fetched(platform: Platform, options: ForeignBusyboxOptions): Prom
     child.on("close", (code) => resolve(code ?? 1));
   });
   ended.catch(() => undefined);
-  const found = await busyboxOf(child.stdout).catch(() => undefined);
-  child.stdout.resume();
+  // Read from now on: what a process has printed when it ends, and nobody has begun to read, Node throws away.
+  const printed = child.stdout.pipe(new PassThrough());
+  const found = await busyboxOf(printed).catch(() => undefined);
+  printed.resume();
   const code = await ended.catch((cause: unknown) => {
     throw new WbuildError("IMG_NO_MMDEBSTRAP", "the program mmdebstrap is not installed", {
       cause,

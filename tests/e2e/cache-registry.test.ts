@@ -50,6 +50,12 @@ async function digestOf(s: Scene, file: string): Promise<string> {
   return metadata["containerimage.digest"] ?? "";
 }
 
+async function manifestOf(registry: RunningRegistry, tag: string): Promise<{ layers: { digest: string }[] }> {
+  const headers = { accept: "application/vnd.oci.image.manifest.v1+json" };
+  const response = await fetch(`${registry.url}/v2/app/manifests/${tag}`, { headers });
+  return (await response.json()) as { layers: { digest: string }[] };
+}
+
 test("an empty store rebuilds d2 from the registry: no step is run, no layer comes here, the digest is the same", async (t) => {
   const [registry, one, context] = await firstMachine(t);
   const ref = `${registry.host}/app:cache`;
@@ -67,15 +73,7 @@ test("an empty store rebuilds d2 from the registry: no step is run, no layer com
   const second = await two.build(context, ...push, join(two.folder, "m"), "--cache-from", ref);
   ranNothing(t, second);
   t.is(await digestOf(two, "m"), await digestOf(one, "m"));
-  const manifest = JSON.parse(
-    await two.tool(
-      "curl",
-      "-sf",
-      "-H",
-      "Accept: application/vnd.oci.image.manifest.v1+json",
-      `${registry.url}/v2/app/manifests/1`,
-    ),
-  ) as { layers: { digest: string }[] };
+  const manifest = await manifestOf(registry, "1");
   const layers = new Set(manifest.layers.map(({ digest }) => digest));
   t.is(layers.size, 13);
   t.deepEqual(
@@ -134,15 +132,7 @@ test("a layer that the registry has lost is told of once, and its step is run ag
   const [registry, one, context] = await firstMachine(t);
   const ref = `${registry.host}/app:cache`;
   t.is((await one.build(context, "--cache-to", `type=registry,ref=${ref}`)).code, 0);
-  const manifest = JSON.parse(
-    await one.tool(
-      "curl",
-      "-sf",
-      "-H",
-      "Accept: application/vnd.oci.image.manifest.v1+json",
-      `${registry.url}/v2/app/manifests/cache`,
-    ),
-  ) as { layers: { digest: string }[] };
+  const manifest = await manifestOf(registry, "cache");
   const lost = manifest.layers[2]?.digest.slice("sha256:".length) ?? "";
   for (const output of [
     ["-o", "type=registry", "-t", `${registry.host}/app:2`],

@@ -77,6 +77,31 @@ export const commands: CommandTable = {
     summary: "Give an image another name",
     load: async () => (await import("./tag.ts")).tagCommand,
   },
+  mutate: {
+    group: "images",
+    summary: "Change an image's configuration without building",
+    load: async () => (await import("./mutate.ts")).mutateCommand,
+  },
+  append: {
+    group: "images",
+    summary: "Put tars on an image as new layers",
+    load: async () => (await import("./append.ts")).appendCommand,
+  },
+  rebase: {
+    group: "images",
+    summary: "Put an image's own layers on another base",
+    load: async () => (await import("./rebase.ts")).rebaseCommand,
+  },
+  flatten: {
+    group: "images",
+    summary: "Make one layer of an image's layers",
+    load: async () => (await import("./flatten.ts")).flattenCommand,
+  },
+  squash: {
+    group: "images",
+    summary: "Make one layer of what an image brings beyond its base",
+    load: async () => (await import("./squash.ts")).squashCommand,
+  },
   rmi: {
     group: "images",
     summary: "Remove names of images",
@@ -98,6 +123,11 @@ export const commands: CommandTable = {
     summary: "Copy an image between registries, layouts and archives",
     load: async () => (await import("./copy.ts")).copyCommand,
   },
+  sync: {
+    group: "registry",
+    summary: "Copy the images of a list to a registry or a layout",
+    load: async () => (await import("./sync.ts")).syncCommand,
+  },
   tags: {
     group: "registry",
     summary: "List the tags of a repository",
@@ -117,6 +147,16 @@ export const commands: CommandTable = {
     group: "registry",
     summary: "Forget the credentials for a registry",
     load: async () => (await import("./logout.ts")).logoutCommand,
+  },
+  sign: {
+    group: "registry",
+    summary: "Sign images, as cosign does",
+    load: async () => (await import("./sign.ts")).signCommand,
+  },
+  verify: {
+    group: "registry",
+    summary: "Check the signatures of images",
+    load: async () => (await import("./verify.ts")).verifyCommand,
   },
   save: {
     group: "registry",
@@ -150,6 +190,12 @@ export const commands: CommandTable = {
     summary: "Free the room of what is no longer needed",
     asRoot: true,
     load: async () => (await import("./prune.ts")).pruneCommand,
+  },
+  "ci-cache": {
+    group: "store",
+    summary: "Fill the store ahead of builds: base images and cached results",
+    asRoot: true,
+    load: async () => (await import("./ci-cache.ts")).ciCacheCommand,
   },
   tools: {
     group: "host",

@@ -70,12 +70,26 @@ export const contentCodes: CodeTable = {
   REG_PROTOCOL: row(3, "the registry's answer is not one of the protocol", upstream),
   REG_RATE_LIMITED: row(3, "the registry asks to wait", "try again later, or `wbuild login` for a higher limit"),
   REG_REFERENCE: row(2, "an image's name is not valid", "write it as NAME:TAG or HOST/NAME:TAG"),
+  REG_SIGNATURE: row(1, "no signature of the image holds", "look at the key or identity that is asked for"),
+  REG_SIGN_KEY: row(2, "a key or identity for signatures cannot be used"),
+  REG_SIGN_SERVICE: row(
+    3,
+    "a service for signatures cannot be reached, or refuses",
+    "look at --fulcio-url and --rekor-url",
+  ),
   REG_SIZE_MISMATCH: row(3, "the registry sent more or less than it said", upstream),
+  REG_SYNC_FILE: row(2, "the list of images to sync cannot be used"),
   REG_TIMEOUT: row(3, "the registry did not answer in time", upstream),
   REG_TLS: row(3, "the registry's certificate is not trusted", "point $SSL_CERT_FILE at the authority's certificate"),
+  REG_TRUSTED_ROOT: row(
+    2,
+    "a trusted root cannot be read",
+    "it is the trusted_root.json of those who run the services",
+  ),
   REG_UNAUTHORIZED: row(3, "the registry wants a login, or refused the one it got", "`wbuild login REGISTRY`"),
   REG_UNAVAILABLE: row(3, "the registry cannot serve now", upstream),
   REG_UNREACHABLE: row(3, "the registry cannot be reached", "look at the name, the network and the proxy variables"),
+  REG_UNSIGNED: row(1, "the image has no signature", "`wbuild sign` makes one"),
   REG_UNSUPPORTED: row(3, "the registry does not do this", "ask those who run it to allow it"),
 
   STORE_BUSY: row(

@@ -55,6 +55,8 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   // What is said about an image: from its files and from the graph that made it.
   "builder/attest": ["builder/diagnose", "builder/dockerfile", "builder/graph", "builder/image", "layerfs", "registry"],
   "builder/failed": ["builder/steps", "builder/graph", "builder/image", "builder/runtime", "layerfs", "registry"],
+  // Images made of images, without a build.
+  "builder/mutate": ["builder/image", "layerfs", "registry"],
   "builder/base": ["builder/image", "builder/runtime", "layerfs", "registry"],
   // A lock, so that two who add a tool wait for each other.
   "builder/tools": ["builder/runtime", "layerfs", "native/addon"],

@@ -21,6 +21,7 @@ export class Imports implements ImportedResults {
   readonly #places = new Map<Digest, { readonly name: string; readonly place: CachePlace }[]>();
   readonly #fetching = new Map<Digest, Promise<void>>();
   readonly #lost = new Set<Digest>();
+  readonly #records: (ReadRecord & { readonly remote: RemoteBlob })[] = [];
 
   constructor(world: ImportsWorld) {
     this.#world = world;
@@ -33,14 +34,21 @@ export class Imports implements ImportedResults {
 
   /** Of several results of one key the first one counts. `name` is how people know the place. */
   add(records: readonly ReadRecord[], name: string, place: CachePlace): void {
-    for (const { op, keys, layer, createdMs, definition } of records) {
+    for (const record of records) {
+      const { op, keys, layer, createdMs, definition } = record;
       this.#ops.add(op);
       const places = this.#places.get(layer.blob.digest) ?? [];
       this.#places.set(layer.blob.digest, places);
       if (!places.some((other) => other.place === place)) places.push({ name, place });
       const remote = this.#remote(layer, place.reference);
+      this.#records.push({ ...record, remote });
       for (const key of keys) if (!this.#found.has(key)) this.#found.set(key, { layer, createdMs, definition, remote });
     }
+  }
+
+  /** All that was read, the sources in their order. */
+  records(): readonly (ReadRecord & { readonly remote: RemoteBlob })[] {
+    return this.#records;
   }
 
   knows(op: Digest): boolean {

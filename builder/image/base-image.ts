@@ -8,7 +8,7 @@ import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import type { ImageConfig, Manifest } from "../../registry/oci/image.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
-import { choosePlatform, formatPlatform } from "./platform.ts";
+import { choosePlatform, formatPlatform, hostPlatform } from "./platform.ts";
 import { imagesIn, noSuchPlatform, readConfig, readManifest } from "./stored-image.ts";
 import { normalizeFolder } from "./windows-path.ts";
 
@@ -125,6 +125,19 @@ export function baseDigest(store: Store, reference: string, platform: Platform):
   if (named !== undefined) return named;
   const row = store.cache.get(rowName(reference, platform));
   return row ? (v.parse(rowShape, JSON.parse(row.value)).manifest.digest as Digest) : undefined;
+}
+
+/** The layers of a base that was looked up, now fetched, stay as long as what its name means is remembered. */
+export async function keepBase(store: Store, reference: string, platform: Platform, layers: readonly Layer[]) {
+  const here = new Set(layers.map(({ blob }) => blob.digest));
+  for (const name of new Set([platform, hostPlatform()].map((each) => rowName(reference, each)))) {
+    const row = store.cache.get(name);
+    if (row === undefined) continue;
+    const found = v.parse(rowShape, JSON.parse(row.value)).manifest as Descriptor;
+    const { config, layers: named } = await readManifest(store, found);
+    if (named.every(({ digest }) => here.has(digest)))
+      store.cache.put(name, row.value, [found.digest, config.digest, ...here]);
+  }
 }
 
 async function put(store: Store, blob: { bytes: Uint8Array; mediaType: string }): Promise<Descriptor> {

@@ -1,0 +1,155 @@
+/**
+ * Signatures under a tag made of the image's digest, as cosign keeps them: a manifest whose layers are signed claims, each
+ * with its signature as an annotation.
+ */
+import * as v from "valibot";
+import type { Descriptor } from "../../layerfs/store/descriptor.ts";
+import { type Digest, digestOf, hexOf } from "../../layerfs/store/digest.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { type Manifest, mediaTypes } from "../oci/image.ts";
+import { isManifestType, parseManifest } from "../oci/schema.ts";
+import type { Repository } from "../repository.ts";
+import { maxClaimBytes } from "./claim.ts";
+import { fetchBlob } from "./fetch-blob.ts";
+
+export const claimMediaType = "application/vnd.dev.cosign.simplesigning.v1+json";
+const signatureKey = "dev.cosignproject.cosign/signature";
+const certificateKey = "dev.sigstore.cosign/certificate";
+const chainKey = "dev.sigstore.cosign/chain";
+const logKey = "dev.sigstore.cosign/bundle";
+
+/** More of them are not looked at: each costs a request and a computation. */
+const maxSignatures = 1000;
+
+/** An entry of the transparency log, as cosign keeps it beside a signature. Numbers are as the log gave them. */
+export interface LogEntry {
+  /** Base64 of the log's own bytes, which the promise is about. */
+  readonly body: string;
+  /** Seconds since 1970. */
+  readonly integratedTime: number;
+  readonly logIndex: number;
+  /** Hexadecimal. */
+  readonly logID: string;
+  /** Base64: the log's signature over the rest. */
+  readonly signedEntryTimestamp: string;
+}
+
+export interface TagSignature {
+  readonly claim: Uint8Array;
+  readonly signature: Buffer;
+  /** PEM of the certificate that vouches for the key. */
+  readonly certificate?: string;
+  /** PEM of those above it. */
+  readonly chain?: string;
+  readonly logEntry?: LogEntry;
+}
+
+const logSchema = v.object({
+  SignedEntryTimestamp: v.string(),
+  Payload: v.object({
+    body: v.string(),
+    integratedTime: v.pipe(v.number(), v.safeInteger()),
+    logIndex: v.pipe(v.number(), v.safeInteger()),
+    logID: v.pipe(v.string(), v.regex(/^[0-9a-f]{1,128}$/)),
+  }),
+});
+
+/** Where the signatures of a digest are. */
+export function signatureTag(digest: Digest): string {
+  return `sha256-${hexOf(digest)}.sig`;
+}
+
+/** All signatures under the tag; none is an empty list. Layers that are no signed claims are passed over. */
+export async function readSignatureTag(repository: Repository, digest: Digest): Promise<TagSignature[]> {
+  const manifest = await readManifest(repository, digest);
+  const found: TagSignature[] = [];
+  const claims = (manifest?.layers ?? []).filter(({ mediaType }) => mediaType === claimMediaType);
+  if (claims.length > maxSignatures)
+    throw new WbuildError("REG_SIGNATURE", `the image has ${claims.length} signatures, too many to check`);
+  const fetched = new Map<Digest, Promise<Uint8Array>>();
+  for (const layer of claims) {
+    const { [signatureKey]: signature, [certificateKey]: certificate, [chainKey]: chain } = layer.annotations ?? {};
+    if (signature === undefined) continue;
+    const claim = fetched.get(layer.digest) ?? fetchBlob(repository, layer, maxClaimBytes);
+    fetched.set(layer.digest, claim);
+    const logEntry = readLogEntry(layer.annotations?.[logKey]);
+    found.push({
+      claim: await claim,
+      signature: Buffer.from(signature, "base64"),
+      ...(certificate ? { certificate } : {}),
+      ...(chain ? { chain } : {}),
+      ...(logEntry ? { logEntry } : {}),
+    });
+  }
+  return found;
+}
+
+/** Puts a signature beside those that are there. Two who do this at the same moment may lose one of the two. */
+export async function addToSignatureTag(
+  repository: Repository,
+  digest: Digest,
+  { claim, signature, certificate, chain, logEntry }: TagSignature,
+): Promise<void> {
+  const old = await readManifest(repository, digest);
+  const layer: Descriptor = {
+    mediaType: claimMediaType,
+    digest: digestOf(claim),
+    size: claim.length,
+    annotations: {
+      [signatureKey]: signature.toString("base64"),
+      ...(certificate === undefined ? {} : { [certificateKey]: certificate }),
+      ...(chain === undefined ? {} : { [chainKey]: chain }),
+      ...(logEntry === undefined ? {} : { [logKey]: writeLogEntry(logEntry) }),
+    },
+  };
+  await repository.pushBlob(layer, () => one(claim));
+  const layers = [...(old?.layers ?? []), layer];
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: "",
+      config: {},
+      created: "0001-01-01T00:00:00Z",
+      history: layers.map(() => ({ created: "0001-01-01T00:00:00Z" })),
+      os: "",
+      rootfs: { type: "layers", diff_ids: layers.map((one) => one.digest) },
+    }),
+  );
+  const configBlob = { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: config.length };
+  await repository.pushBlob(configBlob, () => one(config));
+  const manifest = { schemaVersion: 2, ...old, mediaType: mediaTypes.ociManifest, config: configBlob, layers };
+  await repository.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest, signatureTag(digest));
+}
+
+async function readManifest(repository: Repository, digest: Digest): Promise<Manifest | undefined> {
+  try {
+    const { bytes, mediaType } = await repository.manifest(signatureTag(digest));
+    if (isManifestType(mediaType)) return parseManifest(bytes, mediaType);
+  } catch (error) {
+    if (isWbuildError(error, "REG_NOT_FOUND")) return undefined;
+    throw error;
+  }
+  throw new WbuildError("REG_SIGNATURE", `tag ${signatureTag(digest)} holds something else than signatures`);
+}
+
+/** Undefined when there is none, or one that cannot be read: then nothing vouches for the time. */
+function readLogEntry(json: string | undefined): LogEntry | undefined {
+  if (json === undefined) return undefined;
+  try {
+    const found = v.safeParse(logSchema, JSON.parse(json));
+    if (!found.success) return undefined;
+    return { ...found.output.Payload, signedEntryTimestamp: found.output.SignedEntryTimestamp };
+  } catch {
+    return undefined;
+  }
+}
+
+function writeLogEntry({ signedEntryTimestamp, body, integratedTime, logIndex, logID }: LogEntry): string {
+  return JSON.stringify({
+    SignedEntryTimestamp: signedEntryTimestamp,
+    Payload: { body, integratedTime, logIndex, logID },
+  });
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

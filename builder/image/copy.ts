@@ -1,5 +1,6 @@
 /** An image from one place to another: what `copy` does, told like a step. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
+import type { RegistryClient } from "../../registry/client.ts";
 import type { CopyResult } from "../../registry/copy/copy.ts";
 import type { Report } from "../progress/events.ts";
 import { formatPlace, openSource, openTarget, type Place, type PlaceWorld } from "./copy-place.ts";
@@ -10,6 +11,8 @@ export interface CopyPlacesOptions {
   readonly report: Report;
   /** Of an index this image alone; absent: the index with all its images, but for targets that hold one. */
   readonly platform?: Platform;
+  /** Asks the source's registry, where it is not to be asked like others. */
+  readonly sourceClient?: RegistryClient;
   readonly includeReferrers?: boolean;
   readonly allowNondistributable?: boolean;
 }
@@ -24,7 +27,9 @@ export async function copyPlaces(
   const { copyImage } = await import("../../registry/copy/copy.ts");
   const { report, platform, includeReferrers, allowNondistributable } = options;
   return toldAsStep(report, `copy ${formatPlace(from)} to ${formatPlace(to)}`, async (onProgress) => {
-    const source = await openSource(from, world, platform);
+    const { sourceClient } = options;
+    const asking = sourceClient ? { ...world, registry: async () => sourceClient } : world;
+    const source = await openSource(from, asking, platform);
     const target = await openTarget(to, world);
     const choose = platform
       ? (manifests: Parameters<typeof choosePlatform>[0]) => choosePlatform(manifests, platform)

@@ -1,6 +1,6 @@
-/** `copy`, `tags`, `rm`, as people type them, against real registries. */
+/** `copy`, `tags`, `rm`, `sync`, as people type them, against real registries. */
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
@@ -88,4 +88,80 @@ test("tags: as skopeo lists them; rm: one tag, then the manifest with all its ta
   t.is(gone.code, 3);
   t.regex(gone.stderr, /error\[REG_NOT_FOUND\]/);
   t.is((await cli("copy", "-q", `${name}:3`, "oci:no-more")).code, 3);
+});
+
+async function tagsOf(name: string): Promise<string[]> {
+  const { stdout } = await run("skopeo", ["list-tags", "--tls-verify=false", `docker://${name}`]);
+  return (JSON.parse(stdout) as { Tags: string[] }).Tags.sort();
+}
+
+test("sync: the same tags as skopeo makes of the same file; a second time nothing is sent", async (t) => {
+  const { folder, cli, digest } = await scene(t);
+  for (const name of [
+    "sync/all:1",
+    "sync/all:2",
+    "sync/some:1.0",
+    "sync/some:2.0",
+    "sync/rule:1.2-alpine",
+    "sync/rule:1.2",
+  ])
+    t.is((await cli("copy", "-q", "store:app:1", `${near.host}/${name}`)).code, 0);
+  const yaml = `${near.host}:
+  tls-verify: false
+  images:
+    sync/all: []
+    sync/some:
+      - 1.0
+      - ${digest}
+  images-by-tag-regex:
+    sync/rule: ^1\\.[0-9]+-alpine$
+`;
+  writeFileSync(join(folder, "mirror.yaml"), yaml);
+  const flags = ["sync", "--src", "yaml", "--dest", "docker", "--dest-tls-verify=false"];
+  await run("skopeo", [...flags, join(folder, "mirror.yaml"), `${far.host}/theirs`]);
+  const dry = await cli("sync", "--dry-run", "mirror.yaml", `${far.host}/ours`);
+  t.is(dry.stdout.trim().split("\n").length, 5, dry.stderr);
+  t.regex(dry.stdout, /sync\/all:1 -> .*\/ours\/all:1/);
+  await t.throwsAsync(tagsOf(`${far.host}/ours/all`), undefined, "nothing was copied");
+  const sync = await cli("sync", "mirror.yaml", `${far.host}/ours`);
+  t.is(sync.code, 0, sync.stderr);
+  for (const name of ["all", "some", "rule"])
+    t.deepEqual(await tagsOf(`${far.host}/ours/${name}`), await tagsOf(`${far.host}/theirs/${name}`));
+  t.true(sync.stdout.includes(`${far.host}/ours/some@${digest}\n`));
+  const again = JSON.parse((await cli("sync", "--json", "mirror.yaml", `${far.host}/ours`)).stdout) as {
+    digest: string;
+  }[];
+  t.deepEqual([...new Set(again.map((row) => row.digest))], [digest]);
+
+  t.is((await cli("sync", "-q", "--scoped", "mirror.yaml", "oci:layout")).code, 0);
+  const { stdout } = await run("umoci", ["ls", "--layout", join(folder, "layout")]);
+  t.is(stdout.trim().split("\n").length, 5);
+  t.is((await cli("sync", "-q", "mirror.yaml", "dir:folders")).code, 0);
+  t.deepEqual(readdirSync(join(folder, "folders")).sort(), [
+    "all:1",
+    "all:2",
+    "rule:1.2-alpine",
+    "some:1.0",
+    `some@${digest}`,
+  ]);
+});
+
+test("sync: what fails ends it, or is told at the end with --keep-going; two images of one name are refused", async (t) => {
+  const { folder, cli } = await scene(t);
+  t.is((await cli("copy", "-q", "store:app:1", `${near.host}/going/b:1`)).code, 0);
+  const images = (text: string) => writeFileSync(join(folder, "x.yaml"), `${near.host}: {images: {${text}}}`);
+  images("going/a: ['1'], going/none: [], going/b: ['1']");
+  const first = await cli("sync", "x.yaml", `${far.host}/going`);
+  t.is(first.code, 3);
+  await t.throwsAsync(tagsOf(`${far.host}/going/b`));
+  const on = await cli("sync", "--keep-going", "x.yaml", `${far.host}/going`);
+  t.is(on.code, 1);
+  t.regex(on.stderr, /going\/none was not copied/);
+  t.regex(on.stderr, /going\/a:1 was not copied/);
+  t.deepEqual(await tagsOf(`${far.host}/going/b`), ["1"]);
+  images("going/b: ['1'], other/b: ['1']");
+  const both = await cli("sync", "x.yaml", `${far.host}/going`);
+  t.is(both.code, 2);
+  t.regex(both.stderr, /error\[REG_SYNC_FILE\].*would both become[\s\S]*--scoped/);
+  t.is((await cli("sync", "nowhere.yaml", "oci:x")).code, 2);
 });

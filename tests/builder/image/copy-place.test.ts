@@ -1,9 +1,9 @@
 import test from "ava";
 import fc from "fast-check";
-import { formatPlace, parsePlace, registriesOf } from "../../../builder/image/copy-place.ts";
+import { formatPlace, type Place, parsePlace, registriesOf } from "../../../builder/image/copy-place.ts";
 import { isWbuildError } from "../../../native/error.ts";
 
-const rows: [text: string, shown: string, kind: string][] = [
+const rows: [text: string, shown: string, kind: Place["kind"]][] = [
   ["alpine", "alpine:latest", "registry"],
   ["docker://localhost:5000/a/b:1", "localhost:5000/a/b:1", "registry"],
   ["oci/thing:1", "oci/thing:1", "registry"],

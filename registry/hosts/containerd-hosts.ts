@@ -95,7 +95,8 @@ function urlOf(path: string, address: string): URL {
   const hasScheme = /^https?:\/\//.test(address);
   const isHere = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?:[:/]|$)/.test(address);
   const text = hasScheme ? address : `${isHere ? "http" : "https"}://${address}`;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isOther = !hasScheme && address.includes("://");
+  const url = !isOther && URL.canParse(text) ? new URL(text) : undefined;
   if (url && isHost(url.host) && `${url.username}${url.password}${url.search}${url.hash}` === "") return url;
   // Not quoted: what makes it wrong is often a user and a password.
   throw configError(path, "a host is no address: http(s)://HOST[:PORT][/PATH] is expected");

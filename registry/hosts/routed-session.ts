@@ -12,6 +12,8 @@ export type OpenPlace = (route: Route, retry: SessionOptions["retry"]) => Sessio
 
 /** A mirror that does not answer is not waited for long: the next place is. */
 const mirrorAttempts = 2;
+/** So many answers of a mirror may break off before it is left alone: what is asked again would go to it for ever. */
+const maxBroken = 2;
 
 export class RoutedSession extends Session {
   readonly #repository: string;
@@ -20,6 +22,7 @@ export class RoutedSession extends Session {
   #routes: Promise<Routes> | undefined;
   /** Mirrors that could not be reached are left alone by whoever comes later. */
   readonly #dead = new Set<Route>();
+  readonly #broken = new Map<Route, number>();
   /** Mirrors for tags alone that gave one: its blobs are theirs, too. */
   readonly #chosen = new Set<Route>();
 
@@ -54,6 +57,7 @@ export class RoutedSession extends Session {
         // HEAD and GET of some callers take refusals for answers; from a mirror they are not the last word.
         if (isLast || (response.status >= 200 && response.status < 300)) {
           if (what === "tag") this.#chosen.add(route);
+          if (!isLast) this.#watch(route, response);
           return response;
         }
         await drain(response.body);
@@ -73,6 +77,16 @@ export class RoutedSession extends Session {
         })
       );
     throw failures.length === 1 ? last : withMirrors(last, failures.slice(0, -1), file);
+  }
+
+  #watch(route: Route, { body }: HttpResponse): void {
+    body.once("error", (error) => {
+      // Whoever has read enough ends the stream, too.
+      if (error.name === "AbortError") return;
+      const count = (this.#broken.get(route) ?? 0) + 1;
+      this.#broken.set(route, count);
+      if (count >= maxBroken) this.#dead.add(route);
+    });
   }
 
   /** The route of what is no reading: uploads, and questions that only the registry itself can answer. */

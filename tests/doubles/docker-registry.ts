@@ -22,6 +22,8 @@ export interface RegistryOptions {
     readonly certificate: string;
   };
   readonly tls?: boolean;
+  /** Only clients with a certificate of the same CA are let in; needs tls. */
+  readonly wantsClient?: boolean;
   /** Takes manifests whose layers name addresses of their own, which this registry refuses unless told. */
   readonly allowUrls?: boolean;
 }
@@ -34,6 +36,8 @@ export interface RunningRegistry extends AsyncDisposable {
   /** PEM of the CA that signed the server's certificate, and a file with it; only with tls. */
   readonly ca: string | undefined;
   readonly caFile: string | undefined;
+  /** PEM of a client's certificate and key that this CA signed; only with tls. */
+  readonly client: { readonly cert: string; readonly key: string } | undefined;
   /** Where the registry keeps its content. */
   readonly storage: string;
   /** The last lines that the registry logged. */
@@ -63,7 +67,13 @@ async function launch(folder: string, options: RegistryOptions): Promise<Running
     http: {
       addr: "127.0.0.1:0",
       secret: "for-tests",
-      ...(tls && { tls: { certificate: tls.certificate, key: tls.key } }),
+      ...(tls && {
+        tls: {
+          certificate: tls.certificate,
+          key: tls.key,
+          ...(options.wantsClient && { clientcas: [tls.caFile] }),
+        },
+      }),
     },
     ...(await authOf(folder, options)),
     ...(options.allowUrls && { validation: { manifests: { urls: { allow: [".*"] } } } }),
@@ -103,6 +113,7 @@ async function launch(folder: string, options: RegistryOptions): Promise<Running
     url: `${tls ? "https" : "http"}://${host}`,
     ca: tls?.ca,
     caFile: tls?.caFile,
+    client: tls?.client,
     storage,
     log: () => lines.join("\n"),
     close,
@@ -136,22 +147,18 @@ async function makeCertificates(folder: string) {
   const request = ["req", ...keys.slice(0, -2), "-keyout", at("server.key"), "-out", at("server.csr")];
   await run("openssl", [...request, "-subj", "/CN=127.0.0.1"]);
   await writeFile(at("san"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
-  const sign = [
-    "x509",
-    "-req",
-    "-in",
-    at("server.csr"),
-    "-CA",
-    at("ca.pem"),
-    "-CAkey",
-    at("ca.key"),
-    "-CAcreateserial",
-  ];
-  await run("openssl", [...sign, "-days", "2", "-extfile", at("san"), "-out", at("server.pem")]);
+  const authority = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial", "-days", "2"];
+  const sign = (name: string, ...more: string[]) =>
+    run("openssl", ["x509", "-req", "-in", at(`${name}.csr`), ...authority, ...more, "-out", at(`${name}.pem`)]);
+  await sign("server", "-extfile", at("san"));
+  const client = ["req", ...keys.slice(0, -2), "-keyout", at("client.key"), "-out", at("client.csr")];
+  await run("openssl", [...client, "-subj", "/CN=a client"]);
+  await sign("client");
   return {
     ca: await readFile(at("ca.pem"), "utf8"),
     caFile: at("ca.pem"),
     certificate: at("server.pem"),
     key: at("server.key"),
+    client: { cert: await readFile(at("client.pem"), "utf8"), key: await readFile(at("client.key"), "utf8") },
   };
 }

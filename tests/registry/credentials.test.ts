@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import anyTest, { type TestFn } from "ava";
 import type { Credentials } from "../../registry/credential-helper.ts";
-import { dockerCredentials, login, logout } from "../../registry/credentials.ts";
+import { dockerCredentials, login, logout, logoutAll } from "../../registry/credentials.ts";
 
 const test = anyTest as TestFn<{ dir: string; file: string; env: NodeJS.ProcessEnv }>;
 
@@ -166,3 +166,91 @@ for (const [title, config, message] of broken)
     } as object);
     t.notRegex(`${error?.stack} ${JSON.stringify(error)} ${String(error?.cause)}`, /secret-secret|c2VjcmV0/);
   });
+
+const entry = (name: string) => ({ auth: Buffer.from(`${name}:pw`).toString("base64") });
+
+test("podman's files: the most specific namespace first, in the order of the files", async (t) => {
+  const { dir } = t.context;
+  const env = { ...t.context.env, XDG_RUNTIME_DIR: join(dir, "run"), XDG_CONFIG_HOME: join(dir, "xdg") };
+  const write = async (folder: string, auths: object) => {
+    await mkdir(join(dir, folder, "containers"), { recursive: true });
+    await writeFile(join(dir, folder, "containers", "auth.json"), JSON.stringify({ auths }));
+  };
+  await write("run", {
+    "r.test": entry("host"),
+    "r.test/team": entry("team"),
+    "r.test/team/sub/app": entry("app"),
+    "docker.io": entry("hub"),
+    "n.test/only": entry("only"),
+  });
+  await write("xdg", { "r.test": entry("later"), "x.test": entry("x"), "https://u.test/v1/": entry("url") });
+  const rows: [registry: string, repository: string | undefined, expected: string | undefined][] = [
+    ["r.test", undefined, "host"],
+    ["r.test", "other/app", "host"],
+    ["r.test", "team", "team"],
+    ["r.test", "team/app", "team"],
+    ["r.test", "teams/app", "host"],
+    ["r.test", "team/sub/app", "app"],
+    ["r.test", "team/sub/app/more", "app"],
+    ["docker.io", "library/alpine", "hub"],
+    ["n.test", "only/app", "only"],
+    ["n.test", "app", undefined],
+    ["n.test", undefined, undefined],
+    ["x.test", "a", "x"],
+    ["u.test", "a", "url"],
+  ];
+  const source = dockerCredentials({ env });
+  for (const [registry, repository, expected] of rows)
+    t.is((await source.find(registry, repository))?.username, expected, `${registry}/${repository}`);
+  await configure(t.context, { auths: { "r.test": entry("docker") } });
+  t.is((await dockerCredentials({ env }).find("r.test", "team/app"))?.username, "docker", "Docker's file comes first");
+});
+
+test("$REGISTRY_AUTH_FILE is the only file: read, written and emptied", async (t) => {
+  const file = join(t.context.dir, "auth.json");
+  await configure(t.context, { auths: { "r.test": entry("docker") } });
+  const env = { ...t.context.env, REGISTRY_AUTH_FILE: file };
+  t.is(await dockerCredentials({ env }).find("r.test"), undefined);
+  t.deepEqual(await login("docker.io", { username: "u", password: "p" }, { env }), { place: file, isPlain: true });
+  t.deepEqual(Object.keys(JSON.parse(await readFile(file, "utf8")).auths), ["docker.io"], "the name that podman uses");
+  t.deepEqual(await dockerCredentials({ env }).find("docker.io", "a/b"), { username: "u", password: "p" });
+  t.true((await logout("docker.io", { env })).isKnown);
+  t.is((await dockerCredentials({ env: t.context.env }).find("r.test"))?.username, "docker");
+});
+
+test("an identity token is kept as docker keeps it; logout tells of files that it leaves alone", async (t) => {
+  const { dir } = t.context;
+  const env = { ...t.context.env, XDG_RUNTIME_DIR: join(dir, "run") };
+  await login("r.test", { username: "u", identityToken: "refresh" }, { env });
+  t.deepEqual(JSON.parse(await readFile(t.context.file, "utf8")).auths["r.test"], {
+    auth: Buffer.from("u:").toString("base64"),
+    identitytoken: "refresh",
+  });
+  t.deepEqual(await dockerCredentials({ env }).find("r.test"), { username: "u", identityToken: "refresh" });
+  const podman = join(dir, "run", "containers", "auth.json");
+  await mkdir(join(dir, "run", "containers"), { recursive: true });
+  await writeFile(podman, JSON.stringify({ auths: { "r.test": entry("a") } }));
+  t.deepEqual(await logout("r.test", { env }), { isKnown: true, remains: [podman] });
+});
+
+test("logout of everything empties the file and the helpers that it names", async (t) => {
+  const { dir, env } = t.context;
+  const list = `[ "$1" = list ] && { echo '{"https://index.docker.io/v1/":"u","s.test":"u"}'; echo "list" >> "$HELPER_DIR/asked"; exit 0; }`;
+  await addHelper(dir, "store", list);
+  await addHelper(dir, "own", `[ "$1" = get ] && { echo '{"Username":"u","Secret":"p"}'; exit 0; }`);
+  await configure(t.context, {
+    auths: { "a.test": entry("a"), "b.test/team": entry("b") },
+    credsStore: "store",
+    credHelpers: { "h.test": "own" },
+    other: "stays",
+  });
+  t.deepEqual(await logoutAll({ env }), ["a.test", "b.test", "docker.io", "h.test", "s.test"]);
+  const { auths, other } = JSON.parse(await readFile(t.context.file, "utf8"));
+  t.deepEqual([auths, other], [{}, "stays"]);
+  const asked = (await readFile(join(dir, "asked"), "utf8")).trim().split("\n");
+  t.deepEqual(
+    asked.filter((line) => line.startsWith("erase")),
+    ["erase https://index.docker.io/v1/", "erase s.test", "erase h.test"],
+  );
+  t.deepEqual(await logoutAll({ env: { ...env, DOCKER_CONFIG: join(dir, "nowhere") } }), []);
+});

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import test from "ava";
 import { openRegistry } from "../../registry/client.ts";
+import { proxyFor } from "../../registry/transport/proxy.ts";
 import { startFake } from "../doubles/fake-registry.ts";
 
 test.serial("HTTP_PROXY is used for other hosts, not for loopback, not for NO_PROXY", async (t) => {
@@ -54,4 +55,86 @@ test.serial("HTTP_PROXY is used for other hosts, not for loopback, not for NO_PR
     proxy.closeAllConnections();
     proxy.close();
   }
+});
+
+const exempt: [list: string, url: string, isExempt: boolean][] = [
+  ["", "https://r.test/", false],
+  ["*", "https://r.test/", true],
+  ["r.test", "https://r.test/", true],
+  ["r.test", "https://a.r.test/", true],
+  ["r.test", "https://xr.test/", false],
+  [".r.test", "https://a.r.test/", true],
+  [".r.test", "https://r.test/", false],
+  ["*.r.test", "https://a.b.r.test/", true],
+  ["*.r.test", "https://r.test/", false],
+  ["a.test, R.TEST ,b.test", "https://r.test/", true],
+  ["r.test:5000", "https://r.test:5000/", true],
+  ["r.test:5000", "https://r.test/", false],
+  ["r.test:443", "https://r.test/", true],
+  ["10.0.0.0/8", "https://10.1.2.3/", true],
+  ["10.0.0.0/8", "https://11.1.2.3/", false],
+  ["10.0.0.0/8", "https://ten.test/", false],
+  ["10.1.2.3", "https://10.1.2.3/", true],
+  ["10.1.2.3:5000", "https://10.1.2.3:5000/", true],
+  ["10.1.2.3:5000", "https://10.1.2.3/", false],
+  ["2001:db8::/32", "https://[2001:db8::5]/", true],
+  ["2001:db8::/32", "https://[2001:db9::5]/", false],
+  ["2001:db8::5", "https://[2001:db8:0::5]/", true],
+  ["[2001:db8::5]:5000", "https://[2001:db8::5]:5000/", true],
+  ["10.0.0.0/99,10.0.0.0/x,/8,,:,.", "https://10.1.2.3/", false],
+];
+for (const [list, address, isExempt] of exempt)
+  test(`NO_PROXY=${JSON.stringify(list)} and ${address}: ${isExempt ? "directly" : "through the proxy"}`, (t) => {
+    const env = { HTTPS_PROXY: "http://proxy.test:3128" };
+    const found = proxyFor(new URL(address), { ...env, NO_PROXY: list });
+    t.is(found, isExempt ? undefined : "http://proxy.test:3128/");
+    t.is(proxyFor(new URL(address), { ...env, no_proxy: list }), found);
+  });
+
+test("the scheme says which variable counts; a proxy may leave out its own; what is no proxy is told without its value", (t) => {
+  const env = { HTTP_PROXY: "one.test:1", https_proxy: "https://me:pw@two.test:2" };
+  t.is(proxyFor(new URL("http://r.test/"), env), "http://one.test:1/");
+  t.is(proxyFor(new URL("https://r.test/"), env), "https://me:pw@two.test:2/");
+  t.is(proxyFor(new URL("https://r.test/"), { HTTP_PROXY: "one.test:1" }), undefined);
+  for (const value of ["http://me:hidden@[bad", "socks5://me:hidden@s.test"]) {
+    const error = t.throws(() => proxyFor(new URL("https://r.test/"), { HTTPS_PROXY: value }), {
+      code: "REG_UNREACHABLE",
+      message: /HTTPS_PROXY/,
+    } as object);
+    t.notRegex(`${error?.stack} ${JSON.stringify(error)}`, /hidden/);
+  }
+});
+
+test.serial("a proxy that wants credentials gets those of its address, the registry behind it does not", async (t) => {
+  await using fake = await startFake((_request, response) => void response.end('{"tags":["through"]}'));
+  const seen: (string | undefined)[] = [];
+  const proxy = createServer();
+  proxy.on("connect", (request, socket) => {
+    seen.push(request.headers["proxy-authorization"]);
+    const upstream = connect(fake.port, "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on("error", () => socket.destroy());
+    socket.on("error", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const before = process.env.HTTP_PROXY;
+  process.env.HTTP_PROXY = `http://me:p%40ss-w0rd@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  t.teardown(() => {
+    if (before === undefined) delete process.env.HTTP_PROXY;
+    else process.env.HTTP_PROXY = before;
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  await using client = openRegistry({
+    userAgent: "wbuild-test",
+    warn() {},
+    credentials: { find: async () => undefined },
+    retry: { attempts: 1 },
+    plainHttp: ["registry.invalid"],
+  });
+  t.deepEqual(await client.repository({ registry: "registry.invalid", repository: "a" }).tags(), ["through"]);
+  t.deepEqual(seen, [`Basic ${Buffer.from("me:p@ss-w0rd").toString("base64")}`]);
+  t.is(fake.requests[0]?.headers["proxy-authorization"], undefined);
 });

@@ -154,3 +154,98 @@ test("a token service without TLS on another host gets no password", async (t) =
   await using client = open(account);
   await t.throwsAsync(client.repository(parseReference(`${fake.host}/a`)).tags(), { code: "REG_INSECURE" } as object);
 });
+
+test("a login asks for a refresh token and keeps it instead of the password; other requests do not ask", async (t) => {
+  const queries: URLSearchParams[] = [];
+  await using service = await startFake((request, response) => {
+    queries.push(new URL(request.path, "http://t").searchParams);
+    response.end('{"token":"for-now","refresh_token":"for-later"}');
+  });
+  await using fake = await startFake(
+    (request, response) => {
+      if (request.headers.authorization === "Bearer for-now") return void response.end('{"tags":[]}');
+      complain(response, 401, "UNAUTHORIZED", "who?", {
+        "www-authenticate": `Bearer realm="http://${service.host}/t"`,
+      });
+    },
+    { ping: false },
+  );
+  await using client = open(account);
+  t.deepEqual(await client.checkLogin(fake.host, account), { username: "bob", identityToken: "for-later" });
+  t.is(queries[0]?.get("offline_token"), "true");
+  t.is(queries[0]?.get("client_id"), "wbuild");
+  await client.repository(parseReference(`${fake.host}/a`)).tags();
+  t.is(queries[1]?.get("offline_token"), null);
+});
+
+test("a refresh token that is good for one use is replaced by what the service gave for it", async (t) => {
+  let next = 0;
+  const used: (string | null)[] = [];
+  await using service = await startFake((request, response) => {
+    const form = new URLSearchParams(request.body.toString());
+    used.push(form.get("refresh_token"));
+    t.is(form.get("grant_type"), "refresh_token");
+    if (form.get("refresh_token") !== `refresh-${next}`) return complain(response, 401, "UNAUTHORIZED", "used");
+    next++;
+    response.end(`{"access_token":"access-${next}","refresh_token":"refresh-${next}"}`);
+  });
+  await using fake = await startFake((request, response) => {
+    // Each access token is good for one request.
+    if (request.headers.authorization === `Bearer access-${next}` && next > fake.requests.length / 2 - 0.5)
+      return void response.end('{"tags":[]}');
+    complain(response, 401, "UNAUTHORIZED", "who?", { "www-authenticate": `Bearer realm="http://${service.host}/t"` });
+  });
+  await using client = open({ identityToken: "refresh-0" });
+  for (let i = 0; i < 3; i++) await client.repository(parseReference(`${fake.host}/a${i}`)).tags();
+  t.deepEqual(used, ["refresh-0", "refresh-1", "refresh-2"]);
+});
+
+test("a token that ends in the middle of a push is replaced, and the bytes are sent again", async (t) => {
+  let token = 1;
+  await using service = await startFake((_request, response) => void response.end(`{"token":"token-${token}"}`));
+  const stored: string[] = [];
+  await using fake = await startFake((request, response) => {
+    const { method, path, body, headers } = request;
+    // The token ends while the first bytes are on their way.
+    if (body.length > 0 && token === 1) token = 2;
+    if (headers.authorization !== `Bearer token-${token}`)
+      return complain(response, 401, "UNAUTHORIZED", "expired", {
+        "www-authenticate": `Bearer realm="http://${service.host}/t",error="invalid_token"`,
+      });
+    if (method === "HEAD") return response.writeHead(404).end();
+    if (body.length > 0) stored.push(body.toString());
+    const location = "/v2/a/blobs/uploads/one";
+    const range = `0-${Math.max(0, stored.join("").length - 1)}`;
+    return response.writeHead(method === "PUT" ? 201 : 202, { location, range, "x-path": path }).end();
+  });
+  await using client = open(account);
+  const blob = await new MemoryBlobs().put(Buffer.from("all the bytes"), { mediaType: "a/b" });
+  let opened = 0;
+  const bytes = async function* () {
+    opened++;
+    yield Buffer.from("all the bytes");
+  };
+  t.is(await client.repository(parseReference(`${fake.host}/a`)).pushBlob(blob, bytes), "sent");
+  t.deepEqual(stored, ["all the bytes"]);
+  t.is(opened, 2);
+  t.is(service.requests.length, 3, "one to look, one to push, one in the middle");
+});
+
+test("each repository of a registry is asked for with its own account", async (t) => {
+  const seen = new Map<string, string | undefined>();
+  await using fake = await startFake((request, response) => {
+    if (request.headers.authorization === undefined)
+      return complain(response, 401, "UNAUTHORIZED", "who?", { "www-authenticate": 'Basic realm="r"' });
+    seen.set(request.path, request.headers.authorization);
+    response.end('{"tags":[]}');
+  });
+  await using client = openRegistry({
+    userAgent: "wbuild-test",
+    warn() {},
+    credentials: { find: async (_registry, repository) => ({ username: repository ?? "", password: "pw" }) },
+  });
+  for (const name of ["one", "two/deep"]) await client.repository(parseReference(`${fake.host}/${name}`)).tags();
+  const basic = (name: string) => `Basic ${Buffer.from(`${name}:pw`).toString("base64")}`;
+  t.is(seen.get("/v2/one/tags/list"), basic("one"));
+  t.is(seen.get("/v2/two/deep/tags/list"), basic("two/deep"));
+});

@@ -128,6 +128,11 @@ export const commands: CommandTable = {
     summary: "Copy the images of a list to a registry or a layout",
     load: async () => (await import("./sync.ts")).syncCommand,
   },
+  manifest: {
+    group: "registry",
+    summary: "Show manifests, make indexes of images, annotate them",
+    load: async () => (await import("./manifest.ts")).manifestCommand,
+  },
   tags: {
     group: "registry",
     summary: "List the tags of a repository",

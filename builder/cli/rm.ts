@@ -1,9 +1,6 @@
 /** `wbuild rm`: takes tags and manifests out of a registry. */
-import { WbuildError } from "../../native/error.ts";
-import type { Reference } from "../../registry/reference.ts";
-import { type Cli, type Command, flagsOf } from "./command.ts";
+import { type Command, flagsOf } from "./command.ts";
 import { definePlainHttp } from "./flags.ts";
-import { openSession } from "./session.ts";
 
 interface RmFlags {
   readonly force?: boolean;
@@ -29,33 +26,7 @@ export const rmCommand: Command = {
   },
   async run(parser, cli) {
     const { force = false, plainHttp = false } = flagsOf<RmFlags>(parser);
+    const { removeRemote } = await import("./remove-remote.ts");
     return removeRemote(parser.args, cli, { force, plainHttp });
   },
 };
-
-async function removeRemote(
-  texts: readonly string[],
-  cli: Cli,
-  flags: { readonly force: boolean; readonly plainHttp: boolean },
-): Promise<number> {
-  const { formatName, formatReference, parseReference } = await import("../../registry/reference.ts");
-  const wanted = texts.map((text): readonly [string, Reference] => [text, parseReference(text)]);
-  // What nobody wrote is not removed: `latest` is a default for reading. All are looked at before the first one goes.
-  for (const [text, { tag, digest }] of wanted)
-    if (digest === undefined && !text.endsWith(`:${tag}`))
-      throw new WbuildError("CLI_USAGE", `${JSON.stringify(text.slice(0, 200))} names neither a tag nor a digest`, {
-        hint: `to remove the tag latest: wbuild rm ${text}:latest`,
-      });
-  await using session = openSession(cli);
-  const client = await session.registry(flags.plainHttp ? wanted.map(([, { registry }]) => registry) : []);
-  for (const [, reference] of wanted) {
-    const repository = client.repository(reference);
-    const { tag = "latest" } = reference;
-    const digest = reference.digest ?? (flags.force ? (await repository.resolve(tag)).digest : undefined);
-    await repository.deleteManifest(digest ?? tag);
-    const name = formatName(reference, { familiar: true });
-    if (digest === undefined) cli.stdout.write(`Untagged: ${formatReference(reference, { familiar: true })}\n`);
-    else cli.stdout.write(`Deleted: ${name}@${digest}\n`);
-  }
-  return 0;
-}

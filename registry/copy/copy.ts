@@ -70,6 +70,23 @@ export async function copyImage(from: CopySource, to: CopyTarget, options: CopyO
   }
 }
 
+/**
+ * Brings manifests of a source with all that they name, so that an index at the target may name them. The target gets no
+ * name, and is neither finished nor aborted here. Throws what copyImage throws.
+ */
+export async function copyParts(
+  from: CopySource,
+  to: CopyTarget,
+  manifests: readonly Descriptor[],
+  options: Omit<CopyOptions, "choose" | "includeReferrers"> = {},
+): Promise<Omit<CopyResult, "descriptor">> {
+  const work = new Copying(from, to, options);
+  await sideBySide(distinct(manifests), manifestsAtATime, options.signal, (one, signal) =>
+    work.manifest(one, "part", 1, undefined, signal),
+  );
+  return work.counts;
+}
+
 class Copying {
   readonly counts = { manifests: 0, sent: 0, mounted: 0, present: 0, leftOut: 0, referrers: 0 };
   readonly #from: CopySource;

@@ -24,7 +24,10 @@ export interface TokenServer extends AsyncDisposable {
   life: number;
 }
 
-/** Without `account` everybody gets every token. `refreshToken` is accepted by POST instead of a password. */
+/**
+ * Without `account` everybody gets every token. `refreshToken` is accepted by POST instead of a password, and is what a login
+ * gets that asks for one.
+ */
 export async function startTokenServer(
   account?: { username: string; password: string },
   refreshToken?: string,
@@ -56,7 +59,8 @@ export async function startTokenServer(
       }
       const token = issue(privateKey, der, scopes.filter(Boolean), result.life);
       response.writeHead(200, { "content-type": "application/json" });
-      response.end(JSON.stringify({ [result.field]: token, expires_in: result.life }));
+      const refresh = url.searchParams.get("offline_token") === "true" ? { refresh_token: refreshToken } : {};
+      response.end(JSON.stringify({ [result.field]: token, expires_in: result.life, ...refresh }));
     })();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

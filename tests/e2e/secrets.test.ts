@@ -23,6 +23,9 @@ const secrets = {
   url: "url-Passw0rd-5",
   signature: "signature-of-a-redirect-3",
   typed: "leaks-in-a-Header-2",
+  mirrorHeader: "header-of-a-Mirror-4",
+  authFile: "auth-File-pw-6",
+  clientKey: "client-Key-material-1",
 };
 
 /** As it is, in a URL, in base64, and in the base64 of `user:password`. */
@@ -100,6 +103,52 @@ test("no secret is printed by any flow, also with --debug", async (t) => {
     await dockerConfig({ auths: { [bearer.host]: entry } });
     await walk(`push, ${flow}`, codes, {}, "push", guarded);
   }
+
+  // A login that is given a refresh token, which is kept and used.
+  await dockerConfig({});
+  const asSomebody = ["login", "-u", "somebody", "--password-stdin", bearer.host];
+  await walk("login for a refresh token", [0], { input: secrets.tokenPassword }, ...asSomebody);
+  const kept = JSON.parse(await readFile(file, "utf8")).auths[bearer.host];
+  t.deepEqual(kept, { auth: Buffer.from("somebody:").toString("base64"), identitytoken: secrets.refresh });
+  await walk("push with the refresh token", [0], {}, "push", guarded);
+  await walk("logout of everything", [0], {}, "logout", "--all");
+
+  // podman's file, whole and broken.
+  const authFile = join(s.folder, "auth.json");
+  const podman = { REGISTRY_AUTH_FILE: authFile };
+  const somebody = Buffer.from(`somebody:${secrets.authFile}`).toString("base64");
+  await writeFile(authFile, JSON.stringify({ auths: { [`${bearer.host}/app`]: { auth: somebody } } }));
+  await walk("push, podman's file", [3], { env: podman }, "push", guarded);
+  await writeFile(authFile, `{"auths": {"${bearer.host}": {"auth": "${secrets.authFile}`);
+  await walk("push, podman's file broken", [3], { env: podman }, "push", guarded);
+
+  // Mirrors with secret headers, which repeat them; hosts.toml and certificates that cannot be used.
+  await using mirror = await startFake((request, response) =>
+    complain(response, 403, "DENIED", `not with ${request.headers["x-key"]}`, { "x-key": secrets.mirrorHeader }),
+  );
+  const places = await s.files("certs.d", {});
+  const hosts = { env: { WBUILD_CERTS_D: places } };
+  const toml = (text: string) => s.files("certs.d/r.invalid", { "hosts.toml": text });
+  await toml(`server = "http://${mirror.host}"\n[header]\nx-key = "${secrets.mirrorHeader}"\n`);
+  await walk("pull through a mirror", [3], hosts, "pull", "r.invalid/app:1");
+  await walk("doctor of a name", [0], hosts, "doctor", "r.invalid/app:1");
+  await walk("doctor of a name, json", [0], hosts, "doctor", "--json", "r.invalid/app:1");
+  t.true(mirror.requests.some(({ headers }) => headers["x-key"] === secrets.mirrorHeader));
+  for (const text of [
+    `[header]\nx-key = "${secrets.mirrorHeader}`,
+    `[header]\nx-key = "${secrets.mirrorHeader}\\n"`,
+    `[header]\nx-key = { a = "${secrets.mirrorHeader}" }`,
+    `[host."https://user:${secrets.url}@m.invalid"]`,
+  ]) {
+    await toml(text);
+    await walk("pull, hosts.toml that cannot be used", [3], hosts, "pull", "r.invalid/app:1");
+    await walk("doctor, hosts.toml that cannot be used", [3], hosts, "doctor", "r.invalid/app:1");
+  }
+  await s.files("certs.d/k.invalid", { "me.cert": secrets.clientKey, "me.key": secrets.clientKey });
+  await walk("pull, a key that is none", [3], hosts, "pull", "k.invalid/app:1");
+  const conf = join(s.folder, "registries.conf");
+  await writeFile(conf, `[[registry]]\nlocation = "user:${secrets.url}@r.invalid`);
+  await walk("pull, registries.conf broken", [3], { env: { CONTAINERS_REGISTRIES_CONF: conf } }, "pull", app);
 
   // Helpers that answer, fail loudly with the secret on both streams, or talk nonsense.
   const bin = await s.files("bin", {

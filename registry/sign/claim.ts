@@ -111,8 +111,10 @@ export function checkClaim(claim: Claim, digest: Digest, annotations: Readonly<R
     throw new WbuildError("REG_SIGNATURE", `it was made for ${claim.digest}`, {
       facts: { expected: digest, found: claim.digest },
     });
-  for (const [key, value] of Object.entries(annotations))
-    if (!Object.hasOwn(claim.annotations, key) || String(claim.annotations[key]) !== value)
+  for (const [key, value] of Object.entries(annotations)) {
+    const said = Object.hasOwn(claim.annotations, key) ? claim.annotations[key] : undefined;
+    // Objects are no match for a text, and may refuse to become one.
+    if (said === undefined || typeof said === "object" || String(said) !== value)
       throw new WbuildError(
         "REG_SIGNATURE",
         `it lacks the annotation ${JSON.stringify(key)} with the value asked for`,
@@ -120,6 +122,7 @@ export function checkClaim(claim: Claim, digest: Digest, annotations: Readonly<R
           facts: { annotation: key },
         },
       );
+  }
 }
 
 function simpleSigning({ reference, digest, type }: Claim, optional: Claim["annotations"] | null): object {

@@ -1,0 +1,172 @@
+/**
+ * A certificate service and a transparency log on loopback that speak as Fulcio and Rekor do, and the trusted root that
+ * knows them. Certificates are openssl's; there is no log of certificates.
+ */
+import { execFile } from "node:child_process";
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  randomUUID,
+  sign as signWith,
+  verify as verifyWith,
+  X509Certificate,
+} from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import type { ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type FakeRequest, startFake } from "./fake-registry.ts";
+
+const run = promisify(execFile);
+
+export interface SigstoreDouble extends AsyncDisposable {
+  /** Both services have this base URL. */
+  readonly url: string;
+  /** trusted_root.json. */
+  readonly root: Buffer;
+  /** What was asked, in order. */
+  readonly requests: readonly FakeRequest[];
+  /** What the log has. */
+  readonly entries: readonly object[];
+}
+
+/** An identity token as the services believe it: unsigned, the test is the identity service. */
+export function tokenFor(claims: object): string {
+  const part = (json: object) => Buffer.from(JSON.stringify(json)).toString("base64url");
+  return `${part({ alg: "none" })}.${part(claims)}.c2lnbmF0dXJl`;
+}
+
+/** `issuer` is who the certificates say that identities come from. */
+export async function startSigstore(issuer: string): Promise<SigstoreDouble> {
+  const folder = await mkdtemp(join(tmpdir(), "wbuild-sigstore-"));
+  const at = (name: string) => join(folder, name);
+  const ca = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout", at("ca.key")];
+  const use = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"];
+  await run("openssl", ["req", "-x509", ...ca, "-out", at("ca.pem"), "-subj", "/O=wbuild/CN=test", ...use]);
+  const authority = new X509Certificate(await readFile(at("ca.pem")));
+  const log = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const logKey = log.publicKey.export({ type: "spki", format: "der" });
+  const logId = createHash("sha256").update(logKey).digest();
+  const entries: object[] = [];
+
+  const certify = async (body: Buffer): Promise<object | undefined> => {
+    const { credentials, publicKeyRequest } = JSON.parse(body.toString());
+    const { email, sub } = JSON.parse(Buffer.from(credentials.oidcIdentityToken.split(".")[1], "base64url").toString());
+    const pem: string = publicKeyRequest.publicKey.content;
+    const proof = Buffer.from(publicKeyRequest.proofOfPossession, "base64");
+    if (!verifyWith("sha256", Buffer.from(email ?? sub), createPublicKey(pem), proof)) return undefined;
+    const leaf = `leaf-${randomUUID()}`;
+    await writeFile(at(`${leaf}.pub`), pem);
+    const name = email === undefined ? `URI:${sub}` : `email:${email}`;
+    const lines = [
+      "keyUsage=critical,digitalSignature",
+      "extendedKeyUsage=codeSigning",
+      `subjectAltName=critical,${name}`,
+      `1.3.6.1.4.1.57264.1.8=ASN1:UTF8String:${issuer}`,
+    ];
+    await writeFile(at(`${leaf}.ext`), lines.join("\n"));
+    const from = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-days", "1", "-extfile", at(`${leaf}.ext`)];
+    await run("openssl", [
+      ...["x509", "-new", "-force_pubkey", at(`${leaf}.pub`), "-subj", "/", ...from, "-out", at(`${leaf}.pem`)],
+    ]);
+    const certificates = [await readFile(at(`${leaf}.pem`), "utf8"), authority.toString()];
+    return { signedCertificateEmbeddedSct: { chain: { certificates } } };
+  };
+
+  const record = (proposed: { apiVersion: string; kind: string; spec: DsseSpec }): object => {
+    const spec = proposed.kind === "dsse" ? dsseSpec(proposed.spec) : proposed.spec;
+    const bytes = Buffer.from(JSON.stringify({ apiVersion: proposed.apiVersion, kind: proposed.kind, spec }));
+    const integratedTime = Math.floor(Date.now() / 1000);
+    // Keys in the order that canonical JSON has.
+    const promised = { body: bytes.toString("base64"), integratedTime, logID: logId.toString("hex"), logIndex: 0 };
+    const rootHash = createHash("sha256")
+      .update(Buffer.from([0]))
+      .update(bytes)
+      .digest();
+    const note = `127.0.0.1\n1\n${rootHash.toString("base64")}\n`;
+    const signed = Buffer.concat([logId.subarray(0, 4), signWith("sha256", Buffer.from(note), log.privateKey)]);
+    const entry = {
+      ...promised,
+      verification: {
+        signedEntryTimestamp: signWith("sha256", Buffer.from(JSON.stringify(promised)), log.privateKey).toString(
+          "base64",
+        ),
+        inclusionProof: {
+          logIndex: 0,
+          treeSize: 1,
+          hashes: [],
+          rootHash: rootHash.toString("hex"),
+          checkpoint: `${note}\n\u2014 127.0.0.1 ${signed.toString("base64")}\n`,
+        },
+      },
+    };
+    entries.push(entry);
+    return { [rootHash.toString("hex")]: entry };
+  };
+
+  const answer = async ({ path, body }: FakeRequest, response: ServerResponse) => {
+    const found =
+      path === "/api/v2/signingCert"
+        ? await certify(body)
+        : path === "/api/v1/log/entries"
+          ? record(JSON.parse(body.toString()))
+          : undefined;
+    response.writeHead(found ? 201 : 403, { "content-type": "application/json" });
+    response.end(JSON.stringify(found ?? { code: 403, message: "refused", body: body.toString() }));
+  };
+  const server = await startFake((request, response) => void answer(request, response));
+  const start = "2020-01-01T00:00:00Z";
+  const url = `http://${server.host}`;
+  const root = {
+    mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+    tlogs: [
+      {
+        baseUrl: url,
+        hashAlgorithm: "SHA2_256",
+        publicKey: {
+          rawBytes: logKey.toString("base64"),
+          keyDetails: "PKIX_ECDSA_P256_SHA_256",
+          validFor: { start },
+        },
+        logId: { keyId: logId.toString("base64") },
+      },
+    ],
+    certificateAuthorities: [
+      {
+        subject: { organization: "wbuild", commonName: "test" },
+        uri: url,
+        certChain: { certificates: [{ rawBytes: authority.raw.toString("base64") }] },
+        validFor: { start },
+      },
+    ],
+    ctlogs: [],
+    timestampAuthorities: [],
+  };
+  return {
+    url,
+    root: Buffer.from(JSON.stringify(root)),
+    requests: server.requests,
+    entries,
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface DsseSpec {
+  readonly proposedContent: { readonly envelope: string; readonly verifiers: readonly string[] };
+}
+
+/** What the log keeps of an envelope: hashes and signatures, not the content. */
+function dsseSpec({ proposedContent: { envelope, verifiers } }: DsseSpec): object {
+  const { payload, signatures } = JSON.parse(envelope);
+  const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
+  return {
+    envelopeHash: { algorithm: "sha256", value: sha256(envelope) },
+    payloadHash: { algorithm: "sha256", value: sha256(Buffer.from(payload, "base64")) },
+    signatures: [{ signature: signatures[0].sig, verifier: verifiers[0] }],
+  };
+}

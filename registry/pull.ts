@@ -117,7 +117,10 @@ export async function fetchLayers(
   );
 }
 
-/** Brings one blob into the store unless it is there. Throws REG_NOT_FOUND, REG_DIGEST_MISMATCH, REG_SIZE_MISMATCH. */
+/**
+ * Brings one blob into the store unless it is there; a store that keeps parts goes on where an earlier try was broken off.
+ * Throws REG_NOT_FOUND, REG_DIGEST_MISMATCH, REG_SIZE_MISMATCH.
+ */
 export async function fetchBlob(
   repository: Repository,
   blob: Descriptor,
@@ -131,9 +134,13 @@ export async function fetchBlob(
     onProgress?.({ ...event, done: size });
     return;
   }
-  const bytes = repository.blob(blob, 0, options.signal);
+  const openAt = (from: number) => {
+    const bytes = repository.blob(blob, from, options.signal);
+    return onProgress ? reported(bytes, event, onProgress, from) : bytes;
+  };
   try {
-    await into.put(onProgress ? reported(bytes, event, onProgress) : bytes, { mediaType, digest, size });
+    if (into.fetch) await into.fetch(blob, openAt);
+    else await into.put(openAt(0), { mediaType, digest, size });
   } catch (error) {
     throw explained(error, repository, blob);
   }

@@ -101,13 +101,14 @@ async function pushBlob(
   const isHere = async () => (await from.has(blob.digest)) !== undefined;
   // A blob that was never fetched (a lazily resolved base) may be there already, or in another repository.
   if (!options.bring && !(await isHere()) && !(await isElsewhere(repository, blob, options))) throw incomplete(blob);
-  const bytes = async function* () {
+  const bytes = async function* (at: number) {
     if (!(await isHere())) await options.bring?.(blob);
     if (!(await isHere())) throw incomplete(blob);
-    yield* from.open(blob);
+    yield* from.open(blob, { from: at });
   };
-  const open = () => (onProgress ? reported(bytes(), event, onProgress) : bytes());
-  const how = await repository.pushBlob(blob, open, {
+  const openAt = (at: number) => (onProgress ? reported(bytes(at), event, onProgress, at) : bytes(at));
+  const how = await repository.pushBlob(blob, () => openAt(0), {
+    openAt,
     mountFrom: options.mountFrom?.(blob.digest) ?? [],
     ...(signal ? { signal } : {}),
   });

@@ -41,13 +41,14 @@ export interface TransferProgress {
 
 export type OnProgress = (event: TransferProgress) => void;
 
-/** Passes bytes on and reports them, at most about twenty times a second so that faces are not flooded. */
+/** Passes on the bytes from an offset and reports them, at most about twenty times a second so that faces are not flooded. */
 export async function* reported(
   bytes: AsyncIterable<Uint8Array>,
   event: Omit<TransferProgress, "done">,
   onProgress: OnProgress,
+  from = 0,
 ): AsyncGenerator<Uint8Array> {
-  let done = 0;
+  let done = from;
   let last = 0;
   onProgress({ ...event, done });
   for await (const part of bytes) {

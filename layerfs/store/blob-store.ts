@@ -24,6 +24,12 @@ export interface BlobStore {
   open(blob: Pick<Descriptor, "digest" | "size">, range?: ByteRange): AsyncIterable<Uint8Array>;
   /** Idempotent: resolves when the content is durable, whoever stored it. */
   put(bytes: AsyncIterable<Uint8Array> | Uint8Array, expect: BlobExpectation): Promise<Descriptor>;
+  /**
+   * As `put`, for bytes that come from far: when they break off, what came is kept, and the next call goes on from there,
+   * also in another process. `openAt` gives the bytes from an offset on. The whole is verified, whoever fetched its parts;
+   * parts that turn out wrong are dropped and fetched again. Stores without it keep nothing.
+   */
+  fetch?(blob: Descriptor, openAt: (from: number) => AsyncIterable<Uint8Array>): Promise<Descriptor>;
 }
 
 /** What a store on disk can do besides: give out and take back whole files, so that native code can write them. */

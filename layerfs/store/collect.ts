@@ -22,6 +22,7 @@ import {
   type TempItem,
 } from "./inventory.ts";
 import { type Layout, shardedPath } from "./layout.ts";
+import { isKeptPartial } from "./partial.ts";
 import { removeTree, removeTrees } from "./remove-tree.ts";
 import { gated, type LiveSessions, liveSessions } from "./session.ts";
 
@@ -164,6 +165,7 @@ function moveAside(layout: Layout, path: string, trash: string[]): void {
 }
 
 function isLeftover(item: TempItem, live: LiveSessions): boolean {
+  if (isKeptPartial(item.name, item.mtimeMs, Date.now())) return false;
   if (item.session === "db") return Date.now() - item.mtimeMs > staleMs;
   return !live.ids.has(item.session);
 }

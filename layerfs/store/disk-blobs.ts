@@ -3,12 +3,13 @@ import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { BlobExpectation, BlobFiles, ByteRange, ReservedFile } from "./blob-store.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { isMissing, storeError } from "./failure.ts";
 import { type Layout, shardedPath } from "./layout.ts";
+import { claimPartial, partialEnding } from "./partial.ts";
 import type { Session } from "./session.ts";
 
 const chunkBytes = 256 * 1024;
@@ -121,6 +122,62 @@ export class DiskBlobs implements BlobFiles {
     return await reserved.commit({ mediaType: expect.mediaType, digest, size });
   }
 
+  async fetch(blob: Descriptor, openAt: (from: number) => AsyncIterable<Uint8Array>): Promise<Descriptor> {
+    using _lease = this.#session.lease();
+    if (this.sizeOf(blob.digest) === blob.size) return this.#settled(blob);
+    const path = this.#session.tempPath(partialEnding(blob.digest));
+    const claim = claimPartial(this.#layout, blob.digest, path);
+    let from = claim.size <= blob.size ? claim.size : 0;
+    try {
+      for (;;) {
+        try {
+          return await this.#fill(path, from, blob, openAt);
+        } catch (error) {
+          const isWrong = isWbuildError(error, "STORE_DIGEST_MISMATCH") || isWbuildError(error, "STORE_SIZE_MISMATCH");
+          // Others need the room more than the next try does.
+          if (isWrong || isWbuildError(error, "STORE_FULL")) await rm(path, { force: true });
+          // What was kept may have been damaged (a power cut leaves zeros): then the whole is fetched.
+          if (!isWrong || from === 0) throw error;
+          from = 0;
+        }
+      }
+    } finally {
+      claim.release();
+    }
+  }
+
+  async #fill(
+    path: string,
+    from: number,
+    blob: Descriptor,
+    openAt: (from: number) => AsyncIterable<Uint8Array>,
+  ): Promise<Descriptor> {
+    const hash = createHash("sha256");
+    let size = 0;
+    {
+      await using file = await open(path, from > 0 ? "r+" : "w", 0o600).catch((cause: unknown) => {
+        throw storeError(cause, "make a file", path);
+      });
+      for (const buffer = Buffer.allocUnsafeSlow(chunkBytes); size < from; ) {
+        const { bytesRead } = await file.read(buffer, 0, Math.min(chunkBytes, from - size), size);
+        if (bytesRead === 0) throw sizeMismatch(from, size);
+        hash.update(buffer.subarray(0, bytesRead));
+        size += bytesRead;
+      }
+      if (size < blob.size || blob.size === 0)
+        for await (const chunk of openAt(size)) {
+          checkSize(blob, size + chunk.length, false);
+          const written = writeAll(file, chunk, path, size);
+          hash.update(chunk);
+          await written;
+          size += chunk.length;
+        }
+    }
+    checkSize(blob, size, true);
+    checkDigest(blob, `sha256:${hash.digest("hex")}`);
+    return await this.#commit(path, blob);
+  }
+
   async reserve(): Promise<ReservedFile> {
     const lease = this.#session.lease();
     const path = this.#session.tempPath();
@@ -171,9 +228,12 @@ async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   if (bytes.length > 0) yield bytes;
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array, path: string): Promise<void> {
+async function writeAll(file: FileHandle, chunk: Uint8Array, path: string, place?: number): Promise<void> {
   try {
-    for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten;
+    for (let at = 0; at < chunk.length; ) {
+      const where = place === undefined ? null : place + at;
+      at += (await file.write(chunk, at, chunk.length - at, where)).bytesWritten;
+    }
   } catch (cause) {
     throw storeError(cause, "write a blob", path);
   }

@@ -57,10 +57,10 @@ export class Session {
     };
   }
 
-  /** A fresh path in the temporary folder. Only while a lease is open. */
-  tempPath(): string {
+  /** A fresh path in the temporary folder, ending as told. Only while a lease is open. */
+  tempPath(ending = ""): string {
     if (this.#open === undefined) throw new Error("a temporary path needs an open lease");
-    return join(this.#layout.temp, `${this.#open.id}-${randomBytes(8).toString("hex")}`);
+    return join(this.#layout.temp, `${this.#open.id}-${randomBytes(8).toString("hex")}${ending}`);
   }
 
   /**

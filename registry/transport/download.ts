@@ -1,5 +1,6 @@
 /** A blob on its way down: resumed where its connection broke, from elsewhere (foreign.ts) when the registry lacks it. */
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
+import { isDigest } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
 import { brokenError, protocolError } from "./complaint.ts";
 import { openForeign } from "./foreign.ts";
@@ -17,6 +18,9 @@ export interface DownloadSource {
 /** Bytes that must have come for the attempts to count anew: who sends one byte a connection is not resumed for ever. */
 const worthwhile = 1024 * 1024;
 
+/** Fewer bytes than this, in as long a time as a silent connection is waited for, are no progress. */
+const minimumBytes = 1024;
+
 /** Bytes from `from` on, as many as the descriptor says. Throws REG_SIZE_MISMATCH; the digest is the receiver's to check. */
 export async function* downloadBlob(
   source: DownloadSource,
@@ -28,12 +32,19 @@ export async function* downloadBlob(
   let at = from;
   let earned = from;
   let next = 2;
+  let knowsRanges = true;
   while (at < blob.size) {
     try {
-      const response = await openBlob(source, blob, at);
+      const response = await openBlob(source, blob, knowsRanges ? at : 0);
+      if (response.status === 416) {
+        // What it has is shorter than what it gave: the whole, and its digest, will tell.
+        knowsRanges = false;
+        await drain(response.body);
+        continue;
+      }
       // A server that knows no ranges starts from the beginning.
       let skip = response.status === 206 ? 0 : at;
-      for await (const part of response.body as AsyncIterable<Uint8Array>) {
+      for await (const part of unhurried(response.body as AsyncIterable<Uint8Array>, session.options.http.timeoutMs)) {
         const fresh = skip >= part.length ? undefined : part.subarray(skip);
         skip -= Math.min(skip, part.length);
         if (!fresh) continue;
@@ -70,7 +81,7 @@ async function openBlob(source: DownloadSource, blob: Descriptor, at: number): P
     operation,
     scopes,
     headers,
-    accept: hasUrls ? [404] : [],
+    accept: [...(hasUrls ? [404] : []), ...(at > 0 ? [416] : [])],
     isIdempotent: false,
     signal,
   });
@@ -79,8 +90,43 @@ async function openBlob(source: DownloadSource, blob: Descriptor, at: number): P
   const start = /^bytes (\d+)-/.exec(answer.headers["content-range"] ?? "")?.[1];
   if (answer.status === 206 && Number(start) !== at)
     throw protocolError(session.operation(operation), "the registry answered with another range than asked");
+  const found = answer.headers["docker-content-digest"] ?? "";
+  // A wrong blob need not come first to be known as wrong.
+  if (answer === response && answer.status !== 416 && isDigest(found) && found !== blob.digest)
+    throw new WbuildError(
+      "REG_DIGEST_MISMATCH",
+      `${session.registry}/${repository} answered with blob ${found} when it was asked for ${blob.digest}`,
+      { facts: { registry: session.registry, repository, expected: blob.digest, found }, hint: damaged },
+    );
   return answer;
 }
+
+/**
+ * Ends a body that only drips. Attack, or a broken proxy: a byte every few seconds keeps a connection from ever being
+ * silent, and its client for days.
+ */
+async function* unhurried(body: AsyncIterable<Uint8Array>, windowMs: number): AsyncGenerator<Uint8Array> {
+  const parts = body[Symbol.asyncIterator]();
+  let waitedMs = 0;
+  let came = 0;
+  try {
+    for (;;) {
+      // Only the sender's time counts, not what the receiver does with the bytes.
+      const asked = performance.now();
+      const { done, value } = await parts.next();
+      if (done === true) return;
+      waitedMs += performance.now() - asked;
+      came += value.length;
+      if (came >= minimumBytes) waitedMs = came = 0;
+      else if (waitedMs > windowMs) throw Object.assign(new Error("too slow"), { code: "UND_ERR_BODY_TIMEOUT" });
+      yield value;
+    }
+  } finally {
+    await parts.return?.();
+  }
+}
+
+const damaged = "try again; if it stays so, the registry is damaged or something on the way changes content";
 
 function fetching({ repository }: DownloadSource, { digest }: Descriptor) {
   return { repository, doing: `fetch blob ${digest}` };
@@ -96,7 +142,14 @@ function wrongSize(
     "REG_SIZE_MISMATCH",
     `${session.registry}/${repository} sent ${sent} bytes of blob ${blob.digest}`,
     {
-      facts: { registry: session.registry, repository, expected: blob.size, ...facts },
+      facts: {
+        registry: session.registry,
+        repository,
+        operation: `fetch blob ${blob.digest}`,
+        expected: blob.size,
+        ...facts,
+      },
+      hint: damaged,
     },
   );
 }

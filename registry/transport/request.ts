@@ -34,6 +34,8 @@ export interface HttpOptions {
 }
 
 export interface Http {
+  /** See HttpOptions. */
+  readonly timeoutMs: number;
   /** Throws what undici throws; the caller knows which words to put around it. */
   send(request: HttpRequest): Promise<HttpResponse>;
   close(): Promise<void>;
@@ -65,6 +67,7 @@ export function openHttp(options: HttpOptions): Http {
     return dispatcher;
   };
   return {
+    timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
     async send(request) {
       const dispatcher = await dispatcherFor(request.url, request.tls);
       const answer = await dispatcher.request({

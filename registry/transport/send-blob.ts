@@ -36,6 +36,7 @@ export async function sendBlob(
   let upload = opened;
   let next = 2;
   let at = 0;
+  let earned = 0;
   let inPieces = false;
   let isLastWay = false;
   try {
@@ -68,7 +69,7 @@ export async function sendBlob(
         const has = await upload.stored();
         if (has !== undefined && has <= blob.size) {
           // Who goes on earns new attempts; who brings nothing forward does not try for ever.
-          if (has - at >= Math.min(chunkBytes, blob.size / 4)) next = 2;
+          if (has - earned >= Math.min(chunkBytes, blob.size / 4)) [earned, next] = [has, 2];
           at = has;
           continue;
         }

@@ -64,6 +64,8 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
   };
 
   const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
+    // A message that was left half-read forgets its socket.
+    const { socket } = incoming;
     proxy.requests.push(`${incoming.method} ${incoming.url}`);
     const fault = take(incoming);
     const isBlob = /\/blobs\/|\/up\//.test(incoming.url ?? "");
@@ -75,7 +77,7 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
       response.writeHead(fault.status, fault.headers).end(fault.body);
       return;
     }
-    if (fault?.kind === "cut request" && fault.at < 0) return void incoming.socket.destroy();
+    if (fault?.kind === "cut request" && fault.at < 0) return void socket.destroy();
     const { method, url: path, headers } = incoming;
     const outgoing = open({ hostname, port, method, path, headers: { ...headers, host: upstream }, agent: false });
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
@@ -88,18 +90,18 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
     if (!whole) {
       // The registry reads all that was sent to it before the client is told that the connection broke.
       await hangUp(outgoing.socket);
-      return void incoming.socket.destroy();
+      return void socket.destroy();
     }
     const answer = await answered;
     if (fault?.kind === "cut request") {
       answer.resume();
-      return void incoming.socket.destroy();
+      return void socket.destroy();
     }
-    await back(incoming, answer, response, fault, isBlob);
+    await back(socket, answer, response, fault, isBlob);
   };
 
   const back = async (
-    incoming: IncomingMessage,
+    socket: Socket,
     answer: IncomingMessage,
     response: ServerResponse,
     fault: Fault | undefined,
@@ -108,7 +110,7 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
     const parts: Buffer[] = [];
     for await (const part of answer) parts.push(part as Buffer);
     let body = Buffer.concat(parts);
-    const headers = { ...answer.headers };
+    const { "transfer-encoding": _, ...headers } = answer.headers;
     const place = headers.location?.replace(`http://${upstream}`, "");
     if (place !== undefined) headers.location = place;
     if (fault?.kind === "change") body = Buffer.from(fault.how(body));
@@ -116,7 +118,7 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
     if (body.length > 0 || fault !== undefined) headers["content-length"] ??= String(body.length);
     if (fault?.kind === "change" || fault?.kind === "shorten") headers["content-length"] = String(body.length);
     const at = fault?.kind === "cut answer" || fault?.kind === "stall" ? fault.at : Infinity;
-    if (at < 0) return fault?.kind === "stall" ? undefined : void incoming.socket.destroy();
+    if (at < 0) return fault?.kind === "stall" ? undefined : void socket.destroy();
     response.writeHead(answer.statusCode ?? 500, headers);
     const step = fault?.kind === "drip" ? fault.bytes : Infinity;
     for (let from = 0; from < Math.min(body.length, at); from += step) {
@@ -128,12 +130,13 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
     if (at === Infinity) return void response.end();
     response.flushHeaders();
     // What lies in the connection reaches the client before the end of the connection does.
-    if (fault?.kind === "cut answer") incoming.socket.destroySoon();
+    if (fault?.kind === "cut answer") socket.destroySoon();
   };
 
   const server = createServer((incoming, response) => {
+    const { socket } = incoming;
     incoming.on("error", () => {});
-    serve(incoming, response).catch(() => incoming.socket.destroy());
+    serve(incoming, response).catch(() => socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const proxy: FaultProxy = {

@@ -119,7 +119,7 @@ for (const [registry, plainHttp, url] of places)
     const session = new Session({
       registry,
       plainHttp,
-      http: { send: () => Promise.reject(new Error("nobody is asked")), close: async () => {} },
+      http: { timeoutMs: 1000, send: () => Promise.reject(new Error("nobody is asked")), close: async () => {} },
       redactor: new Redactor(),
       credentials: { find: async () => undefined },
       retry: defaultRetry,

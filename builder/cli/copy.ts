@@ -3,8 +3,10 @@ import { WbuildError } from "../../native/error.ts";
 import { type Command, flagsOf } from "./command.ts";
 import {
   allowsNondistributable,
+  type ConnectionFlags,
+  connectionOf,
   defineAllowNondistributable,
-  definePlainHttp,
+  defineConnection,
   defineProgressFlags,
   type NondistributableFlags,
   type ProgressFlags,
@@ -12,12 +14,11 @@ import {
 import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 
-interface CopyFlags extends ProgressFlags, NondistributableFlags {
+interface CopyFlags extends ProgressFlags, NondistributableFlags, ConnectionFlags {
   readonly all?: boolean;
   readonly platform?: string;
   readonly includeReferrers?: boolean;
   readonly format?: string;
-  readonly plainHttp?: boolean;
 }
 
 export const copyCommand: Command = {
@@ -48,7 +49,7 @@ export const copyCommand: Command = {
       .option("--format <kind>", "refused: manifests are never converted");
     defineProgressFlags(parser, "show no progress");
     defineAllowNondistributable(parser);
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
     const flags = flagsOf<CopyFlags>(parser);
@@ -63,8 +64,8 @@ export const copyCommand: Command = {
     const { copyPlaces } = await import("../image/copy.ts");
     const [from, to] = [parsePlace(parser.args[0] ?? ""), parsePlace(parser.args[1] ?? "")];
     await using session = openSession(cli);
-    const plain = flags.plainHttp ? registriesOf([from, to]) : [];
-    const world = { registry: () => session.registry(plain), store: session.store, signal: cli.signal };
+    const how = connectionOf(flags, registriesOf([from, to]));
+    const world = { registry: () => session.registry(how), store: session.store, signal: cli.signal };
     const { descriptor } = await copyPlaces(from, to, world, {
       report: await session.report(flags),
       ...(await platformOf(flags)),

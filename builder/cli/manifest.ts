@@ -5,17 +5,22 @@ import { WbuildError } from "../../native/error.ts";
 import type { Place, PlaceWorld } from "../image/copy-place.ts";
 import type { Annotation } from "../output-spec.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
-import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import {
+  type ConnectionFlags,
+  connectionOf,
+  defineConnection,
+  defineProgressFlags,
+  type ProgressFlags,
+} from "./flags.ts";
 import { openSession, type Session } from "./session.ts";
 import { badValue, parseChoice } from "./values.ts";
 
-interface ManifestFlags extends ProgressFlags {
+interface ManifestFlags extends ProgressFlags, ConnectionFlags {
   readonly raw?: boolean;
   readonly json?: boolean;
   readonly append?: boolean;
   readonly dryRun?: boolean;
   readonly force?: boolean;
-  readonly plainHttp?: boolean;
   readonly annotation?: readonly string[];
   readonly platform?: readonly string[];
 }
@@ -88,7 +93,7 @@ export const manifestCommand: Command = {
         collect,
       );
     defineProgressFlags(parser, "show no progress");
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
     const flags = flagsOf<ManifestFlags>(parser);
@@ -119,8 +124,8 @@ async function worldOf(
   cli: Cli,
 ): Promise<PlaceWorld> {
   const { registriesOf } = await import("../image/copy-place.ts");
-  const plain = flags.plainHttp ? registriesOf(places) : [];
-  return { registry: () => session.registry(plain), store: session.store, signal: cli.signal };
+  const how = connectionOf(flags, registriesOf(places));
+  return { registry: () => session.registry(how), store: session.store, signal: cli.signal };
 }
 
 async function show(operands: readonly string[], flags: ManifestFlags, cli: Cli): Promise<number> {
@@ -203,7 +208,7 @@ async function push(operands: readonly string[], flags: ManifestFlags, cli: Cli)
 
 async function remove(operands: readonly string[], flags: ManifestFlags, cli: Cli): Promise<number> {
   const { removeRemote } = await import("./remove-remote.ts");
-  return removeRemote(operands, cli, { force: flags.force === true, plainHttp: flags.plainHttp === true });
+  return removeRemote(operands, cli, { ...flags, force: flags.force === true });
 }
 
 /** `IMAGE=OS/ARCH`, where IMAGE is one of `known`, if these are given. */

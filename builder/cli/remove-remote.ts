@@ -2,13 +2,14 @@
 import { WbuildError } from "../../native/error.ts";
 import { formatName, formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Cli } from "./command.ts";
+import { type ConnectionFlags, connectionOf } from "./flags.ts";
 import { openSession } from "./session.ts";
 
 /** Prints what went. Throws CLI_USAGE, REG_NOT_FOUND, REG_UNSUPPORTED. */
 export async function removeRemote(
   texts: readonly string[],
   cli: Cli,
-  flags: { readonly force: boolean; readonly plainHttp: boolean },
+  flags: ConnectionFlags & { readonly force: boolean },
 ): Promise<number> {
   const wanted = texts.map((text): readonly [string, Reference] => [text, parseReference(text)]);
   // What nobody wrote is not removed: `latest` is a default for reading. All are looked at before the first one goes.
@@ -18,7 +19,12 @@ export async function removeRemote(
         hint: `to remove the tag latest: wbuild rm ${text}:latest`,
       });
   await using session = openSession(cli);
-  const client = await session.registry(flags.plainHttp ? wanted.map(([, { registry }]) => registry) : []);
+  const client = await session.registry(
+    connectionOf(
+      flags,
+      wanted.map(([, { registry }]) => registry),
+    ),
+  );
   for (const [, reference] of wanted) {
     const repository = client.repository(reference);
     const { tag = "latest" } = reference;

@@ -1,10 +1,9 @@
 /** `wbuild rm`: takes tags and manifests out of a registry. */
 import { type Command, flagsOf } from "./command.ts";
-import { definePlainHttp } from "./flags.ts";
+import { type ConnectionFlags, defineConnection } from "./flags.ts";
 
-interface RmFlags {
+interface RmFlags extends ConnectionFlags {
   readonly force?: boolean;
-  readonly plainHttp?: boolean;
 }
 
 export const rmCommand: Command = {
@@ -22,11 +21,11 @@ export const rmCommand: Command = {
   ],
   define(parser) {
     parser.argument("<refs...>").option("-f, --force", "remove the manifest that a tag means, with all its other tags");
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
-    const { force = false, plainHttp = false } = flagsOf<RmFlags>(parser);
+    const flags = flagsOf<RmFlags>(parser);
     const { removeRemote } = await import("./remove-remote.ts");
-    return removeRemote(parser.args, cli, { force, plainHttp });
+    return removeRemote(parser.args, cli, { ...flags, force: flags.force === true });
   },
 };

@@ -4,19 +4,24 @@ import { resolve } from "node:path";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import {
+  type ConnectionFlags,
+  connectionOf,
+  defineConnection,
+  defineProgressFlags,
+  type ProgressFlags,
+} from "./flags.ts";
 import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
 import { json } from "./table.ts";
 
-interface SyncFlags extends ProgressFlags {
+interface SyncFlags extends ProgressFlags, ConnectionFlags {
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly keepGoing?: boolean;
   readonly scoped?: boolean;
   readonly includeReferrers?: boolean;
   readonly platform?: string;
-  readonly plainHttp?: boolean;
   readonly json?: boolean;
 }
 
@@ -47,7 +52,7 @@ export const syncCommand: Command = {
       .option("--include-referrers", "with signatures, attestations and what else refers to the images")
       .option("--json", "print JSON: source, target, digest");
     defineProgressFlags(parser, "show no progress");
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
     const flags = flagsOf<SyncFlags>(parser);
@@ -69,8 +74,8 @@ export const syncCommand: Command = {
       const why = isWbuildError(error) ? `${error.message} [${error.code}]` : String(error);
       session.warn(`${what} was not copied: ${why}`);
     };
-    const plainHttp = flags.plainHttp ? [...list.map(({ registry }) => registry), hostOf(destination)] : [];
-    const options = { userAgent: `wbuild/${version}`, warn: session.warn, signal: cli.signal, plainHttp };
+    const how = connectionOf(flags, [...list.map(({ registry }) => registry), hostOf(destination)]);
+    const options = { userAgent: `wbuild/${version}`, warn: session.warn, signal: cli.signal, ...how };
     const keepGoing = flags.keepGoing ? { onFailure } : {};
     const clients: RegistryClient[] = [];
     try {
@@ -85,7 +90,7 @@ export const syncCommand: Command = {
         }
       } else {
         const bySource = new Map(sources);
-        const world = { registry: () => session.registry(plainHttp), store: session.store, signal: cli.signal };
+        const world = { registry: () => session.registry(how), store: session.store, signal: cli.signal };
         await runSync(steps, world, {
           report,
           ...(await platformOf(flags)),

@@ -1,15 +1,14 @@
 /** `wbuild tags`: what a repository of a registry has. */
 import { WbuildError } from "../../native/error.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { definePlainHttp } from "./flags.ts";
+import { type ConnectionFlags, connectionOf, defineConnection } from "./flags.ts";
 import { openSession } from "./session.ts";
 import { parseCount } from "./values.ts";
 
-interface TagsFlags {
+interface TagsFlags extends ConnectionFlags {
   readonly json?: boolean;
   readonly limit?: string;
   readonly last?: string;
-  readonly plainHttp?: boolean;
 }
 
 export const tagsCommand: Command = {
@@ -28,7 +27,7 @@ export const tagsCommand: Command = {
       .option("--json", "print a JSON object with Repository and Tags")
       .option("--limit <count>", "at most so many")
       .option("--last <tag>", "only what comes after this one in the registry's order");
-    definePlainHttp(parser);
+    defineConnection(parser);
   },
   async run(parser, cli) {
     const flags = flagsOf<TagsFlags>(parser);
@@ -44,7 +43,7 @@ export const tagsCommand: Command = {
       throw badValue("--last", flags.last, "a tag");
     }
     await using session = openSession(cli);
-    const client = await session.registry(flags.plainHttp ? [reference.registry] : []);
+    const client = await session.registry(connectionOf(flags, [reference.registry]));
     const pages = client.repository(reference).tagPages({
       ...(flags.limit === undefined ? {} : { limit: parseCount("--limit", flags.limit, 1) }),
       ...(flags.last === undefined ? {} : { last: flags.last }),

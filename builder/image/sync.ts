@@ -21,6 +21,7 @@ export interface SyncOptions extends Pick<RegistryOptions, "userAgent" | "warn" 
   /** With registry and whole path of the source below the destination; else the last part of the name alone. */
   readonly scoped: boolean;
   readonly plainHttp: readonly string[];
+  readonly insecure: readonly string[];
   /** Called for what failed, which then does not end the rest; absent: the first failure does. */
   readonly onFailure?: (what: string, error: unknown) => void;
 }
@@ -83,14 +84,14 @@ async function tagsOf(
 async function clientOf(one: SyncRegistry, options: SyncOptions): Promise<RegistryClient> {
   const { openRegistry } = await import("../../registry/client.ts");
   const { registry, credentials, tlsVerify, certDir } = one;
-  const { userAgent, warn, signal, plainHttp } = options;
+  const { userAgent, warn, signal, plainHttp, insecure } = options;
   const ca = certDir === undefined ? undefined : await authoritiesIn(certDir);
   return openRegistry({
     userAgent,
     warn,
     ...(signal ? { signal } : {}),
     plainHttp,
-    ...(tlsVerify ? {} : { insecure: [registry] }),
+    insecure: tlsVerify ? insecure : [registry],
     ...(credentials ? { credentials: { find: async (host) => (host === registry ? credentials : undefined) } } : {}),
     ...(ca === undefined ? {} : { ca }),
   });

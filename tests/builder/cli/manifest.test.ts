@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { runCli, sandboxOf } from "../../doubles/cli.ts";
-import { startCounting } from "../../doubles/counting-proxy.ts";
 import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
+import { startFaultProxy } from "../../doubles/fault-proxy.ts";
 
 const run = promisify(execFile);
 let registry: RunningRegistry;
@@ -52,21 +52,21 @@ const platformsOf = ({ manifests }: Index) =>
 
 test("create, in a registry that has the images: only the index is sent; annotate; append; show", async (t) => {
   const { cli } = await scene(t);
-  await using proxy = await startCounting(registry.host);
+  await using proxy = await startFaultProxy(registry.host);
   const name = `${proxy.host}/make/app`;
   for (const one of ["amd", "arm"]) t.is((await cli("copy", "-q", `store:${one}:1`, `${name}:${one}`)).code, 0);
-  proxy.reset();
+  proxy.requests.splice(0);
   const dry = await cli("manifest", "create", "--dry-run", `${name}:1`, `${name}:amd`, `${name}:arm`);
   t.deepEqual(platformsOf(JSON.parse(dry.stdout) as Index), ["linux/amd64", "linux/arm64"], dry.stderr);
   t.deepEqual(
-    proxy.asked.filter((line) => !line.startsWith("GET")),
+    proxy.requests.filter((line) => !line.startsWith("GET")),
     [],
   );
-  proxy.reset();
+  proxy.requests.splice(0);
   const made = await cli("manifest", "create", "--annotation", "a.b=c", `${name}:1`, `${name}:amd`, `${name}:arm`);
   t.is(made.code, 0, made.stderr);
   t.deepEqual(
-    proxy.asked.filter((line) => /^(PUT|POST|PATCH)/.test(line)),
+    proxy.requests.filter((line) => /^(PUT|POST|PATCH)/.test(line)),
     ["PUT /v2/make/app/manifests/1"],
   );
   const index = await rawBySkopeo(`docker://${name}:1`);

@@ -1,0 +1,95 @@
+/** Copies over connections that break on either side: they go on where they broke, and wrong bytes never arrive. */
+import { randomBytes } from "node:crypto";
+import test, { type ExecutionContext } from "ava";
+import { isWbuildError } from "../../../native/error.ts";
+import { openRegistry } from "../../../registry/client.ts";
+import { copyImage } from "../../../registry/copy/copy.ts";
+import { remoteSource, remoteTarget } from "../../../registry/copy/remote.ts";
+import { pushImage } from "../../../registry/push.ts";
+import { parseReference } from "../../../registry/reference.ts";
+import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
+import { type Rule, startFaultProxy } from "../../doubles/fault-proxy.ts";
+import { makeImage } from "../../doubles/images.ts";
+import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+
+let near: RunningRegistry;
+let far: RunningRegistry;
+
+test.before(async () => {
+  [near, far] = await Promise.all([startRegistry(), startRegistry()]);
+});
+test.after.always(async () => {
+  await Promise.all([near, far].map((registry) => registry?.close()));
+});
+
+/** One layer of some megabytes that nothing compresses, at `near`. */
+async function scene(t: ExecutionContext, name: string) {
+  const client = openRegistry({
+    userAgent: "wbuild-test",
+    warn() {},
+    credentials: { find: async () => undefined },
+    retry: { baseMs: 1, capMs: 2 },
+  });
+  t.teardown(() => client.close());
+  const ours = new MemoryBlobs();
+  const image = await makeImage(ours, {
+    compression: "none",
+    layers: [{ name: "big", content: randomBytes(8_000_000) }],
+  });
+  await pushImage(client, image, parseReference(`${near.host}/${name}:1`), ours);
+  const [source, target] = [await startFaultProxy(near.host), await startFaultProxy(far.host)];
+  t.teardown(() => Promise.all([source, target].map((proxy) => proxy[Symbol.asyncDispose]())));
+  const copy = () =>
+    copyImage(
+      remoteSource(client, parseReference(`${source.host}/${name}:1`)),
+      remoteTarget(client, parseReference(`${target.host}/${name}:1`)),
+    );
+  return { client, image, source, target, copy };
+}
+
+const size = 8_000_000;
+const faults: [what: string, side: "source" | "target", rule: Rule][] = [
+  [
+    "the source breaks off in the middle",
+    "source",
+    { on: "GET /blobs/", fault: { kind: "cut answer", at: 5_000_000 } },
+  ],
+  ["the source ends too early", "source", { on: "GET /blobs/", fault: { kind: "shorten", at: 3_000_000 } }],
+  ["the source is overloaded", "source", { on: "GET /blobs/", fault: { kind: "answer", status: 503 }, times: 2 }],
+  [
+    "the target breaks off in the middle",
+    "target",
+    { on: "PUT /blobs/", fault: { kind: "cut request", at: 5_000_000 } },
+  ],
+  ["the target's answer is lost", "target", { on: "PUT /manifests/", fault: { kind: "cut answer", at: -1 } }],
+  [
+    "the target is overloaded",
+    "target",
+    { on: "POST /blobs/uploads", fault: { kind: "answer", status: 503 }, times: 2 },
+  ],
+];
+for (const [what, side, rule] of faults)
+  test(`${what}: the copy is whole`, async (t) => {
+    const { client, image, copy, ...proxies } = await scene(
+      t,
+      `broken/${faults.findIndex(([other]) => other === what)}`,
+    );
+    proxies[side].rules.push({ ...rule });
+    t.is((await copy()).descriptor.digest, image.digest);
+    t.is(proxies[side].rules[0]?.times ?? 1, 0, "the fault has happened");
+    t.true(proxies.source.received < size * 1.8, `read ${proxies.source.received} bytes of ${size}`);
+    const there = client.repository(
+      parseReference(`${far.host}/broken/${faults.findIndex(([other]) => other === what)}`),
+    );
+    t.is((await there.resolve("1")).digest, image.digest);
+  });
+
+test("bytes that something changes on the way from the source are not stored at the target", async (t) => {
+  const { source, copy, client, image } = await scene(t, "broken/changed");
+  const change = (body: Buffer) => Buffer.from(body.map((byte) => byte ^ 1));
+  source.rules.push({ on: "GET /blobs/", fault: { kind: "change", how: change }, times: 99 });
+  const error = await t.throwsAsync(copy());
+  t.true(isWbuildError(error, "REG_DIGEST_MISMATCH"), String(error));
+  const there = client.repository(parseReference(`${far.host}/broken/changed`));
+  await t.throwsAsync(there.resolve(image.digest), { code: "REG_NOT_FOUND" } as object);
+});

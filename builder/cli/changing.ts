@@ -1,8 +1,8 @@
 /** What the commands that change images without building share: which image, in which world, and what becomes of the result. */
 import type { Command as Parser } from "commander";
+import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
-import type { Image } from "../../registry/oci/image.ts";
 import type { LocalImage } from "../image/local.ts";
 import type { Edit, Edited } from "../mutate/edited.ts";
 import type { Find } from "../mutate/old-base.ts";
@@ -40,6 +40,8 @@ export interface ChangingWorld {
   readonly created: string;
   /** Another image, from where the first came from. */
   readonly find: Find;
+  /** Fetches a layer that an edit must read, where the image is one of a registry. */
+  bring(layer: Descriptor): Promise<void>;
 }
 
 /** What is changed, and how it is done. */
@@ -63,7 +65,14 @@ export async function carryOut(cli: Cli, flags: ChangingFlags, change: Change): 
   const { platform } = await platformOf(flags);
   const { findImage } = await import("../image/local.ts");
   const find: Find = remote?.find ?? ((text, wanted) => findImage(store, text, wanted));
-  const world: ChangingWorld = { cli, session, store, created: createdBy(cli), find };
+  const world: ChangingWorld = {
+    cli,
+    session,
+    store,
+    created: createdBy(cli),
+    find,
+    bring: remote?.bring ?? (async () => {}),
+  };
   const found =
     typeof change.image !== "string"
       ? await change.image(world)
@@ -102,9 +111,4 @@ function createdBy(cli: Cli): string {
   const { SOURCE_DATE_EPOCH: epoch } = cli.env;
   const ms = epoch ? parseCount("$SOURCE_DATE_EPOCH", epoch, 0, 253402300799) * 1000 : Date.now();
   return new Date(ms).toISOString();
-}
-
-/** The image before an edit, by its own words: what errors call it. */
-export function shownName(image: Image & { readonly name?: string | undefined }): string {
-  return image.name ?? image.descriptor.digest;
 }

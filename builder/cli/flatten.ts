@@ -1,14 +1,15 @@
 /** `wbuild flatten`: an image's layers as one. */
 import type { Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
-import type { LocalImage } from "../image/local.ts";
+import type { Image } from "../../registry/oci/image.ts";
 import { type ChangingFlags, type ChangingWorld, carryOut, commandText, defineChangingFlags } from "./changing.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
 import { parseChoice, parseCount } from "./values.ts";
 
 interface FlattenFlags extends ChangingFlags {
   readonly from?: string;
-  readonly keepBase?: string | true;
+  readonly keepBase?: boolean;
+  readonly base?: string;
   readonly compression?: string;
 }
 
@@ -26,7 +27,7 @@ export const flattenCommand: Command = {
   ],
   define(parser) {
     defineFlattenFlags(parser);
-    parser.option("--keep-base [name]", "keep the layers of the base: the one of this name, or the one that is known");
+    parser.option("--keep-base", "keep the layers of the base, as annotations or the store know it");
   },
   run: (parser, cli) => flatten(parser, cli, "flatten"),
 };
@@ -34,30 +35,31 @@ export const flattenCommand: Command = {
 export function defineFlattenFlags(parser: Parser): void {
   parser
     .argument("<image>")
+    .option("--base <name>", "keep the layers of this image")
     .option("--from <number>", "keep the layers below this one; 1 is the lowest")
     .option("--compression <kind>", "of the layer: zstd, gzip or none; usual: that of the highest layer");
   defineChangingFlags(parser, { push: false });
 }
 
-/** What `flatten` and `squash` do; `base` is the one that is kept where no flag says otherwise. */
-export async function flatten(parser: Parser, cli: Cli, command: string, base?: string | true): Promise<number> {
+/** What `flatten` and `squash` do; these keep the base where no flag says otherwise. */
+export async function flatten(parser: Parser, cli: Cli, command: "flatten" | "squash"): Promise<number> {
   const flags = flagsOf<FlattenFlags>(parser);
-  const { keepBase = base, from } = flags;
-  if (from !== undefined && flags.keepBase !== undefined)
-    throw new WbuildError("CLI_USAGE", "--from and --keep-base exclude each other");
-  const kept = from === undefined ? keepBase : undefined;
+  const { base, from } = flags;
+  if (from !== undefined && (flags.keepBase || base !== undefined))
+    throw new WbuildError("CLI_USAGE", `--from and --${base === undefined ? "keep-base" : "base"} exclude each other`);
+  const keepsBase = from === undefined && (command === "squash" || flags.keepBase === true || base !== undefined);
   const keep = from === undefined ? undefined : parseCount("--from", from, 1, 4096) - 1;
   const compression =
     flags.compression === undefined
       ? undefined
       : parseChoice("--compression", flags.compression, ["zstd", "gzip", "none"]);
   const { flattenImage } = await import("../mutate/flatten.ts");
-  const words = from !== undefined ? ["--from", from] : command === "flatten" && kept ? ["--keep-base"] : [];
+  const words = from !== undefined ? ["--from", from] : command === "flatten" && keepsBase ? ["--keep-base"] : [];
   return carryOut(cli, flags, {
     image: parser.args[0] ?? "",
     edit: async (world) => async (image) =>
       flattenImage(world.store, image, {
-        keep: keep ?? (kept === undefined ? 0 : await layersOfBase(world, image as LocalImage, kept)),
+        keep: keep ?? (keepsBase ? await layersOfBase(world, image, base) : 0),
         ...(compression === undefined ? {} : { compression }),
         created: world.created,
         command: commandText(command, words),
@@ -67,13 +69,13 @@ export async function flatten(parser: Parser, cli: Cli, command: string, base?: 
 }
 
 /** Of Windows images the lowest layer is a base in any case: every importer takes it for one. */
-async function layersOfBase({ store, find }: ChangingWorld, image: LocalImage, base: string | true): Promise<number> {
+async function layersOfBase({ store, find }: ChangingWorld, image: Image, base: string | undefined): Promise<number> {
   const { oldBaseOf } = await import("../mutate/old-base.ts");
   try {
-    const { old } = await oldBaseOf(store, image, base === true ? undefined : base, find);
+    const { old } = await oldBaseOf(store, image, base, find);
     return old.manifest.layers.length;
   } catch (error) {
-    if (base === true && image.config.os === "windows") return 1;
+    if (base === undefined && image.config.os === "windows") return 1;
     throw error;
   }
 }

@@ -62,10 +62,15 @@ export const rebaseCommand: Command = {
           });
         };
       },
-      check: async ({ store }, { images }) => {
+      check: async ({ store, bring }, { images }) => {
         for (const [at, result] of images.entries()) {
           const before = moved[at];
-          if (before) await checkRebased(store, { ...before, result, force: flags.force === true }, cli.signal);
+          if (before === undefined) continue;
+          // Their registry has to be read; of Linux images nothing is fetched for a look.
+          const isWindows = result.config.os === "windows";
+          for (const blob of isWindows ? [...before.image.manifest.layers, ...result.manifest.layers] : [])
+            await bring(blob);
+          await checkRebased(store, { ...before, result, force: flags.force === true }, cli.signal);
         }
       },
     });

@@ -14,7 +14,6 @@ export const squashCommand: Command = {
   ],
   define(parser) {
     defineFlattenFlags(parser);
-    parser.option("--base <name>", "the image whose layers stay");
   },
-  run: (parser, cli) => flatten(parser, cli, "squash", parser.opts<{ base?: string }>().base ?? true),
+  run: (parser, cli) => flatten(parser, cli, "squash"),
 };

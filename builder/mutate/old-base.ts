@@ -1,7 +1,7 @@
 /** The base that an image stands on: as it was named, as its annotations say, or as the store knows it. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { Image } from "../../registry/oci/image.ts";
 import { findBaseOf } from "../image/base-of.ts";
 
@@ -30,7 +30,7 @@ export async function oldBaseOf(store: Store, image: Image, named: string | unde
     throw new WbuildError("IMG_NOT_BASE", "nothing says which base the image was built on", {
       hint: "name it: --old-base NAME",
     });
-  const old = await find(text, platformOnly(image));
+  const old = await findLike(image, text, find);
   checkLower(old, image, text);
   return { old, name: named === undefined ? (name ?? text) : text };
 }
@@ -53,8 +53,15 @@ function annotated(name: string | undefined, digest: string | undefined): string
   return `${name.replace(/@.*$/s, "").replace(/:[^/:]*$/, "")}@${digest}`;
 }
 
-/** Of another os.version the base would still be the base. */
-function platformOnly({ config }: Image): Platform {
-  const { os, architecture, variant } = config;
-  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+/** Of an index with several versions of Windows the image's own is meant; without it any that is for the system. */
+async function findLike({ config }: Image, text: string, find: Find): Promise<Image> {
+  const { os, architecture, variant, "os.version": version } = config;
+  const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  if (version === undefined) return find(text, platform);
+  try {
+    return await find(text, { ...platform, "os.version": version });
+  } catch (error) {
+    if (!isWbuildError(error, "IMG_PLATFORM")) throw error;
+    return find(text, platform);
+  }
 }

@@ -16,14 +16,7 @@ import type { LocalImage } from "../image/local.ts";
 import { verifyImage } from "../image/verify.ts";
 import { deltaBytes, isHive, registryStack } from "./flat-hives.ts";
 import { blobOf, type Heads, readHeads } from "./heads.ts";
-
-export interface RebasedImages {
-  readonly image: Image;
-  readonly old: Image;
-  readonly result: Image;
-  /** The image's own changes count, whatever the new base says there. */
-  readonly force: boolean;
-}
+import type { RebasedImages } from "./rebase.ts";
 
 /** Conflicts that are told one by one. */
 const told = 20;

@@ -1,12 +1,15 @@
 /** `rebase`: the layers and settings of an image on another base, without building. No layer is read but those of Windows. */
+import type { Change, Entry } from "../../layerfs/layer/entry.ts";
+import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { type Image, mediaTypes } from "../../registry/oci/image.ts";
 import { layersOf } from "../image/base-image.ts";
 import { formatPlatform } from "../image/platform.ts";
 import type { NewImage } from "../image/write-image.ts";
 import { historyLine } from "./edited.ts";
+import { blobOf, namesOf, readHeads } from "./heads.ts";
 import { mergeConfigs, mergeHistories } from "./merge-config.ts";
 import { baseDigestKey, baseNameKey, checkLower } from "./old-base.ts";
 
@@ -60,16 +63,46 @@ function bare({ os, architecture }: Image["config"]) {
 }
 
 /**
- * Whether the result can be used: all its layers, laid over each other, make a tree. Of Windows images also that their
- * registry changes fit the new base's hives, and that importers find no error in the result which the image did not have.
- * Throws IMG_REBASE, which says what does not fit, and IMG_INCOMPLETE where layers are not in the store.
+ * Whether the result can be used. A hard link of the image's own layers must not lead to a file that only the old base had.
+ * Of Windows images the registry changes must fit the new base's hives, and importers find no error in the result which the
+ * image did not have. Throws IMG_REBASE, which says what does not fit; for Windows IMG_INCOMPLETE where layers are not here.
  */
-export async function checkRebased(
-  store: Store,
-  images: { readonly image: Image; readonly old: Image; readonly result: Image; readonly force: boolean },
-  signal: AbortSignal,
-): Promise<void> {
-  if (images.image.config.os !== "windows") return;
-  const { checkWindowsRebase } = await import("./rebase-windows.ts");
-  await checkWindowsRebase(store, images, signal);
+export async function checkRebased(store: Store, images: RebasedImages, signal: AbortSignal): Promise<void> {
+  if (images.image.config.os === "windows") {
+    const { checkWindowsRebase } = await import("./rebase-windows.ts");
+    await checkWindowsRebase(store, images, signal);
+  } else await checkLinks(store, images, signal);
+}
+
+export interface RebasedImages {
+  readonly image: Image;
+  readonly old: Image;
+  readonly result: Image;
+  /** Of Windows images: the image's own registry changes count, whatever the new base says there. */
+  readonly force: boolean;
+}
+
+/** Layers of bases are read only when a link leads there, and none where the registry alone has them. */
+async function checkLinks(store: Store, { image, old, result }: RebasedImages, signal: AbortSignal): Promise<void> {
+  const own: Change[] = [];
+  for (const layer of ownLayers(image, old)) {
+    const index = await store.layers.index(layer.diffId);
+    if (index !== undefined) own.push(...decodeIndex(index));
+    else if ((await store.blobs.has(layer.blob.digest)) === layer.blob.size)
+      own.push(...(await readHeads(blobOf(store, layer, signal), 0, () => false)).changes);
+  }
+  const set = new Set(own.flatMap((change) => (change.kind === "set" ? [change.entry.path] : [])));
+  const leadsBelow = ({ type, target = "" }: Entry) => type === "hardlink" && !set.has(target);
+  if (!own.some((change) => change.kind === "set" && leadsBelow(change.entry))) return;
+  const sizes = await Promise.all(result.manifest.layers.map(({ digest }) => store.blobs.has(digest)));
+  if (sizes.includes(undefined)) return;
+  try {
+    await (await namesOf(store, result, signal)).stat("");
+  } catch (cause) {
+    if (!isWbuildError(cause, "TREE_HARDLINK")) throw cause;
+    throw new WbuildError("IMG_REBASE", `the image's layers need a file of the old base: ${cause.message}`, {
+      facts: cause.facts ?? {},
+      hint: "build it on the new base",
+    });
+  }
 }

@@ -19,6 +19,8 @@ import type { Edited } from "./edited.ts";
 export interface Remote {
   /** The image or index of this name; with a platform the one image for it. Throws REG_*, IMG_PLATFORM. */
   find(text: string, platform?: Platform): Promise<LocalImage>;
+  /** Brings a layer of an image that was found here into the store, unless it is there. Throws REG_*. */
+  bring(blob: Descriptor): Promise<void>;
   /** Sends what the registry lacks; layers of images that were found here are mounted, or pass through. Gives the full name. */
   push(edited: Edited, text: string): Promise<string>;
 }
@@ -30,7 +32,13 @@ const maxDepth = 3;
 export function remoteImages(store: Store, client: RegistryClient, options: TransferOptions): Remote {
   /** Where each layer can be had: the first image that named it. */
   const origins = new Map<string, Reference>();
+  const bring: Remote["bring"] = async (blob) => {
+    const origin = origins.get(blob.digest);
+    if (origin === undefined || (await store.blobs.has(blob.digest)) !== undefined) return;
+    await fetchBlob(client.repository(origin), blob, store.blobs, { signal: options.signal });
+  };
   return {
+    bring,
     async find(text, platform) {
       const reference = parseReference(text);
       const repository = client.repository(reference);
@@ -54,10 +62,7 @@ export function remoteImages(store: Store, client: RegistryClient, options: Tran
             const origin = origins.get(digest);
             return origin?.registry === reference.registry ? [origin.repository] : [];
           },
-          bring: async (blob) => {
-            const origin = origins.get(blob.digest);
-            if (origin) await fetchBlob(client.repository(origin), blob, store.blobs, { signal: options.signal });
-          },
+          bring,
           signal: options.signal,
           onProgress,
         });

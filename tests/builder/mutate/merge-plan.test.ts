@@ -30,7 +30,7 @@ async function sound(
     }
     const member: Member = { layer: at, at: changes.length };
     if (what === "hardlink") {
-      const now = await treeOf([...below, { changes, kept: new Map() }]).then((tree) => tree.stat(target));
+      const now = await treeOf([...below, { changes }]).then((tree) => tree.stat(target));
       // A file that comes later in the same layer, or a link to itself, is no link that a writer makes.
       if (now?.type !== "file" || target === where || where.startsWith(`${target}/`)) continue;
       changes.push({ kind: "set", entry: { ...own, type: "hardlink", target } });

@@ -6,12 +6,14 @@ import { type Cli, type Command, collect, flagsOf } from "./command.ts";
 import { type ConnectionFlags, connectionOf, defineConnection } from "./flags.ts";
 import { openSession } from "./session.ts";
 import { findNamed, parseClaims, passwordFor, readGiven, registriesOf } from "./sign-files.ts";
+import { parseChoice } from "./values.ts";
 
 interface SignFlags extends ConnectionFlags {
   readonly key?: string;
   readonly annotations?: readonly string[];
   readonly recursive?: boolean;
   readonly newBundleFormat?: boolean;
+  readonly registryReferrersMode?: string;
   readonly signContainerIdentity?: string;
   readonly tlogUpload?: boolean;
   readonly rekorUrl: string;
@@ -47,6 +49,7 @@ export const signCommand: Command = {
       .option("-a, --annotations <name=value>", "say this in the signature, too; may be repeated", collect)
       .option("-r, --recursive", "sign the images of an index, too")
       .option("--new-bundle-format", "keep a sigstore bundle that refers to the image, as cosign 3 does")
+      .option("--registry-referrers-mode <mode>", "legacy: the tag; oci-1-1: a manifest that refers to the image")
       .option("--sign-container-identity <name>", "the image's name in the signature (default: registry/repository)")
       .option("--tlog-upload", "with --key: make the signature public in the transparency log")
       .option("--rekor-url <url>", "the transparency log", "https://rekor.sigstore.dev")
@@ -59,12 +62,17 @@ export const signCommand: Command = {
     const flags = flagsOf<SignFlags>(parser);
     const texts = parser.args;
     if (texts[0] === newKeys) return makeKeys(cli, texts, flags);
+    const mode = parseChoice("--registry-referrers-mode", flags.registryReferrersMode ?? "legacy", [
+      "legacy",
+      "oci-1-1",
+    ]);
     const annotations = parseClaims(flags.annotations);
     const registries = await registriesOf(texts);
     const options: SignOptions = {
       ...(await signerOf(cli, flags)),
       annotations,
       asBundle: flags.newBundleFormat === true,
+      asReferrer: mode === "oci-1-1",
       ...(flags.signContainerIdentity === undefined ? {} : { identity: flags.signContainerIdentity }),
     };
     const { signImage, withChildren } = await import("../../registry/sign/sign-image.ts");

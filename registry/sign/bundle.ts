@@ -1,7 +1,7 @@
 /** Sigstore bundles beside an image: one JSON document with statement, signature and what vouches for the key. */
 import type { Bundle } from "@sigstore/bundle";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
-import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import { digestOf } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
 import { mediaTypes } from "../oci/image.ts";
 import { isManifestType, parseJson, parseManifest } from "../oci/schema.ts";
@@ -85,13 +85,13 @@ export async function attachBundle(repository: Repository, subject: Descriptor, 
   return repository.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest);
 }
 
-/** The bundles that refer to a digest and may hold signatures of it, unread. */
-export async function findBundles(repository: Repository, digest: Digest): Promise<Uint8Array[]> {
+/** The bundles among those that refer to an image which may hold signatures of it, unread. */
+export async function findBundles(repository: Repository, referrers: readonly Descriptor[]): Promise<Uint8Array[]> {
   const found: Uint8Array[] = [];
-  const referrers = (await repository.referrers(digest)).filter(mayBeSignature);
-  if (referrers.length > maxBundles)
-    throw new WbuildError("REG_SIGNATURE", `the image has ${referrers.length} signatures, too many to check`);
-  for (const referrer of referrers) {
+  const own = referrers.filter(mayBeSignature);
+  if (own.length > maxBundles)
+    throw new WbuildError("REG_SIGNATURE", `the image has ${own.length} signatures, too many to check`);
+  for (const referrer of own) {
     const { bytes, mediaType } = await repository.manifest(referrer);
     if (!isManifestType(mediaType)) continue;
     const { layers, annotations } = parseManifest(bytes, mediaType);

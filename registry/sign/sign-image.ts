@@ -8,7 +8,13 @@ import { statementMediaType, writeSimpleSigning, writeStatement } from "./claim.
 import type { Certificate } from "./fulcio.ts";
 import type { TransparencyLog } from "./rekor.ts";
 import { hintOf, isSignedBy, signBytes } from "./signature.ts";
-import { addToSignatureTag, readSignatureTag, signatureTag } from "./signature-tag.ts";
+import {
+  addToSignatureTag,
+  attachSignature,
+  readSignatureTag,
+  signatureTag,
+  type TagSignature,
+} from "./signature-tag.ts";
 
 export interface SignOptions {
   readonly key: KeyObject;
@@ -21,6 +27,8 @@ export interface SignOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   /** A bundle that refers to the image, instead of a layer under a tag. */
   readonly asBundle?: boolean;
+  /** Found by a manifest that refers to the image, not by a tag; bundles always are. */
+  readonly asReferrer?: boolean;
 }
 
 export interface Signed {
@@ -33,7 +41,7 @@ export interface Signed {
 
 /** Signs what the descriptor names, an image or a list of them. Throws what the registry, its log or its CA complain of. */
 export async function signImage(repository: Repository, subject: Descriptor, options: SignOptions): Promise<Signed> {
-  return options.asBundle ? signAsBundle(repository, subject, options) : signUnderTag(repository, subject, options);
+  return options.asBundle ? signAsBundle(repository, subject, options) : signAsLayer(repository, subject, options);
 }
 
 /** The images of an index, and itself first; a lone image is alone. */
@@ -47,7 +55,7 @@ export async function withChildren(repository: Repository, subject: Descriptor):
   return [subject, ...nested.flat()];
 }
 
-async function signUnderTag(repository: Repository, subject: Descriptor, options: SignOptions): Promise<Signed> {
+async function signAsLayer(repository: Repository, subject: Descriptor, options: SignOptions): Promise<Signed> {
   const { key, certificate, log, annotations = {} } = options;
   const { digest } = subject;
   const place = signatureTag(digest);
@@ -57,19 +65,24 @@ async function signUnderTag(repository: Repository, subject: Descriptor, options
     annotations,
   );
   const publicKey = createPublicKey(key);
-  if (!certificate && !log) {
+  if (!certificate && !log && !options.asReferrer) {
     const before = await readSignatureTag(repository, digest);
     if (before.some((one) => claim.equals(one.claim) && isSignedBy(publicKey, one.claim, one.signature)))
       return { subject, place, wasThere: true };
   }
   const signature = signBytes(key, claim);
   const logEntry = await log?.addSignature(claim, signature, certificate?.leaf ?? pemOf(publicKey));
-  await addToSignatureTag(repository, digest, {
+  const whole: TagSignature = {
     claim,
     signature,
     ...(certificate ? { certificate: certificate.leaf, chain: certificate.chain } : {}),
     ...(logEntry ? { logEntry } : {}),
-  });
+  };
+  if (options.asReferrer) {
+    const { digest: at } = await attachSignature(repository, subject, whole);
+    return { subject, place: at, wasThere: false };
+  }
+  await addToSignatureTag(repository, digest, whole);
   return { subject, place, wasThere: false };
 }
 

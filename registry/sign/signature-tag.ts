@@ -1,6 +1,6 @@
 /**
- * Signatures under a tag made of the image's digest, as cosign keeps them: a manifest whose layers are signed claims, each
- * with its signature as an annotation.
+ * Signatures as cosign keeps them: a manifest whose layers are signed claims, each with its signature as an annotation. It
+ * has a tag made of the image's digest, or refers to the image.
  */
 import * as v from "valibot";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
@@ -13,6 +13,8 @@ import { maxClaimBytes } from "./claim.ts";
 import { fetchBlob } from "./fetch-blob.ts";
 
 export const claimMediaType = "application/vnd.dev.cosign.simplesigning.v1+json";
+/** Type of the configuration of a manifest that refers to its image. */
+const artifactMediaType = "application/vnd.dev.cosign.artifact.sig.v1+json";
 const signatureKey = "dev.cosignproject.cosign/signature";
 const certificateKey = "dev.sigstore.cosign/certificate";
 const chainKey = "dev.sigstore.cosign/chain";
@@ -62,8 +64,27 @@ export function signatureTag(digest: Digest): string {
 /** All signatures under the tag; none is an empty list. Layers that are no signed claims are passed over. */
 export async function readSignatureTag(repository: Repository, digest: Digest): Promise<TagSignature[]> {
   const manifest = await readManifest(repository, digest);
+  return readLayers(repository, manifest?.layers ?? []);
+}
+
+/** All signatures in manifests of this form among those that refer to an image. */
+export async function readSignatureReferrers(
+  repository: Repository,
+  referrers: readonly Descriptor[],
+): Promise<TagSignature[]> {
+  const own = referrers.filter(({ artifactType }) => artifactType === artifactMediaType).slice(0, maxSignatures);
   const found: TagSignature[] = [];
-  const claims = (manifest?.layers ?? []).filter(({ mediaType }) => mediaType === claimMediaType);
+  for (const referrer of own) {
+    const { bytes, mediaType } = await repository.manifest(referrer);
+    if (isManifestType(mediaType))
+      found.push(...(await readLayers(repository, parseManifest(bytes, mediaType).layers)));
+  }
+  return found;
+}
+
+async function readLayers(repository: Repository, layers: readonly Descriptor[]): Promise<TagSignature[]> {
+  const found: TagSignature[] = [];
+  const claims = layers.filter(({ mediaType }) => mediaType === claimMediaType);
   if (claims.length > maxSignatures)
     throw new WbuildError("REG_SIGNATURE", `the image has ${claims.length} signatures, too many to check`);
   const fetched = new Map<Digest, Promise<Uint8Array>>();
@@ -88,9 +109,32 @@ export async function readSignatureTag(repository: Repository, digest: Digest): 
 export async function addToSignatureTag(
   repository: Repository,
   digest: Digest,
-  { claim, signature, certificate, chain, logEntry }: TagSignature,
+  signature: TagSignature,
 ): Promise<void> {
   const old = await readManifest(repository, digest);
+  const layers = [...(old?.layers ?? []), await pushClaim(repository, signature)];
+  const config = await pushConfig(repository, layers, mediaTypes.ociConfig);
+  const manifest = { schemaVersion: 2, ...old, mediaType: mediaTypes.ociManifest, config, layers };
+  await repository.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest, signatureTag(digest));
+}
+
+/** Puts a signature beside an image as a manifest of its own, which refers to it. */
+export async function attachSignature(
+  repository: Repository,
+  { mediaType, digest, size }: Descriptor,
+  signature: TagSignature,
+): Promise<Descriptor> {
+  const layers = [await pushClaim(repository, signature)];
+  const config = await pushConfig(repository, layers, artifactMediaType);
+  const subject = { mediaType, digest, size };
+  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers, subject };
+  return repository.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest);
+}
+
+async function pushClaim(
+  repository: Repository,
+  { claim, signature, certificate, chain, logEntry }: TagSignature,
+): Promise<Descriptor> {
   const layer: Descriptor = {
     mediaType: claimMediaType,
     digest: digestOf(claim),
@@ -103,21 +147,27 @@ export async function addToSignatureTag(
     },
   };
   await repository.pushBlob(layer, () => one(claim));
-  const layers = [...(old?.layers ?? []), layer];
-  const config = Buffer.from(
+  return layer;
+}
+
+async function pushConfig(
+  repository: Repository,
+  layers: readonly Descriptor[],
+  mediaType: string,
+): Promise<Descriptor> {
+  const bytes = Buffer.from(
     JSON.stringify({
       architecture: "",
       config: {},
       created: "0001-01-01T00:00:00Z",
       history: layers.map(() => ({ created: "0001-01-01T00:00:00Z" })),
       os: "",
-      rootfs: { type: "layers", diff_ids: layers.map((one) => one.digest) },
+      rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.digest) },
     }),
   );
-  const configBlob = { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: config.length };
-  await repository.pushBlob(configBlob, () => one(config));
-  const manifest = { schemaVersion: 2, ...old, mediaType: mediaTypes.ociManifest, config: configBlob, layers };
-  await repository.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest, signatureTag(digest));
+  const config = { mediaType, digest: digestOf(bytes), size: bytes.length };
+  await repository.pushBlob(config, () => one(bytes));
+  return config;
 }
 
 async function readManifest(repository: Repository, digest: Digest): Promise<Manifest | undefined> {

@@ -1,4 +1,4 @@
-/** Are there signatures of an image that hold? Looks at both forms: under a tag, and bundles that refer to the image. */
+/** Are there signatures of an image that hold? Looks under the tag and at what refers to the image, in both forms. */
 import { createHash, type KeyObject } from "node:crypto";
 import type { Bundle } from "@sigstore/bundle";
 import type { Digest } from "../../layerfs/store/digest.ts";
@@ -7,7 +7,7 @@ import type { Repository } from "../repository.ts";
 import { bundleOf, findBundles, parseBundle, preAuthEncoding } from "./bundle.ts";
 import { type Claim, checkClaim, parseSimpleSigning, parseStatement, statementMediaType } from "./claim.ts";
 import { hintOf, isSignedBy } from "./signature.ts";
-import { readSignatureTag, type TagSignature } from "./signature-tag.ts";
+import { readSignatureReferrers, readSignatureTag, type TagSignature } from "./signature-tag.ts";
 import { bundleJsonOf, type Identity, type IdentityPolicy, type TrustedRoot } from "./trust.ts";
 
 /** Whose signatures count. With a key and a root, the transparency log must know of the signature, too. */
@@ -83,7 +83,9 @@ async function judge(candidate: Candidate, trust: Trust): Promise<Identity | und
 
 async function* candidates(repository: Repository, digest: Digest): AsyncGenerator<() => Promise<Candidate>> {
   for (const signature of await readSignatureTag(repository, digest)) yield async () => fromTag(signature);
-  for (const bytes of await findBundles(repository, digest)) yield async () => fromBundle(await parseBundle(bytes));
+  const referrers = await repository.referrers(digest);
+  for (const signature of await readSignatureReferrers(repository, referrers)) yield async () => fromTag(signature);
+  for (const bytes of await findBundles(repository, referrers)) yield async () => fromBundle(await parseBundle(bytes));
 }
 
 function fromTag(signature: TagSignature): Candidate {

@@ -140,6 +140,23 @@ test("signed bytes that are no claim, and signatures that are none, are told and
   t.is((await verifyImage(repository, image.digest, { trust })).length, 1, "one good among seven");
 });
 
+test("a signature as a referrer has no tag, and is found beside the others", async (t) => {
+  const [repository, image] = await pushed("referrer");
+  const { privateKey: key, publicKey } = ec();
+  const { place } = await signImage(repository, image, { key, asReferrer: true, annotations: { a: "b" } });
+  t.false((await repository.tags()).includes(signatureTag(image.digest)));
+  const verify = () => verifyImage(repository, image.digest, { trust: { key: publicKey } });
+  t.like(await verify(), [{ claim: { annotations: { a: "b" } } }]);
+  const { bytes } = await repository.manifest(place);
+  t.like(JSON.parse(Buffer.from(bytes).toString()), {
+    config: { mediaType: "application/vnd.dev.cosign.artifact.sig.v1+json" },
+    subject: { digest: image.digest },
+  });
+  await signImage(repository, image, { key });
+  await signImage(repository, image, { key, asBundle: true });
+  t.is((await verify()).length, 3);
+});
+
 test("a bundle is stored as cosign stores it", async (t) => {
   const [repository, image] = await pushed("stored");
   const { privateKey: key } = ec();

@@ -181,10 +181,10 @@ async function openClient(request: BuildRequest, world: BuildWorld, signal: Abor
   const client = openRegistry({ userAgent: "wbuild", warn: warnOnce(world), signal, plainHttp, insecure });
   if (!request.plainHttp && !request.insecure) return client;
   // --plain-http and --insecure of a build mean every registry that it names; which those are is known when they are asked for.
-  const repository: RegistryClient["repository"] = (reference) => {
+  const repository: RegistryClient["repository"] = (reference, options) => {
     if (request.plainHttp) plainHttp.push(reference.registry);
     if (request.insecure) insecure.push(reference.registry);
-    return client.repository(reference);
+    return client.repository(reference, options);
   };
   return { ...client, repository };
 }

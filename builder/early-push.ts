@@ -28,7 +28,7 @@ export function earlyPush(
   };
 
   async function send(tail: AsyncIterable<Uint8Array>, layer: Promise<Layer>): Promise<void> {
-    const repository = (await registry()).repository(reference);
+    const repository = (await registry()).repository(reference, { isTarget: true });
     const upload = await repository.startUpload();
     try {
       await upload.write(tail);

@@ -3,7 +3,7 @@ import { isWbuildError, WbuildError } from "../native/error.ts";
 import type { Credentials } from "./credential-helper.ts";
 import { type CredentialSource, dockerCredentials } from "./credentials.ts";
 import { type Hosts, openHosts } from "./hosts/lookup.ts";
-import { directRoute, type Route } from "./hosts/route.ts";
+import { directRoute, type Route, targetOnly } from "./hosts/route.ts";
 import { RoutedSession } from "./hosts/routed-session.ts";
 import { isLocalOnly, localRegistry, type Reference } from "./reference.ts";
 import { openRepository, type Repository } from "./repository.ts";
@@ -35,8 +35,14 @@ export interface RegistryOptions {
 }
 
 export interface RegistryClient extends AsyncDisposable {
-  /** Throws REG_LOCAL_ONLY for images that are made on this host. */
-  repository(reference: Pick<Reference, "registry" | "repository">): Repository;
+  /**
+   * `isTarget`: who is going to change what is there. Then nothing is asked of mirrors, whose answers would be about another
+   * place. Throws REG_LOCAL_ONLY for images that are made on this host.
+   */
+  repository(
+    reference: Pick<Reference, "registry" | "repository">,
+    options?: { readonly isTarget?: boolean },
+  ): Repository;
   /**
    * Does the registry accept these credentials? Throws REG_UNAUTHORIZED if not. Nothing is stored. What is to be stored
    * comes back: a refresh token in place of the password when the token service gives one.
@@ -80,15 +86,18 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
 
   const close = () => http.close();
   return {
-    repository({ registry, repository }) {
+    repository({ registry, repository }, { isTarget = false } = {}) {
       refuseLocal(registry, repository);
-      const key = `${registry}/${repository}`;
+      const key = `${registry}/${repository} ${isTarget}`;
       let session = sessions.get(key);
       if (!session) {
         session = new RoutedSession(
           { ...common, registry },
           repository,
-          () => hosts.routes(registry, repository),
+          async () => {
+            const routes = await hosts.routes(registry, repository);
+            return isTarget ? targetOnly(routes) : routes;
+          },
           open,
         );
         sessions.set(key, session);

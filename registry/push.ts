@@ -48,7 +48,7 @@ export async function pushImage(
   from: BlobStore,
   options: PushOptions = {},
 ): Promise<PushResult> {
-  const repository = client.repository(reference);
+  const repository = client.repository(reference, { isTarget: true });
   const counts = { sent: 0, mounted: 0, present: 0, leftOut: 0 };
   await pushTree(repository, descriptor, reference.tag, from, options, counts, 0);
   return { descriptor, ...counts };

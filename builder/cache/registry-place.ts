@@ -42,7 +42,7 @@ export function writeRegistryCache(
   signal: AbortSignal,
 ): CacheWriter {
   const reference = parseReference(target.ref);
-  const repository = client.repository(reference);
+  const repository = client.repository(reference, { isTarget: true });
   return {
     async layer(blob, open, from) {
       const other = from === undefined ? undefined : parseReference(from);

@@ -52,10 +52,10 @@ export async function registryOf(request: BuildRequest, session: Session): Promi
   const insecure: string[] = [];
   const client = await session.registry({ plainHttp, insecure });
   if (!request.plainHttp && !request.insecure) return client;
-  const repository: RegistryClient["repository"] = (reference) => {
+  const repository: RegistryClient["repository"] = (reference, options) => {
     if (request.plainHttp) plainHttp.push(reference.registry);
     if (request.insecure) insecure.push(reference.registry);
-    return client.repository(reference);
+    return client.repository(reference, options);
   };
   return { ...client, repository };
 }

@@ -26,7 +26,7 @@ export async function removeRemote(
     ),
   );
   for (const [, reference] of wanted) {
-    const repository = client.repository(reference);
+    const repository = client.repository(reference, { isTarget: true });
     const { tag = "latest" } = reference;
     const digest = reference.digest ?? (flags.force ? (await repository.resolve(tag)).digest : undefined);
     await repository.deleteManifest(digest ?? tag);

@@ -43,7 +43,7 @@ async function referrersIn(repository: Repository, of: Digest): Promise<Referrer
 
 /** Throws REG_LOCAL_ONLY. A reference with a digest alone gets no tag. */
 export function remoteTarget(client: RegistryClient, reference: Reference): CopyTarget {
-  const repository = client.repository(reference);
+  const repository = client.repository(reference, { isTarget: true });
   const tagOf = (role: Role) => (typeof role === "object" ? role.tag : role === "named" ? reference.tag : undefined);
   return {
     place: formatName(reference, { familiar: true }),

@@ -48,6 +48,11 @@ export function directRoute(host: string, repository: string, isInsecure = false
   return { host, root: "/v2", repository, isInsecure, headers: {}, isMirror: false, serves };
 }
 
+/** Routes of somebody who pushes: what is there already is asked where the push goes. */
+export function targetOnly(routes: Routes): Routes {
+  return { ...routes, pull: routes.push ? [{ ...routes.push, serves: { tags: true, digests: true } }] : [] };
+}
+
 const hostPattern = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?::[0-9]{1,5})?$/;
 
 /** May this text be the host of a URL and the name of a folder? */

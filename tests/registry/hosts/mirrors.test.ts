@@ -170,6 +170,26 @@ test("mirrors for digests are not asked for tags, those for tags give what belon
   t.is(tags.seen.filter((line) => line.includes("/manifests/1") || line.includes("/blobs/")).length, 3);
 });
 
+test("who is going to push asks what is there at the registry itself, also for manifests", async (t) => {
+  await using home = await startRegistry();
+  await using mirror = await startRegistry();
+  const ours = new MemoryBlobs();
+  const image = await makeImage(ours);
+  await using direct = await clientOf(t.context.folder, {});
+  await pushImage(direct, image, parseReference(`${mirror.host}/app:1`), ours);
+  await using client = await clientOf(t.context.folder, {
+    [conf]: `[[registry]]\nlocation = "${home.host}"\n[[registry.mirror]]\nlocation = "${mirror.host}"\n`,
+  });
+  const reference = parseReference(`${home.host}/app:1`);
+  const source = client.repository(reference);
+  const target = client.repository(reference, { isTarget: true });
+  t.is((await source.resolve("1")).digest, image.digest);
+  await t.throwsAsync(target.resolve("1"), { code: "REG_NOT_FOUND" } as object);
+  await t.throwsAsync(target.manifest(image.digest), { code: "REG_NOT_FOUND" } as object);
+  await pushImage(client, image, reference, ours);
+  t.is((await target.resolve("1")).digest, image.digest);
+});
+
 test("a blocked registry is not asked, whatever is wanted of it", async (t) => {
   await using home = await startFake((_request, response) => void response.end());
   await using client = await clientOf(t.context.folder, {

@@ -60,11 +60,11 @@ export interface NamedImage {
   readonly isByTag: boolean;
 }
 
-/** What a name means in its registry now. Throws as Repository.resolve does. */
-export async function findNamed(client: RegistryClient, text: string): Promise<NamedImage> {
+/** What a name means in its registry now; `isTarget` as RegistryClient has it. Throws as Repository.resolve does. */
+export async function findNamed(client: RegistryClient, text: string, isTarget = false): Promise<NamedImage> {
   const { parseReference } = await import("../../registry/reference.ts");
   const reference = parseReference(text);
-  const repository = client.repository(reference);
+  const repository = client.repository(reference, { isTarget });
   const descriptor = await repository.resolve(reference.digest ?? reference.tag ?? "latest");
   return { repository, descriptor, isByTag: reference.digest === undefined };
 }

@@ -79,7 +79,7 @@ export const signCommand: Command = {
     await using session = openSession(cli);
     const client = await session.registry(connectionOf(flags, registries));
     for (const text of texts) {
-      const { repository, descriptor, isByTag } = await findNamed(client, text);
+      const { repository, descriptor, isByTag } = await findNamed(client, text, true);
       const name = `${repository.registry}/${repository.name}`;
       if (isByTag) session.warn(`${text} is a tag, which may move: what is signed is ${name}@${descriptor.digest}`);
       const subjects = flags.recursive ? await withChildren(repository, descriptor) : [descriptor];

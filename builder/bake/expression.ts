@@ -19,43 +19,59 @@ export interface Scope {
   /** Undefined: there is no such name. */
   variable(name: string): Value | undefined;
   /** Undefined: there is no such function. */
-  call(name: string, args: readonly Value[]): Value | undefined;
+  call(name: string, args: readonly Value[], budget: Budget): Value | undefined;
+}
+
+/** What one expression may cost, the functions of the file that it calls included. */
+export interface Budget {
+  steps: number;
 }
 
 /** A scope in which some names are hidden by others. */
 export function within(scope: Scope, names: Readonly<Record<string, Value>>): Scope {
   return {
-    call: (name, args) => scope.call(name, args),
+    call: (name, args, budget) => scope.call(name, args, budget),
     variable: (name) => (Object.hasOwn(names, name) ? names[name] : scope.variable(name)),
   };
 }
 
 /** Throws BAKE_VALUE. */
-export function evaluate(raw: Raw, scope: Scope): Value {
+export function evaluate(raw: Raw, scope: Scope, budget: Budget = { steps: 0 }): Value {
+  const read = (each: Raw) => evaluate(each, scope, budget);
   if (raw === null || typeof raw !== "object") return raw;
-  if (isTemplate(raw)) return evaluateTemplate(raw, scope);
-  if ("pairs" in raw)
-    return mapOf(raw.pairs.map(([name, item]) => [asText(evaluate(name, scope), "a key"), evaluate(item, scope)]));
-  return raw.map((item) => evaluate(item, scope));
+  if (isTemplate(raw)) return evaluateTemplate(raw, scope, budget);
+  if ("pairs" in raw) return mapOf(raw.pairs.map(([name, item]) => [asText(read(name), "a key"), read(item)]));
+  return raw.map(read);
 }
 
-function evaluateTemplate({ syntax, source }: Template, scope: Scope): Value {
-  const reader = new Reader(Buffer.from(source, "utf8"), scope);
+function evaluateTemplate({ syntax, source }: Template, scope: Scope, budget: Budget): Value {
+  const reader = new Reader(Buffer.from(source, "utf8"), scope, budget);
   return reader.whole(syntax);
 }
 
 /** Lists that a file can make are no longer than this: `range(1e12)` is an attack or a mistake. */
 export const longest = 100_000;
 const mostSteps = 1_000_000;
+/** Characters. Attack: ten variables, each ten times the one before. */
+const longestText = 10_000_000;
+
+function joined(parts: readonly string[]): string {
+  checkLength(parts.reduce((sum, part) => sum + part.length, 0));
+  return parts.join("");
+}
+
+function checkLength(length: number): void {
+  if (length > longestText) throw badValue(`a text has no more than ${longestText} characters`);
+}
 
 class Reader {
   readonly #source: Buffer;
   readonly #scope: Scope;
   /** The item of a splat. */
   readonly #item: Value | undefined;
-  readonly #budget: { steps: number };
+  readonly #budget: Budget;
 
-  constructor(source: Buffer, scope: Scope, item?: Value, budget = { steps: 0 }) {
+  constructor(source: Buffer, scope: Scope, budget: Budget, item?: Value) {
     this.#source = source;
     this.#scope = scope;
     this.#item = item;
@@ -71,7 +87,7 @@ class Reader {
     if (typeof last === "string" && last.endsWith("\n")) parts[parts.length - 1] = last.slice(0, -1);
     if (parts.at(-1) === "") parts.pop();
     if (parts.length === 1) return parts[0] as Value;
-    return parts.map((part) => asText(part, "what a template holds")).join("");
+    return joined(parts.map((part) => asText(part, "what a template holds")));
   }
 
   read(node: Syntax): Value {
@@ -86,9 +102,9 @@ class Reader {
       case "templateWrap":
         return this.read(child(first));
       case "templateJoin":
-        return asList(this.read(child(first)), "a template's for")
-          .map((part) => asText(part, "a part of a template"))
-          .join("");
+        return joined(
+          asList(this.read(child(first)), "a template's for").map((part) => asText(part, "a part of a template")),
+        );
       case "tuple":
         return node.children.map((item) => this.read(item));
       case "object":
@@ -123,14 +139,13 @@ class Reader {
 
   #template(node: Syntax): string {
     const isQuoted = node.meta?.value?.startsWith('"') ?? false;
-    return node.children
-      .map((part) => {
-        if (part.type !== "literalValue" || part.meta?.type !== "string")
-          return asText(this.read(part), "what a template holds");
-        const text = part.meta.value ?? "";
-        return unescapeBraces(isQuoted ? unescapeQuoted(text) : text);
-      })
-      .join("");
+    const parts = node.children.map((part) => {
+      if (part.type !== "literalValue" || part.meta?.type !== "string")
+        return asText(this.read(part), "what a template holds");
+      const text = part.meta.value ?? "";
+      return unescapeBraces(isQuoted ? unescapeQuoted(text) : text);
+    });
+    return joined(parts);
   }
 
   #object({ children }: Syntax): Value {
@@ -165,7 +180,7 @@ class Reader {
 
   #splat(source: Value, each: Syntax): Value {
     const items = source === null ? [] : isList(source) ? source : [source];
-    return items.map((item) => new Reader(this.#source, this.#scope, item, this.#budget).read(each));
+    return items.map((item) => new Reader(this.#source, this.#scope, this.#budget, item).read(each));
   }
 
   #binary(operator: string, left: Syntax, right: Syntax): Value {
@@ -190,8 +205,9 @@ class Reader {
     const all = meta?.expandedFinalArgument
       ? [...args.slice(0, -1), ...asList(args.at(-1) ?? [], "what ... spreads")]
       : args;
-    const result = this.#scope.call(name, all);
+    const result = this.#scope.call(name, all, this.#budget);
     if (result === undefined) throw badValue(`there is no function ${name}`, { name });
+    if (typeof result === "string") checkLength(result.length);
     return result;
   }
 
@@ -219,7 +235,7 @@ class Reader {
     const pairs = new Map<string, Value[]>();
     for (const [key, value] of entriesOf(collection)) {
       const names = { [meta?.valVar ?? ""]: value, ...(meta?.keyVar ? { [meta.keyVar]: key } : {}) };
-      const inner = new Reader(this.#source, within(this.#scope, names), this.#item, this.#budget);
+      const inner = new Reader(this.#source, within(this.#scope, names), this.#budget, this.#item);
       if (condition && !asBoolean(inner.read(condition), "the if of a for")) continue;
       const made = inner.read(child(valued));
       if (!keyed) items.push(made);

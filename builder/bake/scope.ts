@@ -1,7 +1,7 @@
 /** The names that expressions of a bake file see: variables with what the environment says of them, functions, other blocks. */
 import { WbuildError } from "../../native/error.ts";
 import type { BakeDocument, Block, Variable } from "./document.ts";
-import { evaluate, type Scope, within } from "./expression.ts";
+import { type Budget, evaluate, type Scope, within } from "./expression.ts";
 import { functions, missingFunctions } from "./functions/all.ts";
 import { isTemplate, type Raw } from "./syntax.ts";
 import { asBoolean, asText, badValue, isList, isMap, kindOf, type Value } from "./value.ts";
@@ -44,9 +44,9 @@ export class BakeScope implements Scope {
     return value;
   }
 
-  call(name: string, args: readonly Value[]): Value | undefined {
+  call(name: string, args: readonly Value[], budget: Budget): Value | undefined {
     const own = this.#functions.get(name);
-    if (own) return this.#callOwn(own, args);
+    if (own) return this.#callOwn(own, args, budget);
     const why = missingFunctions[name];
     if (why !== undefined) throw badValue(`the function ${name} is left out: ${why}`, { name });
     return Object.hasOwn(functions, name) ? functions[name]?.(...args) : undefined;
@@ -100,7 +100,7 @@ export class BakeScope implements Scope {
     return fromText(text, type === "" ? usual : type, name);
   }
 
-  #callOwn({ name, body, file }: Block, args: readonly Value[]): Value {
+  #callOwn({ name, body, file }: Block, args: readonly Value[], budget: Budget): Value {
     const names = namesOf(body.get("params"));
     const [rest] = namesOf(body.get("variadic_params") ?? null);
     if (args.length < names.length || (rest === undefined && args.length > names.length)) {
@@ -111,7 +111,7 @@ export class BakeScope implements Scope {
     if (++this.#depth > deepestCall)
       throw new WbuildError("BAKE_LOOP", `the function ${name} calls itself without end`);
     try {
-      return evaluate(body.get("result") ?? null, within(this, values));
+      return evaluate(body.get("result") ?? null, within(this, values), budget);
     } finally {
       this.#depth--;
     }

@@ -1,5 +1,6 @@
 /** Strings. Lengths and places count characters as people see them (grapheme clusters), as HCL's functions do. */
 import { asList, asNumber, asText, badValue, type Value } from "../value.ts";
+import { bounded } from "./bounded.ts";
 import { formatText } from "./format.ts";
 import { type FunctionTable, given, ofText } from "./function.ts";
 
@@ -17,7 +18,7 @@ function texts(value: Value | undefined, name: string): string[] {
   return asList(given(value, name), `the list of ${name}`).map((item) => asText(item, `an item of ${name}'s list`));
 }
 
-/** Attack: a pattern that takes exponential time on a text. Files are the user's own, but what they match need not be. */
+/** Attack: a pattern that takes quadratic time on a text, and what a text of megabytes makes of it. */
 const longestMatched = 10_000;
 
 /** RE2's syntax, as far as JavaScript's is the same. Throws BAKE_VALUE. */
@@ -93,25 +94,29 @@ export const textFunctions: FunctionTable = {
   lower: ofText("lower", (value) => value.toLowerCase()),
   regex: (pattern, value) => {
     const subject = text(value, "regex");
-    const found = regular(pattern, subject, "regex").exec(subject);
+    const wanted = regular(pattern, subject, "regex");
+    const found = bounded("regex", () => wanted.exec(subject));
     if (!found) throw badValue(`regex: ${JSON.stringify(subject.slice(0, 80))} does not match`);
     return captured(found);
   },
   regexall: (pattern, value) => {
     const subject = text(value, "regexall");
-    return [...subject.matchAll(regular(pattern, subject, "regexall", "g"))].map(captured);
+    const wanted = regular(pattern, subject, "regexall", "g");
+    return bounded("regexall", () => [...subject.matchAll(wanted)]).map(captured);
   },
   regex_replace: (value, pattern, replacement) => {
     const subject = text(value, "regex_replace");
     const by = text(replacement, "regex_replace");
-    return subject.replace(regular(pattern, subject, "regex_replace", "g"), (...found: unknown[]) => {
+    const wanted = regular(pattern, subject, "regex_replace", "g");
+    const replaced = (...found: unknown[]) => {
       const groups = typeof found.at(-1) === "object" ? (found.at(-1) as Record<string, string>) : undefined;
       return goReplacement(
         by,
         found.filter((part): part is string => typeof part === "string"),
         groups,
       );
-    });
+    };
+    return bounded("regex_replace", () => subject.replace(wanted, replaced));
   },
   replace: (value, from, to) => text(value, "replace").replaceAll(text(from, "replace"), () => text(to, "replace")),
   reverse: ofText("reverse", (value) => characters(value).reverse().join("")),

@@ -231,6 +231,19 @@ async function refusal(expression: string, before = "", env: Record<string, stri
   return undefined;
 }
 
+/** f1 calls f0 twice, f2 calls f1 twice … */
+function callingTwice(count: number): string {
+  const one = (name: string, result: string) => `function "${name}" {\n params = [n]\n result = ${result}\n}\n`;
+  const others = Array.from({ length: count }, (_, i) => one(`f${i + 1}`, `f${i}(n) + f${i}(n)`));
+  return [one("f0", "n"), ...others].join("");
+}
+
+/** v1 is ten times v0, v2 ten times v1 … */
+function tenTimes(count: number): string {
+  const others = Array.from({ length: count }, (_, i) => `v${i + 1} = "${`\${v${i}}`.repeat(10)}"\n`);
+  return ['v0 = "0123456789"\n', ...others].join("");
+}
+
 const refused: readonly (readonly [expression: string, code: string, before?: string, env?: Record<string, string>])[] =
   [
     ["nothing", "BAKE_VALUE"],
@@ -243,6 +256,11 @@ const refused: readonly (readonly [expression: string, code: string, before?: st
     ['"a ${[1]}"', "BAKE_VALUE"],
     ["range(1000000000)", "BAKE_VALUE"],
     ["setproduct(range(1000), range(1000))", "BAKE_VALUE"],
+    ['regex("^(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")', "BAKE_VALUE"],
+    ['regex_replace("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "^(a+)+$", "")', "BAKE_VALUE"],
+    ['regexall("(a*)*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")', "BAKE_VALUE"],
+    ["f25(1)", "BAKE_VALUE", callingTwice(25)],
+    ["v9", "BAKE_VALUE", tenTimes(9)],
     ["y", "BAKE_LOOP", "y = z\nz = y"],
     ["f(1)", "BAKE_LOOP", 'function "f" {\n params = [n]\n result = f(n)\n}'],
     ["1 +", "BAKE_SYNTAX"],

@@ -107,7 +107,7 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
     async checkLogin(registry, given) {
       refuseLocal(registry);
       const only: CredentialSource = { find: async () => given };
-      const place = placeOf(directRoute(registry, ""), hosts);
+      const place = placeOf(await loginRoute(hosts, registry), hosts);
       const session = new Session({ ...common, registry, credentials: only, place, isLogin: true });
       await checkLogin(session);
       const identityToken = session.refreshToken;
@@ -117,6 +117,16 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** How the registry itself is spoken to; a mirror has a login of its own. Throws REG_BLOCKED, REG_HOSTS. */
+async function loginRoute(hosts: Hosts, registry: string): Promise<Route> {
+  // Any repository will do for what is said of the whole host.
+  const { pull, push, isBlocked, file } = await hosts.routes(registry, "login");
+  if (isBlocked)
+    throw new WbuildError("REG_BLOCKED", `${registry} is blocked by ${file}`, { facts: { registry, file } });
+  const all = push ? [push, ...pull] : pull;
+  return all.find(({ host }) => host === registry) ?? directRoute(registry, "login");
 }
 
 /** A route's own certificates beside those that certs.d has for its host. */

@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from "node:net";
 import test from "ava";
 import { openRegistry } from "../../registry/client.ts";
 import { proxyFor } from "../../registry/transport/proxy.ts";
+import { startRegistry } from "../doubles/docker-registry.ts";
 import { startFake } from "../doubles/fake-registry.ts";
 
 test.serial("HTTP_PROXY is used for other hosts, not for loopback, not for NO_PROXY", async (t) => {
@@ -137,4 +138,44 @@ test.serial("a proxy that wants credentials gets those of its address, the regis
   t.deepEqual(await client.repository({ registry: "registry.invalid", repository: "a" }).tags(), ["through"]);
   t.deepEqual(seen, [`Basic ${Buffer.from("me:p@ss-w0rd").toString("base64")}`]);
   t.is(fake.requests[0]?.headers["proxy-authorization"], undefined);
+});
+
+test.serial("TLS goes through the tunnel: the registry's certificate is checked, not the proxy's", async (t) => {
+  await using secure = await startRegistry({ tls: true });
+  const seen: string[] = [];
+  const proxy = createServer();
+  proxy.on("connect", (request, socket) => {
+    seen.push(`${request.url} ${request.headers["proxy-authorization"] === undefined ? "nobody" : "somebody"}`);
+    const upstream = connect(Number(secure.host.split(":")[1]), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on("error", () => socket.destroy());
+    socket.on("error", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const before = process.env.HTTPS_PROXY;
+  process.env.HTTPS_PROXY = `http://me:pw-of-me@127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  t.teardown(() => {
+    if (before === undefined) delete process.env.HTTPS_PROXY;
+    else process.env.HTTPS_PROXY = before;
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const open = (insecure: readonly string[]) =>
+    openRegistry({
+      userAgent: "wbuild-test",
+      warn() {},
+      credentials: { find: async () => undefined },
+      retry: { attempts: 1 },
+      ca: secure.ca ?? "",
+      insecure,
+    });
+  const look = (client: ReturnType<typeof open>) =>
+    client.repository({ registry: "registry.invalid", repository: "a" }).hasBlob(`sha256:${"0".repeat(64)}`);
+  await using strict = open([]);
+  await t.throwsAsync(look(strict), { code: "REG_TLS", message: /certificate is for another name/ } as object);
+  await using careless = open(["registry.invalid"]);
+  t.false(await look(careless));
+  t.true(seen.length >= 2 && seen.every((line) => line === "registry.invalid:443 somebody"), seen.join());
 });

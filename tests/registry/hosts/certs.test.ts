@@ -124,7 +124,13 @@ test("insecure registries: TLS without a check where there is TLS, plain http wh
     const warnings: string[] = [];
     await using client = clientOf(folder, {}, { warn: (text) => warnings.push(text) });
     t.false(await client.repository(parseReference(`${host}/a`)).hasBlob(`sha256:${"0".repeat(64)}`));
+    await t.notThrowsAsync(client.checkLogin(host, { username: "u", password: "p" }));
     t.deepEqual(warnings, [`the certificate of ${host} is not checked`]);
+    await write(folder, { "etc/containers/registries.conf": `[[registry]]\nlocation = "${host}"\nblocked = true\n` });
+    await using forbidden = clientOf(folder);
+    await t.throwsAsync(forbidden.checkLogin(host, { username: "u", password: "p" }), {
+      code: "REG_BLOCKED",
+    } as object);
   }
 });
 

@@ -74,12 +74,23 @@ export interface PlaceWorld {
   readonly signal: AbortSignal;
 }
 
+export interface SourceOptions {
+  /** Of a store's index this image alone. */
+  readonly platform?: Platform;
+  /** It is read in order to be changed there: a mirror may have an older one. */
+  readonly isTarget?: boolean;
+}
+
 /** Throws IMG_NOT_FOUND, REG_NOT_FOUND, REG_ARCHIVE, REG_LOCAL_ONLY. */
-export async function openSource(place: Place, world: PlaceWorld, platform?: Platform): Promise<CopySource> {
+export async function openSource(
+  place: Place,
+  world: PlaceWorld,
+  { platform, isTarget = false }: SourceOptions = {},
+): Promise<CopySource> {
   switch (place.kind) {
     case "registry": {
       const { remoteSource } = await import("../../registry/copy/remote.ts");
-      return remoteSource(await world.registry(), place.reference);
+      return remoteSource(await world.registry(), place.reference, { isTarget });
     }
     case "store": {
       const { storeSource } = await import("../../registry/copy/stored.ts");

@@ -29,7 +29,7 @@ export async function copyPlaces(
   return toldAsStep(report, `copy ${formatPlace(from)} to ${formatPlace(to)}`, async (onProgress) => {
     const { sourceClient } = options;
     const asking = sourceClient ? { ...world, registry: async () => sourceClient } : world;
-    const source = await openSource(from, asking, platform);
+    const source = await openSource(from, asking, platform ? { platform } : {});
     const target = await openTarget(to, world);
     const choose = platform
       ? (manifests: Parameters<typeof choosePlatform>[0]) => choosePlatform(manifests, platform)

@@ -160,7 +160,7 @@ async function platformIn(source: CopySource, { bytes, mediaType }: FetchedManif
 }
 
 async function openIndex(place: Place, world: PlaceWorld) {
-  const source = await openSource(place, world);
+  const source = await openSource(place, world, { isTarget: true });
   const named = await source.named();
   if (!isIndexType(named.mediaType))
     throw new WbuildError("REG_MANIFEST", `${formatPlace(place)} is one image and no index`, {

@@ -193,7 +193,7 @@ class Copying {
     }
     const open = (start = 0) => {
       const bytes = verified(this.#from.blob(blob, start, signal), blob, start, this.#from.place);
-      return onProgress ? reported(bytes, event, onProgress) : bytes;
+      return onProgress ? reported(bytes, event, onProgress, start) : bytes;
     };
     const { repository } = this.#from;
     const how = await this.#to.putBlob(blob, open, { signal, ...(repository ? { from: repository } : {}) });

@@ -15,9 +15,13 @@ export function nameIn(reference: Reference): string {
   return reference.digest ?? reference.tag ?? "latest";
 }
 
-/** Throws REG_LOCAL_ONLY. */
-export function remoteSource(client: RegistryClient, reference: Reference): CopySource {
-  const repository = client.repository(reference);
+/** With `isTarget` no mirror is asked: for what is read in order to be changed. Throws REG_LOCAL_ONLY. */
+export function remoteSource(
+  client: RegistryClient,
+  reference: Reference,
+  options: { readonly isTarget?: boolean } = {},
+): CopySource {
+  const repository = client.repository(reference, options);
   return {
     place: formatReference(reference, { familiar: true }),
     repository: { registry: repository.registry, name: repository.name },

@@ -52,7 +52,9 @@ export function storeTarget(
       const { digest, size, mediaType } = blob;
       keeps.add(digest);
       if ((await blobs.has(digest)) === size) return "present";
-      await blobs.put(open(), { mediaType, digest, size });
+      // What came before a connection broke is kept by a store that can, for this copy or the next one.
+      if (blobs.fetch) await blobs.fetch(blob, open);
+      else await blobs.put(open(), { mediaType, digest, size });
       return "sent";
     },
     async putManifest({ bytes, mediaType, descriptor }, role) {

@@ -1,7 +1,7 @@
 /** Blobs as files: temporary name, sync, rename, sync the folder. Bytes are checked on their way in and out. */
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { BlobExpectation, BlobFiles, ByteRange, ReservedFile } from "./blob-store.ts";
@@ -134,8 +134,9 @@ export class DiskBlobs implements BlobFiles {
           return await this.#fill(path, from, blob, openAt);
         } catch (error) {
           const isWrong = isWbuildError(error, "STORE_DIGEST_MISMATCH") || isWbuildError(error, "STORE_SIZE_MISMATCH");
-          // Others need the room more than the next try does.
-          if (isWrong || isWbuildError(error, "STORE_FULL")) await rm(path, { force: true });
+          const isEmpty = (await stat(path).catch(() => undefined))?.size === 0;
+          // A full disk: others need the room more than the next try does.
+          if (isWrong || isEmpty || isWbuildError(error, "STORE_FULL")) await rm(path, { force: true });
           // What was kept may have been damaged (a power cut leaves zeros): then the whole is fetched.
           if (!isWrong || from === 0) throw error;
           from = 0;

@@ -2,6 +2,7 @@
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { isDigest } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
+import { arriving } from "./arriving.ts";
 import { brokenError, protocolError } from "./complaint.ts";
 import { openForeign } from "./foreign.ts";
 import { drain, type HttpResponse } from "./request.ts";
@@ -17,9 +18,6 @@ export interface DownloadSource {
 
 /** Bytes that must have come for the attempts to count anew: who sends one byte a connection is not resumed for ever. */
 const worthwhile = 1024 * 1024;
-
-/** Fewer bytes than this, in as long a time as a silent connection is waited for, are no progress. */
-const minimumBytes = 1024;
 
 /** Bytes from `from` on, as many as the descriptor says. Throws REG_SIZE_MISMATCH; the digest is the receiver's to check. */
 export async function* downloadBlob(
@@ -44,7 +42,7 @@ export async function* downloadBlob(
       }
       // A server that knows no ranges starts from the beginning.
       let skip = response.status === 206 ? 0 : at;
-      for await (const part of unhurried(response.body as AsyncIterable<Uint8Array>, session.options.http.timeoutMs)) {
+      for await (const part of arriving(response.body, session.options.http.timeoutMs)) {
         const fresh = skip >= part.length ? undefined : part.subarray(skip);
         skip -= Math.min(skip, part.length);
         if (!fresh) continue;
@@ -99,31 +97,6 @@ async function openBlob(source: DownloadSource, blob: Descriptor, at: number): P
       { facts: { registry: session.registry, repository, expected: blob.digest, found }, hint: damaged },
     );
   return answer;
-}
-
-/**
- * Ends a body that only drips. Attack, or a broken proxy: a byte every few seconds keeps a connection from ever being
- * silent, and its client for days.
- */
-async function* unhurried(body: AsyncIterable<Uint8Array>, windowMs: number): AsyncGenerator<Uint8Array> {
-  const parts = body[Symbol.asyncIterator]();
-  let waitedMs = 0;
-  let came = 0;
-  try {
-    for (;;) {
-      // Only the sender's time counts, not what the receiver does with the bytes.
-      const asked = performance.now();
-      const { done, value } = await parts.next();
-      if (done === true) return;
-      waitedMs += performance.now() - asked;
-      came += value.length;
-      if (came >= minimumBytes) waitedMs = came = 0;
-      else if (waitedMs > windowMs) throw Object.assign(new Error("too slow"), { code: "UND_ERR_BODY_TIMEOUT" });
-      yield value;
-    }
-  } finally {
-    await parts.return?.();
-  }
 }
 
 const damaged = "try again; if it stays so, the registry is damaged or something on the way changes content";

@@ -127,7 +127,7 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
       await new Promise((resolve) => response.write(part, resolve));
       if (isBlob) proxy.received += part.length;
     }
-    if (at === Infinity) return void response.end();
+    if (at === Infinity || (fault?.kind === "stall" && at >= body.length)) return void response.end();
     response.flushHeaders();
     // What lies in the connection reaches the client before the end of the connection does.
     if (fault?.kind === "cut answer") socket.destroySoon();

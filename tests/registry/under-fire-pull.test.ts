@@ -92,7 +92,7 @@ for (const [title, fault] of breaks)
     const proxy = await before(t, real.host);
     proxy.rules.push({ on: "GET /blobs/", fault });
     const store = newStore(t);
-    const { repository } = open(t, proxy.host, fault.kind === "stall" ? { fetchTimeoutMs: 200 } : {});
+    const { repository } = open(t, proxy.host, fault.kind === "stall" ? { fetchTimeoutMs: 1500 } : {});
     await fetchBlob(repository, blob, store.blobs);
     t.is(await store.blobs.has(blob.digest), size);
     await isSound(t, store);

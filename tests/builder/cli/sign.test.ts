@@ -78,6 +78,12 @@ test("keys are made, an image is signed by its tag, and verified", async (t) => 
   const text = await cli(["verify", "--key", "cosign.pub", "-o", "text", `${name}:1`]);
   t.deepEqual(JSON.parse(text.stdout), claim);
 
+  await cli(["sign", "--key", "cosign.key", "--new-bundle-format", `${name}@${digest}`]);
+  const copied = await cli(["copy", "--include-referrers", `${name}:1`, `${name}-copy:1`]);
+  t.is(copied.code, 0, copied.stderr);
+  const there = await cli(["verify", "--key", "cosign.pub", `${name}-copy:1`]);
+  t.is(JSON.parse(there.stdout).length, 2, "signatures in both forms travel with the image");
+
   const other = await cli(["verify", "--key", "cosign.pub", "-a", "commit=other", `${name}:1`]);
   t.is(other.code, 1);
   t.is(other.stdout, "");

@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
@@ -99,6 +99,30 @@ withTerminal(title("login asks for name and password, and does not show the pass
   t.regex(screen, /somebody/);
   t.regex(screen, /REG_UNREACHABLE/);
   t.false(screen.includes("unseen-word"));
+});
+
+withTerminal(title("the password of new keys is asked for twice, and not shown"), async (t) => {
+  const type = (again: string) =>
+    onTerminal(
+      t,
+      ["sign", "generate-key-pair"],
+      [
+        ["Password of the private key: ", "unseen-word\r"],
+        ["Once more: ", `${again}\r`],
+      ],
+    );
+  t.context = sandboxOf(t);
+  const { folder } = t.context as { folder: string };
+  const differ = await type("unseen-other");
+  t.is(differ.code, 2, differ.screen);
+  t.regex(differ.screen, /the two passwords differ/);
+  t.false(existsSync(join(folder, "cosign.key")));
+  const { code, screen } = await type("unseen-word");
+  t.is(code, 0, screen);
+  t.false((screen + differ.screen).includes("unseen"));
+  const { readPrivateKey } = await import("../../../registry/sign/key-file.ts");
+  const key = await readPrivateKey(readFileSync(join(folder, "cosign.key")), async () => "unseen-word");
+  t.is(key.type, "private");
 });
 
 withTerminal(title("an archive is not written to a terminal"), async (t) => {

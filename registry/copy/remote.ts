@@ -1,7 +1,7 @@
 /** A repository of a registry as a source and as a target of copies. */
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { type Digest, hexOf } from "../../layerfs/store/digest.ts";
-import { isWbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../client.ts";
 import { formatName, formatReference, type Reference } from "../reference.ts";
 import type { Repository } from "../repository.ts";
@@ -54,6 +54,12 @@ export function remoteTarget(client: RegistryClient, reference: Reference): Copy
     repository: { registry: repository.registry, name: repository.name },
     takesReferrers: true,
     async state({ digest }: Descriptor, role) {
+      // Who names a digest as the destination means that content, and would not look for another one there.
+      if (role === "named" && reference.digest !== undefined && reference.digest !== digest)
+        throw new WbuildError("REG_DIGEST_MISMATCH", `what is copied is ${digest}, and not ${reference.digest}`, {
+          facts: { expected: reference.digest, found: digest },
+          hint: "name the destination with a tag",
+        });
       const tag = tagOf(role);
       if (tag !== undefined && (await repository.resolve(tag).catch(ifUnseen))?.digest === digest) return "done";
       if ((await repository.resolve(digest).catch(ifUnseen)) === undefined) return "absent";

@@ -165,3 +165,36 @@ test("sync: what fails ends it, or is told at the end with --keep-going; two ima
   t.regex(both.stderr, /error\[REG_SYNC_FILE\].*would both become[\s\S]*--scoped/);
   t.is((await cli("sync", "nowhere.yaml", "oci:x")).code, 2);
 });
+
+test("sync: credentials of the file are used for its registry alone, and are never shown", async (t) => {
+  const password = "pa55-of-the-list";
+  await using closed = await startRegistry({ auth: { username: "ci", password } });
+  const { folder, cli } = await scene(t);
+  const list = (secret: string) =>
+    writeFileSync(
+      join(folder, "x.yaml"),
+      `${closed.host}: {images: {app: ["1"]}, credentials: {username: ci, password: ${secret}}}`,
+    );
+  const login = await runCli(["login", "-u", "ci", "--password-stdin", closed.host], {
+    cwd: folder,
+    env: { DOCKER_CONFIG: join(folder, "other"), WBUILD_HOME: join(folder, "home") },
+    input: password,
+  });
+  t.is(login.code, 0, login.stderr);
+  const pushed = await runCli(["copy", "store:app:1", `${closed.host}/app:1`], {
+    cwd: folder,
+    env: { DOCKER_CONFIG: join(folder, "other"), WBUILD_HOME: join(folder, "home") },
+  });
+  t.is(pushed.code, 0, pushed.stderr);
+
+  list(password);
+  const good = await cli("sync", "--debug", "x.yaml", `${far.host}/secret`);
+  t.is(good.code, 0, good.stderr);
+  list("wrong-of-the-list");
+  const bad = await cli("sync", "--debug", "x.yaml", `${far.host}/secret`);
+  t.is(bad.code, 3);
+  t.regex(bad.stderr, /REG_UNAUTHORIZED/);
+  list("[broken");
+  const broken = await cli("sync", "--debug", "x.yaml", `${far.host}/secret`);
+  for (const { stdout, stderr } of [good, bad, broken]) t.notRegex(stdout + stderr, /of-the-list|\[broken/);
+});

@@ -407,3 +407,14 @@ test("many blobs go side by side, and not more than asked for", async (t) => {
   );
   t.is(most, 3);
 });
+
+test("a destination by digest takes that content and no other", async (t) => {
+  const client = open(t);
+  const ours = new MemoryBlobs();
+  const image = await makeImage(ours, { layers: [{ name: "d", content: t.title }] });
+  const target = (digest: string) => remoteTarget(client, parseReference(`${far.host}/by-digest@${digest}`));
+  const error = await t.throwsAsync(copyImage(storeSource(ours, "store:x", image), target(digestOf("other"))));
+  t.true(isWbuildError(error, "REG_DIGEST_MISMATCH"));
+  t.is((await copyImage(storeSource(ours, "store:x", image), target(image.digest))).descriptor.digest, image.digest);
+  t.is(await rawBySkopeo(`docker://${far.host}/by-digest@${image.digest}`), image.digest);
+});

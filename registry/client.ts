@@ -7,10 +7,11 @@ import { directRoute, type Route, targetOnly } from "./hosts/route.ts";
 import { RoutedSession } from "./hosts/routed-session.ts";
 import { isLocalOnly, localRegistry, type Reference } from "./reference.ts";
 import { openRepository, type Repository } from "./repository.ts";
+import type { Place } from "./transport/home.ts";
 import { Redactor } from "./transport/redact.ts";
 import { drain, openHttp } from "./transport/request.ts";
 import { defaultRetry, type RetryPolicy } from "./transport/retry.ts";
-import { type Place, Session } from "./transport/session.ts";
+import { Session } from "./transport/session.ts";
 
 export interface RegistryOptions {
   /** `host[:port]` that are spoken to without TLS. Loopback needs no mention: there both kinds are tried. */

@@ -2,38 +2,22 @@
  * All requests to one registry: where it is, who we are to it, redirects, repetition, and errors that name the operation.
  * What the requests mean is the business of repository.ts and upload.ts.
  */
-import { parseIndex, urlFromIndex } from "oci-registry-client/build/common.js";
-import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { WbuildError } from "../../native/error.ts";
 import type { CredentialSource } from "../credentials.ts";
-import type { HostTls, Route } from "../hosts/route.ts";
 import { parseChallenges } from "./challenge.ts";
-import { brokenError, isTlsCode, type Operation, protocolError, refusalError } from "./complaint.ts";
-import type { Redactor } from "./redact.ts";
-import { type Body, drain, type Http, type HttpResponse, isLoopback, readAll } from "./request.ts";
+import { brokenError, type Operation, protocolError, refusalError } from "./complaint.ts";
+import { Home, type HomeOptions } from "./home.ts";
+import { type Body, drain, type HttpResponse, isLoopback, readAll } from "./request.ts";
 import { type RetryPolicy, withRetry } from "./retry.ts";
 import { Authorizer } from "./token.ts";
 
-export interface SessionOptions {
-  readonly registry: string;
-  readonly http: Http;
-  readonly redactor: Redactor;
+export interface SessionOptions extends HomeOptions {
   readonly credentials: CredentialSource;
   readonly retry: RetryPolicy;
   /** See RegistryOptions. */
   readonly chunkBytes?: number | undefined;
-  readonly plainHttp: readonly string[];
-  /** `host[:port]` whose certificates are not checked, and which may speak plain http. */
-  readonly insecure?: readonly string[];
-  /** How the host's configuration wants this registry to be spoken to. */
-  readonly place?: Place | undefined;
   /** See AuthorizerOptions. */
   readonly isLogin?: boolean;
-  readonly signal: AbortSignal | undefined;
-  warn(message: string): void;
-}
-
-export interface Place extends Pick<Route, "scheme" | "root" | "isInsecure" | "headers" | "namespace"> {
-  certificates(): Promise<HostTls | undefined>;
 }
 
 export interface Ask {
@@ -67,20 +51,16 @@ export class Session {
   readonly registry: string;
   readonly options: SessionOptions;
   readonly #authorizer: Authorizer;
-  #base: Promise<URL> | undefined;
-  #tls: Promise<{ readonly own: HostTls; readonly others: HostTls | undefined } | undefined> | undefined;
+  readonly #home: Home;
 
   constructor(options: SessionOptions) {
     this.options = options;
     this.registry = options.registry;
+    this.#home = new Home(options);
     this.#authorizer = new Authorizer({
       ...options,
-      // Who asked for a registry without TLS has asked for its token service on the same host, too.
-      mayBePlain: (host) =>
-        [...options.plainHttp, ...(this.#isInsecure() || options.place?.scheme === "http" ? [this.registry] : [])].some(
-          (plain) => plain === host || bareHost(plain) === bareHost(host),
-        ),
-      tlsFor: (url) => this.#tlsFor(url),
+      mayBePlain: (host) => this.#home.mayBePlain(host),
+      tlsFor: (url) => this.#home.tlsFor(url),
     });
     for (const value of Object.values(options.place?.headers ?? {})) options.redactor.learn(value);
   }
@@ -135,18 +115,13 @@ export class Session {
 
   /** Scheme and host. Throws REG_REFERENCE, or REG_UNREACHABLE for a loopback registry that does not answer. */
   base(): Promise<URL> {
-    this.#base ??= this.#findBase();
-    // A registry that is not up yet may be up at the next try.
-    this.#base.catch(() => {
-      this.#base = undefined;
-    });
-    return this.#base;
+    return this.#home.base();
   }
 
   async #once(ask: Ask, signal: AbortSignal | undefined): Promise<HttpResponse> {
     const operation = this.operation(ask.operation);
     const base = await this.base();
-    let url = this.#urlOf(ask.path, base);
+    let url = this.#home.urlOf(ask.path, base);
     let mayAnswer = typeof ask.body === "function" || ask.body === undefined || ask.body instanceof Uint8Array;
     let better: string | undefined;
     for (let redirects = 0; ; ) {
@@ -189,7 +164,7 @@ export class Session {
         headers: { ...ask.headers, ...added },
         body,
         isSlow: ask.isSlow,
-        tls: ask.isElsewhere ? undefined : await this.#tlsFor(url),
+        tls: ask.isElsewhere ? undefined : await this.#home.tlsFor(url),
         signal,
       });
     } catch (error) {
@@ -202,101 +177,6 @@ export class Session {
     const body = (await readAll(response.body, maxComplaintBytes).catch(() => undefined)) ?? new Uint8Array();
     return refusalError(operation, { ...response, body }, this.options.redactor);
   }
-
-  async #findBase(): Promise<URL> {
-    const { registry, plainHttp } = this.options;
-    let index: ReturnType<typeof parseIndex>;
-    try {
-      index = parseIndex(registry);
-    } catch {
-      throw new WbuildError("REG_REFERENCE", `${JSON.stringify(registry)} is not the name of a registry`);
-    }
-    // The library takes any host with "::1" in it for this one; the scheme is therefore always ours to say.
-    const plain = () => new URL(urlFromIndex(index, "http"));
-    const secure = new URL(urlFromIndex(index, "https"));
-    const scheme = this.options.place?.scheme;
-    if (!index.official && (scheme === "http" || plainHttp.includes(registry))) return plain();
-    if (this.#isInsecure()) this.options.warn(`the certificate of ${registry} is not checked`);
-    if (scheme === "https") return secure;
-    if (isLoopback(secure.hostname)) return (await this.#speaksPlain(plain())) ?? secure;
-    return !index.official && this.#isInsecure() && !(await this.#speaksTls(secure)) ? plain() : secure;
-  }
-
-  #isInsecure(): boolean {
-    const { insecure, place } = this.options;
-    return place?.isInsecure === true || insecure?.includes(this.registry) === true;
-  }
-
-  /** A path of ours at this place; what the registry gave us as a URL is taken as it is. */
-  #urlOf(path: string | URL, base: URL): URL {
-    const { place } = this.options;
-    if (typeof path !== "string" || !place) return new URL(path, base);
-    const url = new URL(path.replace(/^\/v2(?=\/)/, place.root), base);
-    if (place.namespace !== undefined) url.searchParams.set("ns", place.namespace);
-    return url;
-  }
-
-  /**
-   * Certificates for the registry and what runs on its host, such as its token service. Where it leads to otherwise its
-   * authorities are trusted, too, but nobody is told who we are and everybody is checked.
-   */
-  async #tlsFor(url: URL): Promise<HostTls | undefined> {
-    if (url.protocol !== "https:") return undefined;
-    const tls = await this.#certificates();
-    const home = await this.#base?.catch(() => undefined);
-    const isOwn = !home || bareHost(url.host) === bareHost(home.host);
-    return isOwn ? tls?.own : tls?.others;
-  }
-
-  #certificates() {
-    this.#tls ??= this.#readTls();
-    return this.#tls;
-  }
-
-  async #readTls() {
-    const found = await this.options.place?.certificates();
-    if (!found && !this.#isInsecure()) return undefined;
-    const { ca, cert, key, skipVerify } = found ?? { ca: [], cert: [], key: [], skipVerify: false };
-    const others = ca.length === 0 ? undefined : { ca, cert: [], key: [], skipVerify: false };
-    return { own: { ca, cert, key, skipVerify: skipVerify || this.#isInsecure() }, others };
-  }
-
-  /** Does anything answer over TLS, whatever its certificate? */
-  async #speaksTls(secure: URL): Promise<boolean> {
-    const { http, signal } = this.options;
-    try {
-      const tls = (await this.#certificates())?.own;
-      const response = await http.send({ method: "GET", url: new URL("/v2/", secure), headers: {}, tls, signal });
-      await drain(response.body);
-      return true;
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (isWbuildError(error)) throw error;
-      return false;
-    }
-  }
-
-  /** On loopback both kinds are usual: a question without any secret tells which one it is. */
-  async #speaksPlain(plain: URL): Promise<URL | undefined> {
-    const { http, signal } = this.options;
-    try {
-      const response = await http.send({ method: "GET", url: new URL("/v2/", plain), headers: {}, signal });
-      await drain(response.body);
-      // Servers with TLS answer 400 to plain words, or hang up.
-      return response.status === 400 ? undefined : plain;
-    } catch (error) {
-      signal?.throwIfAborted();
-      const failure = brokenError(this.operation({ doing: "connect" }), error, this.options.redactor);
-      const { errno } = failure.facts;
-      if (typeof errno === "string" && (/^(ECONNRESET|UND_ERR_SOCKET|EPIPE|HPE_)/.test(errno) || isTlsCode(errno)))
-        return undefined;
-      throw failure;
-    }
-  }
-}
-
-function bareHost(host: string): string {
-  return host.replace(/:\d+$/, "");
 }
 
 function isRedirect(status: number, ask: Ask): boolean {

@@ -2,7 +2,7 @@
  * Starts Debian's docker-registry on loopback: plain, with htpasswd, with token authentication, with TLS of a self-made CA.
  * The kernel chooses the port, so any number of tests run side by side.
  */
-import { execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,12 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
+
+/** Those that still run: one listener for all, however many a test starts. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 export interface RegistryOptions {
   /** htpasswd authentication with this one account. */
@@ -84,8 +90,7 @@ async function launch(folder: string, options: RegistryOptions): Promise<Running
     stdio: ["ignore", "ignore", "pipe"],
     env: { PATH: process.env.PATH ?? "", OTEL_TRACES_EXPORTER: "none" },
   });
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
+  running.add(child);
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());
@@ -102,7 +107,7 @@ async function launch(folder: string, options: RegistryOptions): Promise<Running
     });
   });
   const close = async () => {
-    process.removeListener("exit", kill);
+    running.delete(child);
     child.kill("SIGKILL");
     await ended;
     await rm(folder, { recursive: true, force: true });

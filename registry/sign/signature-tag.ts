@@ -22,6 +22,8 @@ const logKey = "dev.sigstore.cosign/bundle";
 
 /** More of them are not looked at: each costs a request and a computation. */
 const maxSignatures = 1000;
+/** How often a list that others overwrote is written again. */
+const maxRounds = 8;
 
 /** An entry of the transparency log, as cosign keeps it beside a signature. Numbers are as the log gave them. */
 export interface LogEntry {
@@ -105,17 +107,33 @@ async function readLayers(repository: Repository, layers: readonly Descriptor[])
   return found;
 }
 
-/** Puts a signature beside those that are there. Two who do this at the same moment may lose one of the two. */
+/**
+ * Puts a signature beside those that are there. Who does so at the same moment may overwrite the list: it is looked at
+ * again until it has what was added. The protocol has no way to shut out one who read before and writes after that look.
+ * Throws REG_UNAVAILABLE when others change it all the time.
+ */
 export async function addToSignatureTag(
   repository: Repository,
   digest: Digest,
   signature: TagSignature,
 ): Promise<void> {
-  const old = await readManifest(repository, digest);
-  const layers = [...(old?.layers ?? []), await pushClaim(repository, signature)];
-  const config = await pushConfig(repository, layers, mediaTypes.ociConfig);
-  const manifest = { schemaVersion: 2, ...old, mediaType: mediaTypes.ociManifest, config, layers };
-  await repository.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest, signatureTag(digest));
+  const layer = await pushClaim(repository, signature);
+  const text = layer.annotations?.[signatureKey];
+  const tag = signatureTag(digest);
+  for (let round = 0; round <= maxRounds; round++) {
+    const old = await readManifest(repository, digest);
+    if (old?.layers.some((one) => one.digest === layer.digest && one.annotations?.[signatureKey] === text)) return;
+    if (round === maxRounds) break;
+    const layers = [...(old?.layers ?? []), layer];
+    const config = await pushConfig(repository, layers, mediaTypes.ociConfig);
+    const manifest = { schemaVersion: 2, ...old, mediaType: mediaTypes.ociManifest, config, layers };
+    await repository.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest, tag);
+  }
+  throw new WbuildError(
+    "REG_UNAVAILABLE",
+    `the signatures under ${repository.registry}/${repository.name}:${tag} are being changed by others`,
+    { facts: { registry: repository.registry, repository: repository.name, tag }, hint: "try again" },
+  );
 }
 
 /** Puts a signature beside an image as a manifest of its own, which refers to it. */

@@ -123,6 +123,35 @@ test("signed once more by the same key: nothing is added; by another key: beside
   t.is((await verifyImage(repository, image.digest, { trust: { key: ann.publicKey } })).length, 3);
 });
 
+test("a signature that another signer overwrites at that moment is added once more", async (t) => {
+  const [repository, image] = await pushed("together");
+  const [ann, bob] = [ec(), ec()];
+  await signImage(repository, image, { key: bob.privateKey });
+  const tag = signatureTag(image.digest);
+  const bobs = await repository.manifest(tag);
+  let writes = 0;
+  const shared: Repository = Object.create(repository, {
+    pushManifest: {
+      value: async (...given: Parameters<Repository["pushManifest"]>) => {
+        const pushed = await repository.pushManifest(...given);
+        // Bob had read the list before, and writes it now.
+        if (++writes <= 2) await repository.pushManifest(bobs.bytes, bobs.mediaType, tag);
+        return pushed;
+      },
+    },
+    ...Object.fromEntries(
+      (["manifest", "pushBlob", "blob", "referrers"] as const).map((name) => [
+        name,
+        { value: (repository[name] as (...given: unknown[]) => unknown).bind(repository) },
+      ]),
+    ),
+  });
+  await signImage(shared, image, { key: ann.privateKey });
+  t.is(writes, 3);
+  for (const { publicKey: key } of [ann, bob])
+    t.is((await verifyImage(repository, image.digest, { trust: { key } })).length, 1);
+});
+
 test("signed bytes that are no claim, and signatures that are none, are told and passed over", async (t) => {
   const [repository, image] = await pushed("odd");
   const { privateKey: key, publicKey } = ec();

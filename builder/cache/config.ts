@@ -3,6 +3,7 @@
  * field `wbuild` of its own: BuildKit finds none of its keys in ours, and we none of ours in BuildKit's.
  */
 import * as v from "valibot";
+import { compressionOf } from "../../layerfs/layer/compression.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import { type Digest, isDigest } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
@@ -18,6 +19,8 @@ export const maxCacheConfigBytes = 16 * 1024 * 1024;
 const maxLayers = 20_000;
 const maxRecords = 50_000;
 const maxKeys = 16;
+/** The end of the year 9999: other readers refuse an image that says it was made later, or before 1970 (RFC 3339). */
+const maxCreatedMs = 253_402_300_799_999;
 
 /** A record as it was read: who has the blob, others know. */
 export type ReadRecord = Omit<ResultRecord, "remote">;
@@ -25,9 +28,15 @@ export type ReadRecord = Omit<ResultRecord, "remote">;
 const digest = v.custom<Digest>((value) => typeof value === "string" && isDigest(value), "expected a sha256 digest");
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+/** Attack: a type that is none would stand in the image, which then nobody could pull. */
+const layerType = v.custom<string>(
+  (value) => typeof value === "string" && compressionOf(value) !== undefined,
+  "expected the type of a layer",
+);
+
 const layerShape = v.looseObject({
   blob: digest,
-  annotations: v.looseObject({ mediaType: v.pipe(v.string(), v.maxLength(255)), diffID: digest, size: count }),
+  annotations: v.looseObject({ mediaType: layerType, diffID: digest, size: count }),
 });
 
 const recordShape = v.looseObject({
@@ -106,7 +115,7 @@ function decodeRecords(records: readonly unknown[], layers: readonly (Layer | un
     const [result] = read.output.layers;
     const layer = result && layers[result.layer];
     const createdMs = Date.parse(result?.createdAt ?? "");
-    if (!layer || !Number.isSafeInteger(createdMs)) return [];
+    if (!layer || !(createdMs >= 0 && createdMs <= maxCreatedMs)) return [];
     return [{ op: wbuild.op, definition, keys: wbuild.keys, layer, createdMs }];
   });
 }

@@ -194,3 +194,17 @@ test("BuildKit's records are none of ours, and that is no error", async (t) => {
   t.deepEqual(await readDocument({ bytes, mediaType }, reader), { records: [], isForeign: true });
   t.is(inlineMember, "moby.buildkit.cache.v0");
 });
+
+test("a result that others' readers of images would refuse is left out", (t) => {
+  const name = digestOf("a");
+  const decoded = (mediaType: string, createdAt: string) => {
+    const layers = [{ blob: name, annotations: { mediaType, diffID: name, size: 1 } }];
+    const result = { layer: 0, createdAt };
+    const records = [{ digest: name, layers: [result], wbuild: { version: 1, op: name, keys: [name] } }];
+    return decodeConfig(Buffer.from(JSON.stringify({ layers, records }))).length;
+  };
+  t.is(decoded(mediaTypes.ociLayerGzip, "2026-01-01T00:00:00.000Z"), 1);
+  t.is(decoded("../../x\u001b[2J", "2026-01-01T00:00:00.000Z"), 0);
+  t.is(decoded(mediaTypes.ociLayerGzip, "+275760-09-13T00:00:00.000Z"), 0);
+  t.is(decoded(mediaTypes.ociLayerGzip, "-000001-01-01T00:00:00.000Z"), 0);
+});

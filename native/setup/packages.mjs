@@ -1,6 +1,7 @@
 /** The Debian packages that wbuild needs, and why. As root the missing ones are installed; else they are named. */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 
 /**
  * name: a package of Debian 12 or newer and of Ubuntu. need: what stops without it.
@@ -33,6 +34,7 @@ const table = [
   { need: "run", name: "mmdebstrap", why: "`wbuild base debian`" },
   { need: "run", name: "wine64", why: "steps of Windows images", optional: true },
   { need: "run", name: "qemu-user-static", why: "steps for another architecture", optional: true },
+  { need: "test", name: "curl", why: "fetches the package of wbuild in pipelines" },
   { need: "test", name: "skopeo", why: "a second opinion on images and registries" },
   { need: "test", name: "umoci", why: "a second opinion on layers" },
   { need: "test", name: "docker-registry", why: "the registry that tests push to" },
@@ -134,4 +136,11 @@ export function installPackages(needs) {
 
 function isInArchive(name) {
   return (spawnSync("apt-cache", ["show", name], { encoding: "utf8" }).stdout ?? "").includes("Package:");
+}
+
+/** `node native/setup/packages.mjs build run`: the names of what is missing, on one line, for who installs it otherwise. */
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const rows = missing(process.argv.slice(2)) ?? [];
+  const names = rows.filter((row) => !row.optional || isInArchive(row.name)).map((row) => row.name);
+  console.log(names.join(" "));
 }

@@ -1,4 +1,5 @@
 /** An image with tars on top, one layer and one line of history each. */
+import { compressionOf } from "../../layerfs/layer/compression.ts";
 import type { Layer, Platform } from "../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
@@ -7,6 +8,7 @@ import { type Image, mediaTypes } from "../../registry/oci/image.ts";
 import { layersOf } from "../image/base-image.ts";
 import type { LocalImage } from "../image/local.ts";
 import { hostPlatform } from "../image/platform.ts";
+import { transcodeLayer } from "../image/transcode.ts";
 import type { NewImage } from "../image/write-image.ts";
 import { type AppendOptions, asFiles, asLayer, folderLookUp, type Incoming } from "./append.ts";
 import { fullHistory, historyLine } from "./edited.ts";
@@ -32,13 +34,23 @@ export async function appendIncoming(
 ): Promise<NewImage> {
   const { config, manifest } = image;
   const layers: Layer[] = layersOf(manifest, config);
-  for (const one of incoming) layers.push(await layerOf(store, withLayers(image, layers), one, options));
+  for (const one of incoming) {
+    const layer = await layerOf(store, withLayers(image, layers), one, options);
+    layers.push(options.compression === undefined ? await readable(store, image, layer) : layer);
+  }
   const lines = incoming.map(({ name }) => historyLine(options.commandOf(name), options.created, true));
   return {
     ...(manifest.annotations ? { annotations: manifest.annotations } : {}),
     config: { ...config, created: options.created, history: [...fullHistory(config), ...lines] },
     layers,
   };
+}
+
+/** Not every store of Windows' images takes zstd, and Docker's documents have no name for it. */
+async function readable(store: Store, { config, manifest }: Image, layer: Layer): Promise<Layer> {
+  const takesZstd = config.os !== "windows" && manifest.mediaType !== mediaTypes.dockerManifest;
+  if (takesZstd || compressionOf(layer.blob.mediaType) !== "zstd") return layer;
+  return transcodeLayer(store, layer, "gzip");
 }
 
 async function layerOf(store: Store, below: Image, incoming: Incoming, options: AppendImageOptions): Promise<Layer> {

@@ -102,6 +102,8 @@ async function below(folder: string, entries: readonly Entry[], lookUp: FilesOpt
   if (lookUp !== undefined) {
     const above = new Set([...all.keys(), joinPath(folder, ".")].flatMap(foldersAbove));
     for (const path of above) if (!all.has(path)) all.set(path, (await lookUp(path)) ?? madeFolder(path));
+    // The accident: a tar's bin/ takes the place of the image's link bin -> usr/bin, and all programs are gone.
+    for (const { path, type } of all.values()) if (type === "directory") await lookUp(path);
   }
   const folders = [...all.values()].filter(({ type }) => type === "directory");
   const links = [...all.values()].filter(({ type }) => type === "hardlink");

@@ -12,6 +12,7 @@ import type { NewImage } from "../image/write-image.ts";
 import { fullHistory, historyLine } from "./edited.ts";
 import { blobOf, type Heads, type Member, readHeads } from "./heads.ts";
 import { type MergePlan, planMerge } from "./merge-plan.ts";
+import { bytesOf } from "./spool.ts";
 
 export interface FlattenOptions {
   /** Layers that stay as they are, counted from the lowest. */
@@ -24,6 +25,8 @@ export interface FlattenOptions {
   readonly command: string;
   readonly signal: AbortSignal;
 }
+
+const smallBytes = 64 * 1024;
 
 /**
  * The image with all layers above the kept ones as one, in which nothing is hidden any more. Deterministic: the same layers
@@ -124,7 +127,11 @@ async function* filesOf(
     const { inode: _, ...rest } = entry;
     // A place in the tar says other bytes than at the first reading: the blob checks itself, so only a fault of ours.
     if (change.entry.content === undefined) throw new TypeError(`layer ${layer} changed while it was read`);
-    yield { kind: "set", entry: { ...rest, content: change.entry.content } };
+    const { content } = change.entry;
+    // What is in memory travels with the entry; a stream for each small file costs more than its bytes.
+    if (entry.size <= smallBytes && content.kind === "stream")
+      yield { kind: "set", entry: { ...rest, content: { kind: "bytes", bytes: await bytesOf(content.open()) } } };
+    else yield { kind: "set", entry: { ...rest, content } };
   }
 }
 

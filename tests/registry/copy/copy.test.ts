@@ -418,3 +418,26 @@ test("a destination by digest takes that content and no other", async (t) => {
   t.is((await copyImage(storeSource(ours, "store:x", image), target(image.digest))).descriptor.digest, image.digest);
   t.is(await rawBySkopeo(`docker://${far.host}/by-digest@${image.digest}`), image.digest);
 });
+
+test("what is no image is carried: a build cache's index of layers, an artifact with blobs of its own", async (t) => {
+  const ours = new MemoryBlobs();
+  const layer = await ours.put(Buffer.from("layer"), { mediaType: mediaTypes.ociLayerGzip });
+  const config = await ours.put(Buffer.from("{}"), { mediaType: "application/vnd.buildkit.cacheconfig.v0" });
+  const artifact = "application/vnd.oci.artifact.manifest.v1+json";
+  const documents: [mediaType: string, content: object][] = [
+    [mediaTypes.ociIndex, { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [layer, config] }],
+    [artifact, { mediaType: artifact, artifactType: "text/spdx", blobs: [layer] }],
+  ];
+  for (const [mediaType, content] of documents) {
+    const named = await ours.put(Buffer.from(JSON.stringify(content)), { mediaType });
+    const folder = join(scratch(t), "layout");
+    await copyImage(storeSource(ours, "store:x", named), await layoutTarget(folder, "x"));
+    const there = new MemoryBlobs();
+    await copyImage(
+      await layoutSource(folder, "x"),
+      storeTarget(there, "store:x", () => {}),
+    );
+    t.true(there.content.has(layer.digest), mediaType);
+    t.true(there.content.has(named.digest), mediaType);
+  }
+});

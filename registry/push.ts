@@ -77,9 +77,13 @@ async function pushTree(
       pushBlob(repository, blob, from, { ...options, signal }, counts),
     );
     await pushBlob(repository, config, from, options, counts);
-  } else {
-    throw new WbuildError("REG_MANIFEST", `cannot push a ${descriptor.mediaType.slice(0, 100)}`);
+  } else if (isIndexType(descriptor.mediaType)) {
+    throw new WbuildError(
+      "REG_MANIFEST",
+      `the image to push to ${repository.registry} has indexes in indexes in indexes`,
+    );
   }
+  // What is neither is carried as it is: whether it can be used is a question for those who know its type.
   await repository.pushManifest(bytes, descriptor.mediaType, tag);
 }
 

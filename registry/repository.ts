@@ -247,7 +247,12 @@ class RemoteRepository implements Repository {
     const call = this.#call(`delete ${isDigest(tagOrDigest) ? "manifest" : "tag"} ${tagOrDigest}`, this.#delete);
     if (!isDigest(tagOrDigest)) return removeTag(call, tagOrDigest);
     const { forgetReferrer, referrersTag, subjectOf } = await import("./referrers.ts");
-    const subject = subjectOf((await this.manifest(tagOrDigest)).bytes);
+    // What cannot be read can still be deleted.
+    const found = await this.manifest(tagOrDigest).catch((error: unknown) => {
+      if (isWbuildError(error, "REG_MANIFEST") || isWbuildError(error, "REG_DIGEST_MISMATCH")) return undefined;
+      throw error;
+    });
+    const subject = found && subjectOf(found.bytes);
     await remove(call, "manifests", tagOrDigest);
     // Where clients keep the list of referrers, who deletes one takes it off the list.
     if (subject !== undefined && (await this.#exists(referrersTag(subject))))

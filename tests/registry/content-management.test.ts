@@ -4,11 +4,13 @@ import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { openRegistry, type RegistryOptions } from "../../registry/client.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
+import { pushImage } from "../../registry/push.ts";
 import { parseReference } from "../../registry/reference.ts";
 import { referrersTag } from "../../registry/referrers.ts";
 import { nextOf } from "../../registry/transport/pages.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { complain, startFake } from "../doubles/fake-registry.ts";
+import { MemoryBlobs } from "../doubles/memory-blobs.ts";
 
 function open(host: string, options: Partial<RegistryOptions> = {}) {
   const client = openRegistry({
@@ -256,6 +258,27 @@ test("manifests of a type that nobody knows are carried as they are", async (t) 
   t.deepEqual(Buffer.from(found.bytes), bytes);
   t.deepEqual([found.mediaType, found.descriptor.digest], [type, pushed.digest]);
   t.deepEqual(await opened.repository.resolve("x"), pushed);
+});
+
+test("an index is pushed with entries of a type that nobody knows", async (t) => {
+  const type = "application/vnd.example.thing.v3+json";
+  const thing = Buffer.from('{"things":[1]}');
+  const from = new MemoryBlobs();
+  const child = await from.put(thing, { mediaType: type });
+  const index = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [child] }, undefined, 1),
+  );
+  const named = await from.put(index, { mediaType: mediaTypes.ociIndex });
+  await using fake = await startFake((_request, response) => response.writeHead(201).end());
+  await using opened = open(fake.host);
+  await pushImage(opened.client, named, parseReference(`${fake.host}/team/app:1`), from);
+  t.deepEqual(
+    fake.requests.map(({ path, headers, body }) => [path.split("/").at(-1), headers["content-type"], String(body)]),
+    [
+      [child.digest, type, String(thing)],
+      ["1", mediaTypes.ociIndex, String(index)],
+    ],
+  );
 });
 
 test("refused: a manifest that is not what Docker-Content-Digest or its descriptor says", async (t) => {

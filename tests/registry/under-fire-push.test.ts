@@ -8,6 +8,7 @@ import { parseReference } from "../../registry/reference.ts";
 import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.ts";
 import { type Fault, type ProxyOptions, startFaultProxy } from "../doubles/fault-proxy.ts";
 import { type SpecOptions, startSpecRegistry } from "../doubles/spec-registry.ts";
+import { startTokenServer } from "../doubles/token-server.ts";
 
 let real: RunningRegistry;
 test.before(async () => {
@@ -209,6 +210,22 @@ for (const on of ["HEAD /blobs/", "POST /uploads/", "PUT /blobs/uploads/"])
     if (error === "sent") t.true(on.startsWith("PUT") && (await repository.hasBlob(blob.digest)));
     else tellsWhatToTry(t, error, proxy.host, "");
   });
+
+test("a token that ends in the middle of a push is replaced, and the push goes on", async (t) => {
+  await using tokens = await startTokenServer();
+  const registry = await specRegistry(t);
+  const proxy = await before(t, registry.host);
+  const { content, blob } = freshBlob();
+  const challenge = `Bearer realm="${tokens.realm}",service="x",scope="repository:team/app:pull,push"`;
+  const expired = { kind: "answer", status: 401, headers: { "www-authenticate": challenge } } as const;
+  proxy.rules.push({ on: "PUT /up/", fault: { kind: "cut request", at: 400_000 } });
+  proxy.rules.push({ on: "GET /up/", fault: expired }, { on: "PATCH /up/", fault: expired });
+  await open(t, proxy.host).pushBlob(blob, () => bytesOf(content));
+  t.deepEqual(registry.blobs.get(blob.digest), content);
+  t.true(tokens.asked.length > 0);
+  // The refused piece may have been on its way already, nothing else.
+  t.is(proxy.sent, size);
+});
 
 test("a registry that stored another digest is not believed", async (t) => {
   const registry = await specRegistry(t);

@@ -1,7 +1,11 @@
 /** registries.conf, hosts.toml, NO_PROXY and challenges on hostile text: a place that is taken never leaves its host or path. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "ava";
 import fc from "fast-check";
 import { isWbuildError } from "../../native/error.ts";
+import { dockerCredentials } from "../../registry/credentials.ts";
 import { parseHosts } from "../../registry/hosts/containerd-hosts.ts";
 import { containersRoutes, parseContainersConf } from "../../registry/hosts/containers-conf.ts";
 import type { Routes } from "../../registry/hosts/route.ts";
@@ -173,4 +177,52 @@ test("challenges", (t) => {
     { numRuns },
   );
   t.pass();
+});
+
+test("credentials of one host are never found for another, nor a namespace's beside it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "wbuild-fuzz-auth-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "auth.json");
+  const env = { REGISTRY_AUTH_FILE: file };
+  const piece = fc.constantFrom(
+    "r.test",
+    "r.test:5000",
+    "evil.test",
+    "/",
+    "team",
+    "team/app",
+    "https://",
+    "http://",
+    "v1/",
+    "@",
+    "..",
+    ":",
+    "#",
+    "?",
+    "docker.io",
+    "index.docker.io",
+  );
+  const names = fc.array(
+    fc.array(piece, { maxLength: 5 }).map((parts) => parts.join("")),
+    { maxLength: 6 },
+  );
+  let found = 0;
+  await fc.assert(
+    fc.asyncProperty(names, fc.constantFrom("r.test", "r.test:5000", "docker.io"), async (keys, registry) => {
+      const entry = (key: string) => ({ auth: Buffer.from(`${encodeURIComponent(key)}:pw`).toString("base64") });
+      writeFileSync(file, JSON.stringify({ auths: Object.fromEntries(keys.map((key) => [key, entry(key)])) }));
+      const answer = await dockerCredentials({ env }).find(registry, "team/app/x");
+      if (answer?.username === undefined) return;
+      found++;
+      const rest = decodeURIComponent(answer.username)
+        .replace(/^https?:\/\//, "")
+        .replace(/^index\.docker\.io/, "docker.io");
+      t.true(rest === registry || rest.startsWith(`${registry}/`), rest);
+      const path = rest.slice(registry.length + 1).replace(/\/+$/, "");
+      const isUrl = /^https?:/.test(decodeURIComponent(answer.username)) || /^v1(\/|$)/.test(path);
+      t.true(isUrl || path === "" || "team/app/x".startsWith(path), path);
+    }),
+    { numRuns: Math.min(numRuns, 2000) },
+  );
+  t.true(found > 0, "some of what is asked for is found");
 });

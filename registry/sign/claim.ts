@@ -28,8 +28,7 @@ const simpleSchema = v.object({
   critical: v.object({
     identity: v.object({ "docker-reference": v.optional(text, "") }),
     image: v.object({ "docker-manifest-digest": digestSchema }),
-    // The other word is what Red Hat's tools write into the same form.
-    type: v.picklist([simpleSigningType, "atomic container signature"]),
+    type: v.literal(simpleSigningType),
   }),
   optional: v.optional(v.record(v.string(), v.unknown()), {}),
 });

@@ -67,6 +67,8 @@ export async function openTrustedRoot(file: Uint8Array): Promise<TrustedRoot> {
       const { identity } = check(material(noKey), options, bundle, claim);
       const subject = identity?.subjectAlternativeName ?? "";
       const issuer = identity?.extensions?.issuer ?? "";
+      // Attack: a pattern such as .* would fit a certificate that names nobody.
+      if (subject === "" || issuer === "") throw refused("its certificate names nobody");
       if (!fits(policy.subject, subject)) throw refused(`it was made by ${JSON.stringify(subject.slice(0, 200))}`);
       if (!fits(policy.issuer, issuer)) throw refused(`its maker was named by ${JSON.stringify(issuer.slice(0, 200))}`);
       return { subject, issuer };

@@ -38,7 +38,7 @@ export function tokenFor(claims: object): string {
   return `${part({ alg: "none" })}.${part(claims)}.c2lnbmF0dXJl`;
 }
 
-/** `issuer` is who the certificates say that identities come from. */
+/** `issuer` is who the certificates say that identities come from; empty, they do not say. */
 export async function startSigstore(issuer: string): Promise<SigstoreDouble> {
   const folder = await mkdtemp(join(tmpdir(), "wbuild-sigstore-"));
   const at = (name: string) => join(folder, name);
@@ -64,7 +64,7 @@ export async function startSigstore(issuer: string): Promise<SigstoreDouble> {
       "keyUsage=critical,digitalSignature",
       "extendedKeyUsage=codeSigning",
       `subjectAltName=critical,${name}`,
-      `1.3.6.1.4.1.57264.1.8=ASN1:UTF8String:${issuer}`,
+      ...(issuer === "" ? [] : [`1.3.6.1.4.1.57264.1.8=ASN1:UTF8String:${issuer}`]),
     ];
     await writeFile(at(`${leaf}.ext`), lines.join("\n"));
     const from = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-days", "1", "-extfile", at(`${leaf}.ext`)];

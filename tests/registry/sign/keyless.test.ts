@@ -96,6 +96,18 @@ test("a workflow's identity is the subject of its token", async (t) => {
   t.regex(certificate.leaf, /BEGIN CERTIFICATE/);
 });
 
+test("a certificate that names nobody fits no pattern", async (t) => {
+  await using nameless = await startSigstore("");
+  const [repository, image] = await pushed("nameless");
+  const signer = await requestCertificate(service(nameless), token);
+  await signImage(repository, image, { ...signer, log: openLog(service(nameless)) });
+  const root = await openTrustedRoot(nameless.root);
+  const identity = { subject: /^.*$/, issuer: /^.*$/, ignoreSct: true };
+  await t.throwsAsync(verifyImage(repository, image.digest, { trust: { identity, root } }), {
+    message: /names nobody/,
+  });
+});
+
 test("tokens that name no one are not sent, and never quoted", async (t) => {
   const before = sigstore.requests.length;
   const bad = ["", "abc", "a.b.c", tokenFor({}), tokenFor({ email: "a@example.com" }), tokenFor({ sub: 7 })];

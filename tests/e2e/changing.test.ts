@@ -280,6 +280,26 @@ test("in the registry alone: only manifests and configurations travel, layers ar
   t.is(await s.run(at("team/app:2"), "cat", "/version", "/a/one"), "2\none\n");
 });
 
+test("from one registry to another, an index too: layers pass through, the result is whole there", async (t) => {
+  await using left = await startRegistry();
+  await using right = await startRegistry();
+  const s = await scene(t);
+  const context = await s.files("context", { Dockerfile: "FROM scratch\nCOPY x /x\n", x: "x" });
+  const from = `${left.host}/app:1`;
+  const built = await s.build(context, "-t", from, "--platform", "linux/amd64,linux/arm64", "--push");
+  t.is(built.code, 0, built.stderr);
+  const to = `${right.host}/there:1`;
+  const env = { ...epoch, WBUILD_HOME: join(s.folder, "far") };
+  const result = await s.wbuildWith({ env }, "mutate", "--push", from, "--user", "7", "-t", to);
+  t.is(result.code, 0, result.stderr);
+  for (const architecture of ["amd64", "arm64"]) {
+    const flags = ["--override-arch", architecture, "--src-tls-verify=false"];
+    await s.tool("skopeo", "copy", "-q", ...flags, `docker://${to}`, `oci:${architecture}:1`);
+    const config = JSON.parse(await s.tool("skopeo", "inspect", "--config", `oci:${architecture}:1`));
+    t.like(config, { architecture, config: { User: "7" } });
+  }
+});
+
 async function tarsOf(s: Scene, image: string): Promise<NaiveEntry[][]> {
   await mkdir(join(s.folder, "saved"), { recursive: true });
   const result = await s.wbuild("save", "-o", "saved/", image);

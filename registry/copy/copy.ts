@@ -2,17 +2,17 @@
  * An image from one place to another, byte for byte: manifests and blobs keep their digests, what is there already is
  * not sent, and blobs flow from source to target without a stop on the disk.
  */
-import { createHash } from "node:crypto";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
-import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
 import { isForeign } from "../oci/image.ts";
-import { isIndexType, maxManifestBytes } from "../oci/schema.ts";
+import { isIndexType } from "../oci/schema.ts";
 import { type Choose, labelOf } from "../pull.ts";
 import type { FetchedManifest } from "../repository.ts";
 import { distinct, type OnProgress, reported, sideBySide } from "../side-by-side.ts";
 import { contentOf } from "./content.ts";
 import type { CopySource, CopyTarget, Role } from "./place.ts";
+import { checked, verified } from "./verified.ts";
 
 export interface CopyOptions {
   /** Picks one image of an index; absent: the index with all its images. */
@@ -249,58 +249,4 @@ async function chosen(
     });
   }
   return chosen(from, to, checked(await from.manifest(choice), from, choice), choose, depth + 1);
-}
-
-/** Manifests are compared here, whatever their place has promised. Throws REG_DIGEST_MISMATCH. */
-function checked(manifest: FetchedManifest, from: CopySource, wanted?: Descriptor): FetchedManifest {
-  const digest = digestOf(manifest.bytes);
-  const expected = wanted?.digest ?? manifest.descriptor.digest;
-  if (digest !== expected) throw mismatch(from.place, expected, "manifest");
-  if (manifest.bytes.length > maxManifestBytes)
-    throw new WbuildError("REG_MANIFEST", `manifest ${digest} of ${from.place} is too large`);
-  return manifest;
-}
-
-/**
- * Bytes that have the blob's size and digest, or end with an error before the last of them were given: who sends them on
- * with their length never completes wrong content. From the middle on only the size can be compared; the digest of the
- * whole is then the receiver's to check.
- */
-async function* verified(
-  bytes: AsyncIterable<Uint8Array>,
-  blob: Descriptor,
-  from: number,
-  place: string,
-): AsyncGenerator<Uint8Array> {
-  const hash = from === 0 ? createHash("sha256") : undefined;
-  let at = from;
-  let held: Uint8Array | undefined;
-  for await (const part of bytes) {
-    if (part.length === 0) continue;
-    at += part.length;
-    if (at > blob.size) throw wrongSize(place, blob, at);
-    hash?.update(part);
-    if (held) yield held;
-    held = part;
-  }
-  if (at !== blob.size) throw wrongSize(place, blob, at);
-  if (hash && `sha256:${hash.digest("hex")}` !== blob.digest) throw mismatch(place, blob.digest, "blob");
-  if (held) yield held;
-}
-
-function mismatch(place: string, digest: Digest, what: string): WbuildError {
-  return new WbuildError(
-    "REG_DIGEST_MISMATCH",
-    `${place} gave wrong content for ${what} ${digest}; it was not copied`,
-    {
-      facts: { place, expected: digest },
-      hint: "try again; if it stays so, the source is damaged or something on the way changes content",
-    },
-  );
-}
-
-function wrongSize(place: string, { digest, size }: Descriptor, found: number): WbuildError {
-  return new WbuildError("REG_SIZE_MISMATCH", `${place} gave ${found} bytes of blob ${digest}, which has ${size}`, {
-    facts: { place, expected: size, found },
-  });
 }

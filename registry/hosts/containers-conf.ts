@@ -92,12 +92,7 @@ export async function parseContainersConf(file: string, text: string): Promise<C
 /** The routes of `host/repository` when an entry speaks of it; the longest prefix counts. Throws REG_HOSTS. */
 export function containersRoutes(conf: ContainersConf, host: string, repository: string): Routes | undefined {
   const name = `${host}/${repository}`;
-  const matches = conf.map((entry) => ({ entry, length: matchedBy(entry.prefix, name) }));
-  const best = matches.reduce((a, b) => (b.length > a.length ? b : a), { entry: undefined, length: 0 } as {
-    entry: Entry | undefined;
-    length: number;
-  });
-  const { entry, length } = best;
+  const { entry, length } = entryFor(conf, name);
   if (!entry) return undefined;
   const at = (location: string, isInsecure: boolean) =>
     routeTo(location === "" ? name : location + name.slice(length), isInsecure, entry.file);
@@ -106,13 +101,26 @@ export function containersRoutes(conf: ContainersConf, host: string, repository:
     const serves = { tags: asked !== "digest-only", digests: asked !== "tag-only" };
     return { ...at(mirror.location, mirror.insecure), isMirror: true, serves };
   });
+  const isBlocked = (route: Route) => entryFor(conf, `${route.host}/${route.repository}`).entry?.isBlocked === true;
+  const itself = at(entry.location, entry.isInsecure);
   return {
-    pull: [...mirrors, at(entry.location, entry.isInsecure)],
+    pull: [...mirrors.filter((route) => !isBlocked(route)), itself],
     // A push goes to the name that was given, as skopeo and podman have it: a location is for pulls.
     push: directRoute(host, repository, entry.isInsecure),
     file: entry.file,
-    isBlocked: entry.isBlocked,
+    // A registry that leads to a blocked one is no way around that.
+    isBlocked: entry.isBlocked || isBlocked(itself),
   };
+}
+
+/** The entry with the longest prefix that covers `host/repository`, and how much of it that is. */
+function entryFor(conf: ContainersConf, name: string): { readonly entry: Entry | undefined; readonly length: number } {
+  let best: { entry: Entry | undefined; length: number } = { entry: undefined, length: 0 };
+  for (const entry of conf) {
+    const length = matchedBy(entry.prefix, name);
+    if (length > best.length) best = { entry, length };
+  }
+  return best;
 }
 
 function entryOf(one: v.InferOutput<typeof registrySchema>, file: string): Entry {

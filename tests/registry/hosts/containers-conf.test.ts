@@ -26,6 +26,18 @@ function told(routes: Routes | undefined): string[] | undefined {
 
 const rows: [title: string, conf: string, name: string, expected: string[] | undefined][] = [
   [
+    "a mirror that is blocked itself is left out",
+    '[[registry]]\nlocation = "r.test"\n[[registry.mirror]]\nlocation = "m.test"\n[[registry]]\nlocation = "m.test"\nblocked = true',
+    "r.test/a",
+    ["pull r.test/a", "push r.test/a"],
+  ],
+  [
+    "a location that is blocked itself",
+    '[[registry]]\nprefix = "r.test"\nlocation = "l.test"\n[[registry]]\nlocation = "l.test"\nblocked = true',
+    "r.test/a",
+    ["blocked"],
+  ],
+  [
     "a file without registries",
     'unqualified-search-registries = ["docker.io"]\nshort-name-mode = "enforcing"',
     "docker.io/library/a",

@@ -1,4 +1,5 @@
 /** One edit of one image, or of every image of an index: new documents in the store, and what a name for them must keep. */
+import { compressionOf } from "../../layerfs/layer/compression.ts";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
@@ -55,10 +56,12 @@ function othersIn({ manifests }: Index, images: number): number {
   return Math.max(0, manifests.length - images);
 }
 
-/** Docker's documents stay Docker's, but for annotations, which only OCI's have. */
+/** Docker's documents stay Docker's, but for annotations and layers of zstd, for which only OCI's have a place. */
 async function writeLike(store: Store, before: Image, after: NewImage): Promise<WrittenImage> {
   const isDocker = before.manifest.mediaType === mediaTypes.dockerManifest;
-  const types = isDocker ? (after.annotations === undefined ? "docker" : "oci") : undefined;
+  const needsOci =
+    after.annotations !== undefined || after.layers.some(({ blob }) => compressionOf(blob.mediaType) === "zstd");
+  const types = isDocker ? (needsOci ? "oci" : "docker") : undefined;
   const written = await writeImage(store.blobs, after, types);
   const { platform, annotations } = before.descriptor;
   const { variant } = platform?.architecture === written.config.architecture ? platform : { variant: undefined };

@@ -1,8 +1,13 @@
 /** Copies over connections that break on either side: they go on where they broke, and wrong bytes never arrive. */
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { isWbuildError } from "../../../native/error.ts";
+import { tarFileSink } from "../../../registry/archive/sink.ts";
 import { openRegistry } from "../../../registry/client.ts";
+import { ociArchiveTarget } from "../../../registry/copy/archive.ts";
 import { copyImage } from "../../../registry/copy/copy.ts";
 import { remoteSource, remoteTarget } from "../../../registry/copy/remote.ts";
 import { pushImage } from "../../../registry/push.ts";
@@ -92,4 +97,25 @@ test("bytes that something changes on the way from the source are not stored at 
   t.true(isWbuildError(error, "REG_DIGEST_MISMATCH"), String(error));
   const there = client.repository(parseReference(`${far.host}/broken/changed`));
   await t.throwsAsync(there.resolve(image.digest), { code: "REG_NOT_FOUND" } as object);
+});
+
+test("a copy into an archive that is given up while its source stalls ends at once and leaves no file", async (t) => {
+  const { source, client } = await scene(t, "broken/stalled");
+  const folder = mkdtempSync(join(tmpdir(), "wbuild-copy-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  source.rules.push({ on: "GET /blobs/", fault: { kind: "stall", at: 4_000_000 }, times: 2 });
+  const giveUp = new AbortController();
+  const path = join(folder, "x.tar");
+  const copying = copyImage(
+    remoteSource(client, parseReference(`${source.host}/broken/stalled:1`)),
+    ociArchiveTarget(await tarFileSink(path), path),
+    {
+      signal: giveUp.signal,
+      onProgress: ({ done }) => {
+        if (done > 1_000_000) giveUp.abort(new Error("enough"));
+      },
+    },
+  );
+  await t.throwsAsync(copying);
+  t.deepEqual(readdirSync(folder), []);
 });

@@ -27,8 +27,8 @@ const transientErrno = new Set([
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
   "REG_ENDED_EARLY",
   // An upload that the registry forgot, or of which it has other bytes than we think.
-  "REG_UPLOAD_LOST",
-  "REG_RANGE",
+  "UPLOAD_LOST",
+  "UPLOAD_RANGE",
 ]);
 
 /** True for failures that another attempt may not meet: overload, a broken connection. Refusals are none. */

@@ -107,7 +107,7 @@ export class OpenUpload implements Upload {
     return sent;
   }
 
-  /** Sends one piece of a blob behind those before it. Throws with errno REG_RANGE when the registry has other bytes. */
+  /** Sends one piece of a blob behind those before it. Throws with errno UPLOAD_RANGE when the registry has other bytes. */
   async append(blob: Descriptor, { from, to, body }: Piece): Promise<void> {
     const headers = {
       "content-type": "application/octet-stream",
@@ -200,7 +200,7 @@ export class OpenUpload implements Upload {
         doing: undefined,
         operation: doing,
         status,
-        errno: status === 404 ? "REG_UPLOAD_LOST" : "REG_RANGE",
+        errno: status === 404 ? "UPLOAD_LOST" : "UPLOAD_RANGE",
       },
       hint: "try again; if it stays so, several servers behind one name may not share their uploads",
     });

@@ -233,6 +233,29 @@ test("several that pull the same blob at once all get it, and none takes another
   await isSound(t, store);
 });
 
+test("416 to a range: the whole is fetched, and what is known is passed over", async (t) => {
+  const proxy = await before(t, real.host);
+  proxy.rules.push({ on: "GET /blobs/", fault: { kind: "cut answer", at: 400_000 } });
+  proxy.rules.push({ on: "GET /blobs/", fault: { kind: "answer", status: 416 } });
+  const store = newStore(t);
+  await fetchBlob(open(t, proxy.host).repository, blob, store.blobs);
+  await isSound(t, store);
+  t.is(proxy.received, 400_000 + size);
+});
+
+test("refused: another range than asked", async (t) => {
+  await using fake = await startFake((request, response) => {
+    const headers = { "content-range": `bytes 5-${size - 1}/${size}`, "content-length": String(size - 5) };
+    if (request.headers.range === undefined) response.writeHead(200, { "content-length": String(size) });
+    else return response.writeHead(206, headers).end(content.subarray(5));
+    return response.write(content.subarray(0, 100_000), () => response.destroy());
+  });
+  const store = newStore(t);
+  const fetching = fetchBlob(open(t, fake.host).repository, blob, store.blobs);
+  await t.throwsAsync(fetching, { code: "REG_PROTOCOL", message: /another range/ } as object);
+  t.is(await store.blobs.has(blob.digest), undefined);
+});
+
 test("a token that ends in the middle of a transfer is replaced, and the transfer goes on", async (t) => {
   await using tokens = await startTokenServer();
   await using closed = await startRegistry({ token: tokens });

@@ -9,7 +9,7 @@ import type { Report } from "../progress/events.ts";
 import type { StepHost, StepProcess } from "../runtime/runtime.ts";
 import { commitLayer } from "./commit.ts";
 import { Held, stackLeft } from "./failed.ts";
-import { mountedContent, openMounts } from "./run-mounts.ts";
+import { mountedContent, openMounts, type RunMounts } from "./run-mounts.ts";
 import { type LayerStack, storedLayer } from "./stack.ts";
 import type { Performed, Step, World } from "./step.ts";
 
@@ -44,25 +44,8 @@ export const runStep: Step<RunOp> = {
       ...(platform === undefined ? {} : { architecture: platform.architecture }),
       ...(op.osVersion === undefined ? {} : { osVersion: op.osVersion }),
     };
-    const process: StepProcess = {
-      argv: op.argv,
-      ...(op.commandLine === undefined ? {} : { commandLine: op.commandLine }),
-      env: { ...environment([...op.proxyEnv, ...op.env]), ...mounted.env },
-      cwd: op.cwd,
-      user: op.user,
-      tty: false,
-      stdin: "null",
-      output: "pipe",
-    };
-    const host: StepHost = {
-      network: op.network,
-      hostname: op.hostname ?? "buildkitsandbox",
-      extraHosts: op.extraHosts,
-      limits: world.limits,
-      security: op.security,
-      mounts: mounted.mounts,
-      ...(mounted.groups.length > 0 ? { groups: mounted.groups } : {}),
-    };
+    const process = processOf(op, mounted);
+    const host = hostOf(op, mounted, world);
     const began = performance.now();
     const execution = await runtime.start(
       { folders, tree: () => below.tree(), ...on },
@@ -114,6 +97,31 @@ export const runStep: Step<RunOp> = {
     } satisfies Performed;
   },
 };
+
+function processOf(op: RunOp, { env }: RunMounts): StepProcess {
+  return {
+    argv: op.argv,
+    ...(op.commandLine === undefined ? {} : { commandLine: op.commandLine }),
+    env: { ...environment([...op.proxyEnv, ...op.env]), ...env },
+    cwd: op.cwd,
+    user: op.user,
+    tty: false,
+    stdin: "null",
+    output: "pipe",
+  };
+}
+
+function hostOf(op: RunOp, { mounts, groups }: RunMounts, { limits }: World): StepHost {
+  return {
+    network: op.network,
+    hostname: op.hostname ?? "buildkitsandbox",
+    extraHosts: op.extraHosts,
+    limits,
+    security: op.security,
+    mounts,
+    ...(groups.length > 0 ? { groups } : {}),
+  };
+}
 
 /** The layer as it was written, unpacked from its blob where somebody needs its files. */
 function storedStep(below: LayerStack, committed: Promise<Layer>, world: World): Performed {

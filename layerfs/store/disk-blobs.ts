@@ -11,6 +11,7 @@ import { isMissing, storeError } from "./failure.ts";
 import { type Layout, shardedPath } from "./layout.ts";
 import { claimPartial, partialEnding } from "./partial.ts";
 import type { Session } from "./session.ts";
+import { writeStream } from "./write-stream.ts";
 
 const chunkBytes = 256 * 1024;
 
@@ -108,13 +109,12 @@ export class DiskBlobs implements BlobFiles {
       await using file = await open(reserved.path, "wx", 0o600).catch((cause: unknown) => {
         throw storeError(cause, "make a file", reserved.path);
       });
-      for await (const chunk of bytes) {
+      const checked = (chunk: Uint8Array) => {
         size += chunk.length;
         checkSize(expect, size, false);
-        const written = writeAll(file, chunk, reserved.path);
         hash.update(chunk);
-        await written;
-      }
+      };
+      await writeStream(file, bytes, checked, { path: reserved.path, at: 0 });
     }
     checkSize(expect, size, true);
     const digest: Digest = `sha256:${hash.digest("hex")}`;
@@ -165,14 +165,12 @@ export class DiskBlobs implements BlobFiles {
         hash.update(buffer.subarray(0, bytesRead));
         size += bytesRead;
       }
-      if (size < blob.size || blob.size === 0)
-        for await (const chunk of openAt(size)) {
-          checkSize(blob, size + chunk.length, false);
-          const written = writeAll(file, chunk, path, size);
-          hash.update(chunk);
-          await written;
-          size += chunk.length;
-        }
+      const checked = (chunk: Uint8Array) => {
+        checkSize(blob, size + chunk.length, false);
+        hash.update(chunk);
+        size += chunk.length;
+      };
+      if (size < blob.size || blob.size === 0) await writeStream(file, openAt(size), checked, { path, at: size });
     }
     checkSize(blob, size, true);
     checkDigest(blob, `sha256:${hash.digest("hex")}`);
@@ -227,17 +225,6 @@ export class DiskBlobs implements BlobFiles {
 
 async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   if (bytes.length > 0) yield bytes;
-}
-
-async function writeAll(file: FileHandle, chunk: Uint8Array, path: string, place?: number): Promise<void> {
-  try {
-    for (let at = 0; at < chunk.length; ) {
-      const where = place === undefined ? null : place + at;
-      at += (await file.write(chunk, at, chunk.length - at, where)).bytesWritten;
-    }
-  } catch (cause) {
-    throw storeError(cause, "write a blob", path);
-  }
 }
 
 /** Makes renames in a folder survive a power cut. */

@@ -54,7 +54,7 @@ export const mutateCommand: Command = {
       .option("-e, --env <entry>", "NAME=VALUE or NAME-; may be repeated", collect)
       .option("-l, --label <entry>", "KEY=VALUE or KEY-; may be repeated", collect)
       .option("-a, --annotation <entry>", "of the manifest: KEY=VALUE or KEY-; may be repeated", collect)
-      .option("--exposed-port, --port <port>", "80, 53/udp, 8000-8010 or 80-tcp-; may be repeated", collect)
+      .option("--exposed-port, --port <port>", "80, 53/udp, 8000-8010 or 80/tcp-; may be repeated", collect)
       .option("--volume <path>", "PATH or PATH-; may be repeated", collect)
       .option("--entrypoint <command>", "a JSON array, or a line for the shell")
       .option("--cmd <command>", "a JSON array, or a line for the shell")

@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { decompressStream, detectCompression } from "../../layerfs/layer/compress.ts";
+import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
 import { unpackLayer } from "../../layerfs/layer/unpack.ts";
 import { type Digest, parseDigest } from "../../layerfs/store/digest.ts";
 import { storeError } from "../../layerfs/store/failure.ts";
@@ -78,7 +79,8 @@ export async function unpackedTar(store: Store, tar: ArrivedFile, shown: string)
   return keptFolder(store, `tar ${tar.digest}`, async (folder) => {
     try {
       const bytes = decompressStream(createReadStream(tar.path, { highWaterMark: 1 << 20 }));
-      await unpackLayer({ bytes }, folder, { form: "plain", absoluteNames: "strip" });
+      const { index } = await unpackLayer({ bytes }, folder, { form: "plain", absoluteNames: "strip" });
+      refuseDeletions(index);
     } catch (cause) {
       throw new WbuildError("CTX_TAR", `cannot unpack the build context from ${shown}`, {
         cause,
@@ -86,5 +88,14 @@ export async function unpackedTar(store: Store, tar: ArrivedFile, shown: string)
         hint: "look at it with `tar -tvf`",
       });
     }
+  });
+}
+
+/** Attack: `.wh.NAME` is a file to whoever looks into the tar, and to who unpacks layers the end of another file. */
+function refuseDeletions(index: Uint8Array): void {
+  const found = decodeIndex(index).find(({ kind }) => kind !== "set");
+  if (found === undefined || found.kind === "set") return;
+  throw new WbuildError("LAYER_WHITEOUT_NAME", "it holds a name that starts with .wh.: in a layer that is a deletion", {
+    facts: { deletes: found.path },
   });
 }

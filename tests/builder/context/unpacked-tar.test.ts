@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import { pack } from "tar-stream";
-import { arrive, isTarFile } from "../../../builder/context/unpacked-tar.ts";
+import { arrive, isTarFile, unpackedTar } from "../../../builder/context/unpacked-tar.ts";
+import { openStore } from "../../../layerfs/store/store.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { sha256 } from "../../doubles/file-server.ts";
 
@@ -67,4 +68,13 @@ for (const [name, bytes, expected] of table)
     const path = join(folderOf(t), "file");
     writeFileSync(path, await bytes());
     t.is(await isTarFile(path), expected);
+  });
+
+for (const name of [".wh.Dockerfile", "d/.wh..wh..opq"])
+  test(`a tar with ${name} is refused: as a layer it would delete`, async (t) => {
+    const store = openStore(folderOf(t));
+    t.teardown(() => store[Symbol.dispose]());
+    const arrived = await arrive(pieces(await tar(name)), folderOf(t), 1 << 20);
+    const error = await t.throwsAsync(unpackedTar(store, arrived, "standard input"));
+    t.true(isWbuildError(error, "CTX_TAR") && isWbuildError(error.cause, "LAYER_WHITEOUT_NAME"), String(error));
   });

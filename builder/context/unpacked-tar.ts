@@ -9,7 +9,7 @@ import { unpackLayer } from "../../layerfs/layer/unpack.ts";
 import { type Digest, parseDigest } from "../../layerfs/store/digest.ts";
 import { storeError } from "../../layerfs/store/failure.ts";
 import type { Store } from "../../layerfs/store/store.ts";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { keptFolder } from "./kept-folder.ts";
 
 /** A file that was brought into the store's temporary folder. */
@@ -74,7 +74,7 @@ export function isTarHeader(block: Uint8Array): boolean {
   return sum === told;
 }
 
-/** The folder that a tar becomes. Throws CTX_TAR with the attack or damage that was found in it. */
+/** The folder that a tar becomes. Throws STORE_FULL, and CTX_TAR with the attack or damage that was found in it. */
 export async function unpackedTar(store: Store, tar: ArrivedFile, shown: string): Promise<string> {
   return keptFolder(store, `tar ${tar.digest}`, async (folder) => {
     try {
@@ -82,6 +82,8 @@ export async function unpackedTar(store: Store, tar: ArrivedFile, shown: string)
       const { index } = await unpackLayer({ bytes }, folder, { form: "plain", absoluteNames: "strip" });
       refuseDeletions(index);
     } catch (cause) {
+      // A full disk is nothing that a look at the tar would show.
+      if (isWbuildError(cause, "LAYER_IO")) throw storeError(cause, "unpack a build context", folder);
       throw new WbuildError("CTX_TAR", `cannot unpack the build context from ${shown}`, {
         cause,
         facts: { from: shown },

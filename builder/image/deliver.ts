@@ -1,4 +1,5 @@
 /** What becomes of a finished image: names in the store, archives, folders, registries. */
+import { statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, parse, resolve } from "node:path";
 import type { Writable } from "node:stream";
@@ -28,6 +29,17 @@ export interface DeliveryWorld extends ResultWorld {
   readonly buildMetadata?: () => Promise<object>;
 }
 
+/** Written last: that it cannot be written must not come out after everything else was done. Throws CLI_OUTPUT. */
+function checkFile(flag: string, path: string | undefined): void {
+  if (path === undefined) return;
+  const folder = dirname(resolve(path));
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new WbuildError("CLI_OUTPUT", `${flag} ${path}: there is no folder ${folder}`, {
+    facts: { flag, path },
+    hint: "make it first, or give another path",
+  });
+}
+
 /**
  * What cannot be delivered, told before any step is carried out. Throws REG_ARCHIVE_FORMAT: a docker archive holds one
  * platform; CLI_OUTPUT: an index's annotation where there will be none.
@@ -40,6 +52,8 @@ export function checkOutputs(request: BuildRequest, platforms: number): void {
       `a docker archive holds one platform, and the build is for ${platforms}: it has no place for an index`,
       { facts: { platforms }, hint: "write an OCI archive (type=oci), or build for one platform" },
     );
+  checkFile("--iidfile", request.iidfile);
+  checkFile("--metadata-file", request.metadataFile);
   const own = outputs.flatMap((output) => ("annotations" in output ? (output.annotations ?? []) : []));
   const hasIndex = platforms > 1 || isMultiPlatform(request) || request.attest !== undefined;
   checkAnnotations([...(request.annotations ?? []), ...own], hasIndex);

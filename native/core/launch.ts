@@ -69,7 +69,9 @@ export function encodeOptions(options: readonly LaunchOption[]): Buffer {
 /** What a `failed` line says, for people. */
 function failure(line: ReportLine): WbuildError {
   const code = (typeof line.code === "string" && line.code.startsWith("BOX_") ? line.code : "BOX_FAILED") as ErrorCode;
-  const reason = errnoText(line.errno ?? 0);
+  // The one refusal that is ours: mounts of a container are never hidden by those of a step.
+  const isOurs = line.operation === "mount over /, /proc or /sys";
+  const reason = isOurs ? "a container's own mounts stay as they are" : errnoText(line.errno ?? 0);
   const what = [line.operation, line.path].filter((part) => part).join(" ");
   const hint = hints[code]?.(line);
   return new WbuildError(code, `cannot ${what}: ${reason}`, {

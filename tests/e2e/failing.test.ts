@@ -147,3 +147,14 @@ test("files that a build writes: image ID and metadata; nothing of them after a 
   t.regex(await readFile(id, "utf8"), /^sha256:[0-9a-f]{64}$/);
   t.is(JSON.parse(await readFile(metadata, "utf8"))["containerimage.config.digest"], await readFile(id, "utf8"));
 });
+
+test("files that could not be written in the end are told of before anything is done", async (t) => {
+  const s = await scene(t, { base: false });
+  const context = await s.files("context", { Dockerfile: "FROM scratch\nCOPY Dockerfile /\n" });
+  for (const flag of ["--iidfile", "--metadata-file"]) {
+    const { code, stderr } = await s.build(context, flag, join(s.folder, "missing/file"));
+    t.is(code, 2, stderr);
+    t.regex(stderr, /error\[CLI_OUTPUT\]: --[a-z-]+ .*missing\/file: there is no folder/);
+    t.notRegex(stderr, /^#1/m);
+  }
+});

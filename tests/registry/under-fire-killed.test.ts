@@ -53,14 +53,15 @@ for (const [title, signal] of ends)
     const child = spawn(process.execPath, [program, ...pull], { env, stdio: "ignore" });
     const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
     t.teardown(() => child.kill("SIGKILL"));
-    await partOf(t, home, half);
+    await partOf(t, home, 1_000_000);
     child.kill(signal);
     await ended;
     proxy.rules.length = 0;
     const again = await runCli(pull, { env });
     t.is(again.code, 0, again.stderr);
     // The configuration is looked at before any layer, and so came twice.
-    t.true(proxy.received < blobBytes + 10_000, `${proxy.received} of ${blobBytes}`);
+    // What waited for a write of half a megabyte may be gone; a beginning anew would cost 1.2 MB.
+    t.true(proxy.received < blobBytes + 524_288 + 10_000, `${proxy.received} of ${blobBytes}`);
     using store = openStore(home, { upkeep: false });
     t.deepEqual((await store.verify()).corrupt, []);
     t.deepEqual(await partsIn(home), []);

@@ -101,7 +101,7 @@ async function launch(folder: string, options: RegistryOptions): Promise<Running
     child.once("exit", (code) => reject(new Error(`docker-registry ended with ${code}:\n${lines.join("\n")}`)));
     createInterface({ input: child.stderr }).on("line", (line) => {
       lines.push(line);
-      if (lines.length > 200) lines.shift();
+      if (lines.length > 2000) lines.shift();
       const listening = /listening on 127\.0\.0\.1:(\d+)/.exec(line);
       if (listening?.[1] !== undefined) resolve(listening[1]);
     });

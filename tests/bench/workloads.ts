@@ -19,6 +19,8 @@ export const descriptions = {
   ...builds,
   hives: "a SYSTEM hive read, written, compared, merged, listed; a million values",
   windows: "RUN, COPY, run and export with Windows images",
+  pull: "from a registry on loopback into an empty store",
+  push: "into an empty registry on loopback",
 } as const;
 
 export type Workload = keyof typeof descriptions;

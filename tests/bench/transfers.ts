@@ -1,0 +1,127 @@
+/**
+ * The workloads `pull` and `push`: an image of 20,000 files and one of a 2 GiB layer, from a registry and into an empty one.
+ * Beside wbuild stand curl, which only moves the same blobs and so shows what the registry itself gives and takes, and skopeo.
+ */
+import { createCipheriv } from "node:crypto";
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.ts";
+import type { BenchOptions } from "./hives.ts";
+import { type Command, measure } from "./measure.ts";
+import type { Row } from "./report.ts";
+import { has } from "./tools.ts";
+import { writeWorkload } from "./workloads.ts";
+
+const program = fileURLToPath(new URL("../../dist/wbuild", import.meta.url));
+const images = { d3: "20,000 files", large: "2 GiB of noise" } as const;
+const largeMib = 2048;
+const manifestType = "application/vnd.oci.image.manifest.v1+json";
+
+type Direction = "pull" | "push";
+
+interface Manifest {
+  readonly config: { readonly digest: string };
+  readonly layers: readonly { readonly digest: string }[];
+}
+
+/** Whole processes; each pull into an empty store or folder, each push into an empty registry. */
+export async function benchTransfers(direction: Direction, options: BenchOptions): Promise<Row[]> {
+  const { folder, runs, log, tell, stopped } = options;
+  const tools = ["curl", "skopeo"].filter((tool) => has(tool) || void tell(`without ${tool}: it is not installed`));
+  const home = { WBUILD_HOME: join(folder, "home") };
+  const wbuild = (env: { WBUILD_HOME: string }, ...args: string[]): Command => ({ argv: [program, ...args], env });
+  const rows: Row[] = [];
+  for (const [image, kind] of Object.entries(images)) {
+    await using source = await startRegistry();
+    const name = `${source.host}/bench/${image}:latest`;
+    const context = join(folder, image);
+    writeContext(image, context);
+    await measure(wbuild(home, "build", "--progress", "plain", "--push", "-t", name, context), log);
+    rmSync(context, { recursive: true });
+    const blobs = await blobsOf(source, image);
+    const at = join(folder, "blobs");
+    await measure(fetching(source, image, blobs, at), log);
+    const copy = join(folder, "copy");
+    const timed = async (tool: string, command: Command, what: string = kind) =>
+      rows.push({ tool, workload: direction, kind: what, ...(await measure(command, log)) });
+
+    for (let run = 0; run < runs && !stopped(); run++) {
+      if (direction === "pull") {
+        const env = { WBUILD_HOME: join(folder, "empty") };
+        await timed("wbuild", wbuild(env, "pull", name));
+        rmSync(env.WBUILD_HOME, { recursive: true });
+        const into = join(folder, "into");
+        if (tools.includes("curl")) await timed("curl", fetching(source, image, blobs, into));
+        rmSync(into, { recursive: true, force: true });
+        if (tools.includes("skopeo")) await timed("skopeo", skopeo(`docker://${name}`, `dir:${into}`));
+        rmSync(into, { recursive: true, force: true });
+        continue;
+      }
+      for (const tool of ["wbuild", ...tools]) {
+        await using target = await startRegistry();
+        const to = `${target.host}/bench/${image}:latest`;
+        if (tool === "wbuild") {
+          await measure(wbuild(home, "tag", name, to), log);
+          await timed(tool, wbuild(home, "push", to));
+          await timed(tool, wbuild(home, "push", to), `${kind}, all there`);
+        } else if (tool === "curl") await timed(tool, sending(target, image, blobs, at));
+        else {
+          // From a folder without compression: what is sent is what lies there.
+          if (run === 0) await measure(skopeo(`docker://${name}`, `dir:${copy}`), log);
+          await timed(tool, skopeo(`dir:${copy}`, `docker://${to}`));
+          await timed(tool, skopeo(`dir:${copy}`, `docker://${to}`), `${kind}, all there`);
+        }
+      }
+    }
+    for (const used of [at, copy]) rmSync(used, { recursive: true, force: true });
+  }
+  rmSync(home.WBUILD_HOME, { recursive: true, force: true });
+  return rows;
+}
+
+function writeContext(image: string, context: string): void {
+  if (image === "d3") {
+    writeWorkload("d3", context);
+    writeFileSync(join(context, "Dockerfile"), "FROM scratch\nCOPY tree/ /tree/\n");
+    return;
+  }
+  mkdirSync(context, { recursive: true });
+  const cipher = createCipheriv("aes-128-ctr", Buffer.alloc(16, 9), Buffer.alloc(16));
+  const zeros = Buffer.alloc(1 << 20);
+  const file = openSync(join(context, "noise"), "w");
+  for (let i = 0; i < largeMib; i++) writeSync(file, cipher.update(zeros));
+  closeSync(file);
+  writeFileSync(join(context, "Dockerfile"), "FROM scratch\nCOPY noise /\n");
+}
+
+async function blobsOf(registry: RunningRegistry, image: string): Promise<string[]> {
+  const headers = { accept: manifestType };
+  const answer = await fetch(`${registry.url}/v2/bench/${image}/manifests/latest`, { headers });
+  const { config, layers } = (await answer.json()) as Manifest;
+  return [config, ...layers].map(({ digest }) => digest);
+}
+
+/** All blobs into a folder, one file each. */
+function fetching(registry: RunningRegistry, image: string, blobs: readonly string[], into: string): Command {
+  const urls = blobs.flatMap((digest) => [
+    "-o",
+    join(into, digest),
+    `${registry.url}/v2/bench/${image}/blobs/${digest}`,
+  ]);
+  return { argv: ["curl", "-sSf", "--create-dirs", ...urls] };
+}
+
+/** Each blob in one PUT. */
+function sending(registry: RunningRegistry, image: string, blobs: readonly string[], from: string): Command {
+  const one =
+    'place=$(curl -sSfi -X POST "$1" | tr -d "\\r" | sed -n "s/^Location: //p") && ' +
+    'curl -sSf -H Expect: -H "Content-Type: application/octet-stream" -T "$2/$digest" "$place&digest=$digest"';
+  const line = `url=$1 from=$2; shift 2; for digest; do set -- "$url" "$from"; ${one} || exit; done`;
+  return { argv: ["sh", "-c", line, "sh", `${registry.url}/v2/bench/${image}/blobs/uploads/`, from, ...blobs] };
+}
+
+function skopeo(from: string, to: string): Command {
+  const flags = ["--insecure-policy", "copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"];
+  return { argv: ["skopeo", ...flags, from, to] };
+}

@@ -1,4 +1,6 @@
 /** Results that were read from several places, as the solver looks for them; and which of their blobs proved to be lost. */
+import { createHash } from "node:crypto";
+import { decompressStream } from "../../layerfs/layer/compress.ts";
 import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
@@ -82,10 +84,27 @@ export class Imports implements ImportedResults {
     return fetching;
   }
 
-  async #bring({ blob }: Layer): Promise<void> {
+  async #bring(layer: Layer): Promise<void> {
     const { blobs } = this.#world;
+    const { blob } = layer;
     if ((await blobs.has(blob.digest)) === blob.size) return;
-    await this.#tryPlaces(blob.digest, (place) => place.fetch(blob, blobs));
+    await this.#tryPlaces(blob.digest, async (place) => {
+      await place.fetch(blob, blobs);
+      await this.#prove(layer);
+    });
+  }
+
+  /**
+   * Attack: a cache gives a layer the diffID of another. Nobody would notice before somebody unpacks the image, far from here.
+   */
+  async #prove({ blob, diffId }: Layer): Promise<void> {
+    const hash = createHash("sha256");
+    for await (const bytes of decompressStream(this.#world.blobs.open(blob))) {
+      this.#world.signal.throwIfAborted();
+      hash.update(bytes);
+    }
+    if (`sha256:${hash.digest("hex")}` === diffId) return;
+    throw new WbuildError("CACHE_LOST", `its diffID is not ${diffId}, as the cache says`, { facts: { diffId } });
   }
 
   async #check({ blob }: Layer): Promise<void> {

@@ -60,7 +60,7 @@ async function recordOf(store: Store, name: string, bytes: Uint8Array): Promise<
     op: digestOf(`op ${name}`),
     definition,
     keys: [definition, digestOf(`content ${name}`)],
-    layer: { blob, diffId: digestOf(`tar ${name}`) },
+    layer: { blob, diffId: digestOf(bytes) },
     createdMs: 1_700_000_000_123,
   };
 }

@@ -21,7 +21,7 @@ export interface Candidates {
   readonly held: ReadonlySet<string>;
   readonly refs: readonly { readonly keeps: readonly Digest[] }[];
   readonly cache: readonly CacheKeep[];
-  /** True of what some cache row keeps and the store no longer has: such a row finds nothing any more. */
+  /** True of what the store has not, looked for now: the lists of files are older than the rows. */
   readonly isLost?: (digest: Digest) => boolean;
   readonly snapshots: readonly SnapshotRow[];
   readonly layers: readonly { readonly blob: Digest; readonly diff_id: Digest }[];
@@ -90,8 +90,11 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
   const orphaned = new Set<Digest>();
   for (const [digest, file] of all.blobs) if (!isNeeded(digest) && isOld(file.mtimeMs)) orphaned.add(digest);
 
+  // A blob that came after the list was made, by somebody who was killed since, is in no list, and there.
+  const hasBlob = ({ blob }: { readonly blob: Digest }) =>
+    all.blobs.has(blob) || all.held.has(blob) || all.isLost?.(blob) === false;
   const diffIdsWithBlob = () => {
-    const there = all.layers.filter((layer) => all.blobs.has(layer.blob) || all.held.has(layer.blob));
+    const there = all.layers.filter(hasBlob);
     return new Set(there.filter((layer) => !orphaned.has(layer.blob)).map((layer) => layer.diff_id));
   };
   /** An unpacked layer that could not be found by any image or cache row again. */
@@ -164,9 +167,7 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
     snapshots: [...snapshots],
     folders: all.folders.filter((name) => !known.has(name)),
     blobs: [...orphaned],
-    layers: all.layers
-      .filter((layer) => orphaned.has(layer.blob) || (!all.blobs.has(layer.blob) && !all.held.has(layer.blob)))
-      .map((layer) => layer.blob),
+    layers: all.layers.filter((layer) => orphaned.has(layer.blob) || !hasBlob(layer)).map((layer) => layer.blob),
     indexes: [...gone],
     keptBytes,
   };

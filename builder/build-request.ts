@@ -6,7 +6,7 @@ import type { Descriptor, Platform } from "../layerfs/store/descriptor.ts";
 import type { Digest } from "../layerfs/store/digest.ts";
 import type { SandboxLimits } from "../native/core/spec.ts";
 import type { CacheSource, CacheTarget } from "./cache/spec.ts";
-import type { Annotation, Compression, OutputSpec } from "./output-spec.ts";
+import type { Annotation, Compression, OutputSpec } from "./image/output/output-spec.ts";
 import type { Entitlements } from "./runtime/entitlements.ts";
 import type { NetworkMode } from "./runtime/runtime.ts";
 import type { AgentSource } from "./runtime/ssh/agent-source.ts";

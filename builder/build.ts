@@ -2,25 +2,25 @@
 import { availableParallelism } from "node:os";
 import type { RegistryClient } from "../registry/client.ts";
 import type { AttestedBuild } from "./attestations.ts";
+import { checkForeignRuns } from "./build/check-foreign.ts";
+import { checkOutputs, deliver, insecureRegistries, isMultiPlatform } from "./build/deliver.ts";
+import { earlyPush } from "./build/early-push.ts";
+import { originsOf, recordsOf, remotesOf, walk } from "./build/walk.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { BuildCache, BuildCacheWorld } from "./cache/build-cache.ts";
 import type { CacheTarget } from "./cache/spec.ts";
-import { checkForeignRuns } from "./check-foreign.ts";
-import { earlyPush } from "./early-push.ts";
 import type { Node } from "./graph/graph.ts";
 import { allNodes } from "./graph/merge.ts";
-import { layerFetcher } from "./image/base-image.ts";
-import { checkOutputs, deliver, insecureRegistries, isMultiPlatform } from "./image/deliver.ts";
+import type { OutputSpec } from "./image/output/output-spec.ts";
+import type { FinishedImage } from "./image/output/write-result.ts";
 import { distinctPlatforms } from "./image/platform.ts";
-import type { FinishedImage } from "./image/write-result.ts";
-import type { OutputSpec } from "./output-spec.ts";
+import { layerFetcher } from "./image/stored/base-image.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
 import { ResultCache } from "./solve/cache.ts";
 import { imageConfig } from "./solve/created.ts";
 import type { Solved } from "./solve/solver.ts";
 import type { World } from "./steps/step.ts";
-import { originsOf, recordsOf, remotesOf, walk } from "./walk.ts";
 
 /**
  * Builds what the request asks for. Throws WbuildError (DF_*, CTX_*, STEP_*, REG_* …), or the signal's reason when it
@@ -107,7 +107,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
           (await attesting({ ...world, request, planned, images, solved: walked.solved, startedMs, signal }))),
         ...(request.metadata && {
           buildMetadata: async () => {
-            const { buildMetadata } = await import("./build-metadata.ts");
+            const { buildMetadata } = await import("./build/build-metadata.ts");
             return buildMetadata({ ...world, request, planned, images, solved: walked.solved, startedMs, signal });
           },
         }),

@@ -9,8 +9,8 @@ import type { BaseFacts } from "./checks/walk.ts";
 import type { Place } from "./dockerfile/errors.ts";
 import type { IgnoreFile } from "./dockerfile/ignore.ts";
 import type { Dockerfile, Stage } from "./dockerfile/instruction.ts";
-import type { BaseImage } from "./image/base-image.ts";
 import { hostPlatform, platformOf } from "./image/platform.ts";
+import type { BaseImage } from "./image/stored/base-image.ts";
 import type { Report } from "./progress/events.ts";
 
 /** What a check asks, beside the request. */

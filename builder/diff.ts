@@ -6,9 +6,9 @@ import { driveFolder } from "../layerfs/tree/windows-path.ts";
 import { driveTree } from "../layerfs/windows/drive.ts";
 import { WbuildError } from "../native/error.ts";
 import type { Image } from "../registry/oci/image.ts";
-import { type Difference, diffLayer, diffTrees } from "./image/diff.ts";
-import { diffRegistries, diffRegistryLayer, type RegistryLayer } from "./image/registry-diff.ts";
-import type { RegistryDifference } from "./image/registry-text.ts";
+import { type Difference, diffLayer, diffTrees } from "./image/inspect/diff.ts";
+import { diffRegistries, diffRegistryLayer, type RegistryLayer } from "./image/inspect/registry-diff.ts";
+import type { RegistryDifference } from "./image/inspect/registry-text.ts";
 import { openImage } from "./open-image.ts";
 import { LayerStack } from "./steps/stack.ts";
 

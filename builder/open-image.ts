@@ -3,7 +3,7 @@ import type { Layer } from "../layerfs/store/descriptor.ts";
 import type { Store } from "../layerfs/store/store.ts";
 import { WbuildError } from "../native/error.ts";
 import type { Image } from "../registry/oci/image.ts";
-import { layersOf } from "./image/base-image.ts";
+import { layersOf } from "./image/stored/base-image.ts";
 import { LayerStack, storedLayer } from "./steps/stack.ts";
 
 /** Nothing is unpacked or read before somebody asks the stack. Throws IMG_LAYERS, IMG_INCOMPLETE. */

@@ -23,9 +23,9 @@ import { readSteeringFile, SteeringFileError } from "./dockerfile/steering-file.
 import type { BuildGraph } from "./graph/graph.ts";
 import { planBuild, withNamedStages } from "./graph/plan.ts";
 import type { PlanOptions } from "./graph/plan-world.ts";
-import type { BaseImage } from "./image/base-image.ts";
-import { baseNamed } from "./image/named-images.ts";
 import { distinctPlatforms, hostPlatform } from "./image/platform.ts";
+import type { BaseImage } from "./image/stored/base-image.ts";
+import { baseNamed } from "./image/stored/named-images.ts";
 import type { Report } from "./progress/events.ts";
 import type { SharedFlights } from "./solve/flights.ts";
 import type { FailedStep } from "./steps/step.ts";

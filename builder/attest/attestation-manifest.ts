@@ -6,7 +6,7 @@ import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { type Digest, hexOf } from "../../layerfs/store/digest.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
-import { putJson } from "../image/write-image.ts";
+import { putJson } from "../image/output/write-image.ts";
 
 export const inTotoType = "application/vnd.in-toto+json";
 export const predicateTypeKey = "in-toto.io/predicate-type";

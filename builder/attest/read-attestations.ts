@@ -4,7 +4,7 @@ import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import { isIndexType, isManifestType, parseJson } from "../../registry/oci/schema.ts";
-import { readIndex, readManifest } from "../image/stored-image.ts";
+import { readIndex, readManifest } from "../image/stored/stored-image.ts";
 import { attestationsOf, inTotoType } from "./attestation-manifest.ts";
 
 /** Bytes; the list of a large image with all its files stays below a tenth of it. */

@@ -8,8 +8,8 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
+import { writeImage } from "../image/output/write-image.ts";
 import { hostPlatform } from "../image/platform.ts";
-import { writeImage } from "../image/write-image.ts";
 import { linesFor, readAptSources } from "./apt-sources.ts";
 
 export const debianBaseName = "wbuild.local/debian:latest";

@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import type { Descriptor, Platform } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
+import type { WrittenImage } from "../image/output/write-image.ts";
 import { formatPlatform, hostPlatform, normalizePlatform } from "../image/platform.ts";
-import type { WrittenImage } from "../image/write-image.ts";
 import { type Busybox, findBusybox } from "./busybox.ts";
 import { skeleton } from "./skeleton.ts";
 
@@ -42,7 +42,7 @@ export async function makeLinuxBase(store: Store, options: LinuxBaseOptions = {}
   });
   const [{ writeLayer }, { writeImage }] = await Promise.all([
     import("../../layerfs/layer/write.ts"),
-    import("../image/write-image.ts"),
+    import("../image/output/write-image.ts"),
   ]);
   using _lease = store.lease();
   const written = await writeLayer(changes, store.blobs, {
@@ -74,11 +74,11 @@ export async function makeLinuxBase(store: Store, options: LinuxBaseOptions = {}
 async function beside(store: Store, name: string, image: Pick<WrittenImage, "descriptor" | "keeps">) {
   const known = store.refs.get(name)?.descriptor;
   if (known === undefined) return image;
-  const { imagesIn, keepsOf } = await import("../image/stored-image.ts");
+  const { imagesIn, keepsOf } = await import("../image/stored/stored-image.ts");
   const told = ({ platform }: Descriptor) => (platform ? formatPlatform(normalizePlatform(platform)) : "");
   const others = (await imagesIn(store, known).catch(() => [])).filter((one) => told(one) !== told(image.descriptor));
   if (others.length === 0) return image;
-  const { writeIndex } = await import("../image/write-image.ts");
+  const { writeIndex } = await import("../image/output/write-image.ts");
   // In one order, whichever was made first.
   const manifests = [...others, image.descriptor].sort((a, b) => (told(a) < told(b) ? -1 : 1));
   const descriptor = await writeIndex(store.blobs, { manifests });

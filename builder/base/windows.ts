@@ -116,7 +116,7 @@ async function storeImage(
 ): Promise<Descriptor> {
   const [{ writeLayer }, { writeImage }, { shapeLayer }, { stackTree }] = await Promise.all([
     import("../../layerfs/layer/write.ts"),
-    import("../image/write-image.ts"),
+    import("../image/output/write-image.ts"),
     import("../../layerfs/windows/shape.ts"),
     import("../../layerfs/tree/stacked.ts"),
   ]);

@@ -4,7 +4,7 @@ import { digestOf } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { isIndexType, isManifestType, parseConfig, parseIndex, parseManifest } from "../../registry/oci/schema.ts";
-import { layersOf } from "../image/base-image.ts";
+import { layersOf } from "../image/stored/base-image.ts";
 import {
   cacheConfigType,
   decodeConfig,

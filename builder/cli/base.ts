@@ -47,7 +47,7 @@ export const baseCommand: Command = {
   async run(parser, cli) {
     const flags = flagsOf<BaseFlags>(parser);
     const kind = parseChoice("base", parser.args[0] ?? "", ["linux", "debian", "windows"]);
-    const { nameFor } = await import("../image/local.ts");
+    const { nameFor } = await import("../image/stored/local.ts");
     const { SOURCE_DATE_EPOCH: epoch } = cli.env;
     const options = {
       ...(flags.name === undefined ? {} : { name: nameFor(flags.name) }),

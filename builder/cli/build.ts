@@ -1,6 +1,6 @@
 /** `wbuild build`, and `wbuild CONTEXT`: from a Dockerfile to an image. */
 import type { BuildRequest, BuildResult } from "../build-request.ts";
-import { shortName } from "../image/local.ts";
+import { shortName } from "../image/stored/local.ts";
 import { chooseMode } from "../progress/choose.ts";
 import { defineBuildFlags, requestOf } from "./build-flags.ts";
 import { type CallFlags, callOf, defineCallFlags, runCall } from "./call.ts";

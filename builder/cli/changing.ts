@@ -3,7 +3,7 @@ import type { Command as Parser } from "commander";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
-import type { LocalImage } from "../image/local.ts";
+import type { LocalImage } from "../image/stored/local.ts";
 import type { Edit, Edited } from "../mutate/edited.ts";
 import type { Find } from "../mutate/old-base.ts";
 import type { Remote } from "../mutate/remote.ts";
@@ -63,7 +63,7 @@ export async function carryOut(cli: Cli, flags: ChangingFlags, change: Change): 
   const store = await session.store();
   const remote = flags.push ? await openRemote(session, store, cli, flags) : undefined;
   const { platform } = await platformOf(flags);
-  const { findImage } = await import("../image/local.ts");
+  const { findImage } = await import("../image/stored/local.ts");
   const find: Find = remote?.find ?? ((text, wanted) => findImage(store, text, wanted));
   const world: ChangingWorld = {
     cli,

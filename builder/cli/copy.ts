@@ -60,8 +60,8 @@ export const copyCommand: Command = {
       });
     if (flags.all && flags.platform !== undefined)
       throw new WbuildError("CLI_USAGE", "--all and --platform exclude each other");
-    const { formatPlace, parsePlace, registriesOf } = await import("../image/copy-place.ts");
-    const { copyPlaces } = await import("../image/copy.ts");
+    const { formatPlace, parsePlace, registriesOf } = await import("../image/move/copy-place.ts");
+    const { copyPlaces } = await import("../image/move/copy.ts");
     const [from, to] = [parsePlace(parser.args[0] ?? ""), parsePlace(parser.args[1] ?? "")];
     await using session = openSession(cli);
     const how = connectionOf(flags, registriesOf([from, to]));

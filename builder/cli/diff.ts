@@ -35,7 +35,7 @@ export const diffCommand: Command = {
       throw new WbuildError("CLI_USAGE", "--layer and --each-layer go with one image only");
     if (flags.layer !== undefined && flags.eachLayer)
       throw new WbuildError("CLI_USAGE", "--layer and --each-layer exclude each other");
-    const { findImage } = await import("../image/local.ts");
+    const { findImage } = await import("../image/stored/local.ts");
     const { diffImages, diffOwnLayer } = await import("../diff.ts");
     await using session = openSession(cli);
     const store = await session.store();
@@ -62,7 +62,7 @@ export const diffCommand: Command = {
 };
 
 async function lines({ files, registry }: ImageDifference): Promise<string> {
-  const { diffLine } = await import("../image/diff.ts");
-  const { registryLine } = await import("../image/registry-text.ts");
+  const { diffLine } = await import("../image/inspect/diff.ts");
+  const { registryLine } = await import("../image/inspect/registry-text.ts");
   return [...files.map(diffLine), ...registry.map(registryLine)].map((line) => `${harmless(line)}\n`).join("");
 }

@@ -1,6 +1,6 @@
 /** `wbuild du`: what the store holds. */
 
-import { humanAge } from "../image/go-text.ts";
+import { humanAge } from "../image/format/go-text.ts";
 import { formatBytes } from "../progress/units.ts";
 import { type Command, collect, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";

@@ -19,8 +19,8 @@ export const exportCommand: Command = {
     const { output } = flagsOf<{ output?: string }>(parser);
     if (output === undefined && cli.stdout.isTTY)
       throw new WbuildError("CLI_USAGE", "a tar is not written to a terminal", { hint: "add -o FILE, or pipe it" });
-    const { findImage } = await import("../image/local.ts");
-    const { exportTar, streamTar } = await import("../image/export-tree.ts");
+    const { findImage } = await import("../image/stored/local.ts");
+    const { exportTar, streamTar } = await import("../image/output/export-tree.ts");
     const { openImage } = await import("../open-image.ts");
     await using session = openSession(cli);
     const store = await session.store();

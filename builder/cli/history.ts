@@ -42,19 +42,19 @@ export const historyCommand: Command = {
     const flags = flagsOf<HistoryFlags>(parser);
     if (flags.json && flags.format !== undefined)
       throw new WbuildError("CLI_USAGE", "--json and --format exclude each other");
-    const { findImage } = await import("../image/local.ts");
-    const { layerSizes } = await import("../image/layer-sizes.ts");
-    const { registryCounts } = await import("../image/registry-counts.ts");
+    const { findImage } = await import("../image/stored/local.ts");
+    const { layerSizes } = await import("../image/inspect/layer-sizes.ts");
+    const { registryCounts } = await import("../image/inspect/registry-counts.ts");
     await using session = openSession(cli);
     const store = await session.store();
     const image = await findImage(store, parser.args[0] ?? "", (await platformOf(flags)).platform);
     if (flags.dockerfile) {
-      const { historyToDockerfile } = await import("../image/to-dockerfile.ts");
-      const { findBaseOf } = await import("../image/base-of.ts");
+      const { historyToDockerfile } = await import("../image/history/to-dockerfile.ts");
+      const { findBaseOf } = await import("../image/stored/base-of.ts");
       cli.stdout.write(forReader(cli.stdout, historyToDockerfile(image, await findBaseOf(store, image))));
       return 0;
     }
-    const { historyRows, renderHistory } = await import("../image/history.ts");
+    const { historyRows, renderHistory } = await import("../image/history/history.ts");
     const format = flags.json ? "json" : flags.format;
     cli.stdout.write(
       renderHistory(historyRows(image, await layerSizes(store, image), await registryCounts(store, image)), {

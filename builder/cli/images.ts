@@ -35,14 +35,14 @@ export const imagesCommand: Command = {
     const flags = flagsOf<ImagesFlags>(parser);
     if (flags.json && flags.format !== undefined)
       throw new WbuildError("CLI_USAGE", "--json and --format exclude each other");
-    const { imageFields, listImages, matchImages } = await import("../image/local.ts");
+    const { imageFields, listImages, matchImages } = await import("../image/stored/local.ts");
     await using session = openSession(cli);
     const images = matchImages(await listImages(await session.store()), parser.args[0]);
     const rows = images.map((image) => imageFields(image, { isFull: !flags.trunc, now: Date.now() }));
     const format = flags.json ? "json" : flags.format;
     if (flags.quiet) cli.stdout.write([...new Set(rows.map((row) => `${row.ID}\n`))].join(""));
     else if (format !== undefined && format !== "table") {
-      const { formatRows } = await import("../image/format.ts");
+      const { formatRows } = await import("../image/format/format.ts");
       cli.stdout.write(formatRows(rows, format, headers));
     } else {
       const digest = flags.digests ? ["DIGEST"] : [];

@@ -1,8 +1,8 @@
 /** `wbuild inspect`: everything about an image, and whether its importers will take it. */
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
-import type { LocalImage } from "../image/local.ts";
-import type { VerifyReport } from "../image/verify.ts";
+import type { VerifyReport } from "../image/inspect/verify.ts";
+import type { LocalImage } from "../image/stored/local.ts";
 import { forReader, harmless } from "../progress/harmless.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
 import { platformOf } from "./platform-flag.ts";
@@ -45,8 +45,8 @@ export const inspectCommand: Command = {
     const flags = flagsOf<InspectFlags>(parser);
     if (flags.raw && (flags.format !== undefined || flags.verify))
       throw new WbuildError("CLI_USAGE", `--raw and --${flags.verify ? "verify" : "format"} exclude each other`);
-    const { everyImage, findImage } = await import("../image/local.ts");
-    const { inspectImage } = await import("../image/inspect.ts");
+    const { everyImage, findImage } = await import("../image/stored/local.ts");
+    const { inspectImage } = await import("../image/inspect/inspect.ts");
     await using session = openSession(cli);
     const store = await session.store();
     const { platform } = await platformOf(flags);
@@ -57,7 +57,7 @@ export const inspectCommand: Command = {
       return 0;
     }
     if (flags.verify) {
-      const { verifyImage } = await import("../image/verify.ts");
+      const { verifyImage } = await import("../image/inspect/verify.ts");
       const reports = [];
       for (const whole of found)
         for (const image of await everyImage(store, whole)) reports.push(await verifyImage(store, image, cli.signal));
@@ -89,7 +89,7 @@ async function print(all: readonly object[], format: string, cli: Cli): Promise<
     cli.stdout.write(json(all));
     return;
   }
-  const { compileTemplate } = await import("../image/format.ts");
+  const { compileTemplate } = await import("../image/format/format.ts");
   const template = compileTemplate(format, { isStrict: false });
   for (const one of all) cli.stdout.write(forReader(cli.stdout, `${template.render(one)}\n`));
 }

@@ -27,7 +27,7 @@ export const loadCommand: Command = {
       throw new WbuildError("CLI_USAGE", "there is nothing to load on the terminal", {
         hint: "add -i FILE, or pipe it",
       });
-    const { loadLocal } = await import("../image/archives.ts");
+    const { loadLocal } = await import("../image/move/archives.ts");
     const { platform } = await platformOf(flags);
     await using session = openSession(cli);
     const loaded = await loadLocal(await session.store(), input ?? cli.stdin, cli.signal, platform);

@@ -2,8 +2,8 @@
 
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import { WbuildError } from "../../native/error.ts";
-import type { Place, PlaceWorld } from "../image/copy-place.ts";
-import type { Annotation } from "../output-spec.ts";
+import type { Place, PlaceWorld } from "../image/move/copy-place.ts";
+import type { Annotation } from "../image/output/output-spec.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
 import {
   type ConnectionFlags,
@@ -113,7 +113,7 @@ export const manifestCommand: Command = {
 };
 
 async function placesOf(texts: readonly string[]): Promise<[Place, ...Place[]]> {
-  const { parsePlace } = await import("../image/copy-place.ts");
+  const { parsePlace } = await import("../image/move/copy-place.ts");
   return texts.map((text) => parsePlace(text)) as [Place, ...Place[]];
 }
 
@@ -123,13 +123,13 @@ async function worldOf(
   flags: ManifestFlags,
   cli: Cli,
 ): Promise<PlaceWorld> {
-  const { registriesOf } = await import("../image/copy-place.ts");
+  const { registriesOf } = await import("../image/move/copy-place.ts");
   const how = connectionOf(flags, registriesOf(places));
   return { registry: () => session.registry(how), store: session.store, signal: cli.signal };
 }
 
 async function show(operands: readonly string[], flags: ManifestFlags, cli: Cli): Promise<number> {
-  const { manifestFields, manifestText, openManifest } = await import("../image/show-manifest.ts");
+  const { manifestFields, manifestText, openManifest } = await import("../image/move/show-manifest.ts");
   const { forReader } = await import("../progress/harmless.ts");
   const { json } = await import("./table.ts");
   if (flags.raw && flags.json) throw new WbuildError("CLI_USAGE", "--raw and --json exclude each other");
@@ -147,7 +147,7 @@ async function show(operands: readonly string[], flags: ManifestFlags, cli: Cli)
 }
 
 async function create(operands: readonly string[], flags: ManifestFlags, cli: Cli): Promise<number> {
-  const { createIndex } = await import("../image/image-index.ts");
+  const { createIndex } = await import("../image/move/image-index.ts");
   const platforms = await platformsOf(flags, operands.slice(1), "an image of this command");
   const [target, ...images] = await placesOf(operands);
   await using session = openSession(cli);
@@ -165,7 +165,7 @@ async function create(operands: readonly string[], flags: ManifestFlags, cli: Cl
 }
 
 async function annotate(operands: readonly string[], flags: ManifestFlags, cli: Cli): Promise<number> {
-  const { annotateIndex } = await import("../image/image-index.ts");
+  const { annotateIndex } = await import("../image/move/image-index.ts");
   const platforms = await platformsOf(flags);
   const annotations = await annotationsOf(flags);
   if (platforms.size === 0 && annotations.length === 0)
@@ -186,7 +186,7 @@ async function tell(
   flags: ManifestFlags,
   cli: Cli,
 ): Promise<number> {
-  const { formatPlace } = await import("../image/copy-place.ts");
+  const { formatPlace } = await import("../image/move/copy-place.ts");
   const { json } = await import("./table.ts");
   if (flags.dryRun) cli.stdout.write(json(JSON.parse(Buffer.from(made.bytes).toString())));
   else cli.stdout.write(`${formatPlace(place)}@${made.descriptor.digest}\n`);
@@ -194,8 +194,8 @@ async function tell(
 }
 
 async function push(operands: readonly string[], flags: ManifestFlags, cli: Cli): Promise<number> {
-  const { formatPlace, parsePlace } = await import("../image/copy-place.ts");
-  const { copyPlaces } = await import("../image/copy.ts");
+  const { formatPlace, parsePlace } = await import("../image/move/copy-place.ts");
+  const { copyPlaces } = await import("../image/move/copy.ts");
   const name = (operands[0] ?? "").replace(/^store:/, "");
   const to = parsePlace(operands[1] ?? name);
   await using session = openSession(cli);

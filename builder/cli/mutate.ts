@@ -73,7 +73,7 @@ export const mutateCommand: Command = {
     const edit = await editOf(flags);
     const { editAnnotations, editConfig } = await import("../mutate/config-edit.ts");
     const { fullHistory, historyLine } = await import("../mutate/edited.ts");
-    const { layersOf } = await import("../image/base-image.ts");
+    const { layersOf } = await import("../image/stored/base-image.ts");
     return carryOut(cli, flags, {
       image: parser.args[0] ?? "",
       edit: async ({ created }, { images }) => {

@@ -48,7 +48,7 @@ export const pruneCommand: Command = {
     await using session = openSession(cli);
     const store = await session.store();
     if (flags.all && !flags.dryRun) {
-      const { removeUntagged } = await import("../image/local.ts");
+      const { removeUntagged } = await import("../image/stored/local.ts");
       if (only !== "cache mounts") removeUntagged(store, until);
     }
     const report = await store.collect({

@@ -18,7 +18,7 @@ export const rmiCommand: Command = {
   },
   async run(parser, cli) {
     const { force = false } = flagsOf<{ force?: boolean }>(parser);
-    const { removeImage } = await import("../image/local.ts");
+    const { removeImage } = await import("../image/stored/local.ts");
     const { isWbuildError } = await import("../../native/error.ts");
     await using session = openSession(cli);
     const store = await session.store();

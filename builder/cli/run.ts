@@ -135,7 +135,7 @@ function commandFailure(cli: Cli): (error: unknown) => Promise<number> {
 }
 
 async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: ReturnType<typeof openSession>) {
-  const { findImage } = await import("../image/local.ts");
+  const { findImage } = await import("../image/stored/local.ts");
   const { isWbuildError } = await import("../../native/error.ts");
   const { parseReference, isLocalOnly } = await import("../../registry/reference.ts");
   const store = await session.store();
@@ -146,7 +146,7 @@ async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: Retu
     const isMissing = isWbuildError(error, "IMG_NOT_FOUND") || isWbuildError(error, "IMG_PLATFORM");
     if (!isMissing || isLocalOnly(parseReference(text))) throw error;
   }
-  const { pullInto } = await import("../image/transfer.ts");
+  const { pullInto } = await import("../image/move/transfer.ts");
   const client = await session.registry(connectionOf(flags, [parseReference(text).registry]));
   const image = await pullInto(store, client, text, {
     ...wanted,

@@ -30,7 +30,7 @@ export const saveCommand: Command = {
       throw new WbuildError("CLI_USAGE", "an archive is not written to a terminal", {
         hint: "add -o FILE, or pipe it",
       });
-    const { saveLocal } = await import("../image/archives.ts");
+    const { saveLocal } = await import("../image/move/archives.ts");
     await using session = openSession(cli);
     await saveLocal(await session.store(), parser.args, {
       format,

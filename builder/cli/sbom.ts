@@ -26,7 +26,7 @@ export const sbomCommand: Command = {
   },
   async run(parser, cli) {
     const flags = flagsOf<SbomFlags>(parser);
-    const { findImage } = await import("../image/local.ts");
+    const { findImage } = await import("../image/stored/local.ts");
     await using session = openSession(cli);
     const store = await session.store();
     using _lease = store.lease();

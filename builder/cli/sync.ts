@@ -60,8 +60,8 @@ export const syncCommand: Command = {
       throw new WbuildError("CLI_USAGE", "--all and --platform exclude each other");
     const [file = "", destination = ""] = parser.args;
     const { parseSyncFile } = await import("../../registry/sync/file.ts");
-    const { planSync, runSync } = await import("../image/sync.ts");
-    const { formatPlace } = await import("../image/copy-place.ts");
+    const { planSync, runSync } = await import("../image/move/sync.ts");
+    const { formatPlace } = await import("../image/move/copy-place.ts");
     const { formatReference } = await import("../../registry/reference.ts");
     const { version } = await import("../version.ts");
     const list = await parseSyncFile(await readList(resolve(cli.cwd, file)));

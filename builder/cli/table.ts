@@ -1,5 +1,5 @@
 /** Lists and JSON as commands print them. Pure. */
-import { alignColumns } from "../image/format.ts";
+import { alignColumns } from "../image/format/format.ts";
 import { harmless } from "../progress/harmless.ts";
 
 /** Columns under a head. Cells may hold foreign text. */

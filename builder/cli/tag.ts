@@ -15,7 +15,7 @@ export const tagCommand: Command = {
     parser.argument("<image>").argument("<name>");
   },
   async run(parser, cli) {
-    const { findImage, tagImage } = await import("../image/local.ts");
+    const { findImage, tagImage } = await import("../image/stored/local.ts");
     await using session = openSession(cli);
     const store = await session.store();
     tagImage(store, await findImage(store, parser.args[0] ?? ""), parser.args[1] ?? "");

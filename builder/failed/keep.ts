@@ -5,8 +5,8 @@ import type { Store } from "../../layerfs/store/store.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import { platformBelow } from "../graph/bottom.ts";
+import { writeImage } from "../image/output/write-image.ts";
 import { hostPlatform } from "../image/platform.ts";
-import { writeImage } from "../image/write-image.ts";
 import type { FailedStep } from "../steps/step.ts";
 
 /** The image's name when none is given. */

@@ -5,7 +5,7 @@ import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
 import { commandOf, scriptFolder, soleOpening, textOf } from "../dockerfile/here-document.ts";
 import type { Command, Copy, HereDocument, Run } from "../dockerfile/instruction.ts";
-import { shellOf } from "../image/config.ts";
+import { shellOf } from "../image/config/config.ts";
 import type { CopyOp, RunOp } from "./graph.ts";
 
 /** Of documents with one name the last one is the file. Throws DF_HEREDOC_NAME. */

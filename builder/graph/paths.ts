@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import type { SourceText } from "../diagnose/source.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
 import type { Copy, Instruction, Word } from "../dockerfile/instruction.ts";
-import { swallowedBackslash, windowsSource, windowsTarget } from "../image/windows-path.ts";
+import { swallowedBackslash, windowsSource, windowsTarget } from "../image/config/windows-path.ts";
 import { type FileMode, readFileMode } from "./file-mode.ts";
 
 /** Absolute and clean; a trailing slash stays where the text means a folder (`x/`, `.`, `x/..`). */

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";
 import type { Run, Word } from "../dockerfile/instruction.ts";
 import { type BindMount, type CacheMount, type Mount, readMounts } from "../dockerfile/read-mount.ts";
-import { windowsTarget } from "../image/windows-path.ts";
+import { windowsTarget } from "../image/config/windows-path.ts";
 import { fromNode } from "./from-node.ts";
 import type { CopyOp, Node, RunMount } from "./graph.ts";
 import { nodeId } from "./key.ts";

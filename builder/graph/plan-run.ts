@@ -1,6 +1,6 @@
 /** RUN → its op: the process, its surroundings, and what is mounted for it. */
 import type { Run } from "../dockerfile/instruction.ts";
-import { argvOf, commandLineOf } from "../image/config.ts";
+import { argvOf, commandLineOf } from "../image/config/config.ts";
 import type { RunOp } from "./graph.ts";
 import { doubtfulText, runScript } from "./here-documents.ts";
 import { planMounts } from "./plan-mounts.ts";

@@ -6,7 +6,7 @@ import type { RemoteSources } from "../context/remote-sources.ts";
 import type { SourceText } from "../diagnose/source.ts";
 import type { Dockerfile, Stage } from "../dockerfile/instruction.ts";
 import type { GlobalScope, StageScope } from "../dockerfile/scope.ts";
-import type { BaseImage } from "../image/base-image.ts";
+import type { BaseImage } from "../image/stored/base-image.ts";
 import type { Entitlements } from "../runtime/entitlements.ts";
 import type { NetworkMode } from "../runtime/runtime.ts";
 import type { Node, Op, PlannedHistory, Target } from "./graph.ts";

@@ -11,7 +11,7 @@ import { Findings } from "../../layerfs/windows/verify/findings.ts";
 import { type LayerToVerify, verifyWindowsLayers } from "../../layerfs/windows/verify.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Image } from "../../registry/oci/image.ts";
-import { layersOf } from "../image/base-image.ts";
+import { layersOf } from "../image/stored/base-image.ts";
 import { type AppendOptions, asFiles, asLayer, type Incoming } from "./append.ts";
 import { namesOf } from "./heads.ts";
 

@@ -4,11 +4,11 @@ import type { Platform } from "../../layerfs/store/descriptor.ts";
 import { parseWorkdir, showWindowsPath } from "../../layerfs/windows/path.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { ContainerConfig, ImageConfig } from "../../registry/oci/image.ts";
-import { setVariable, shellOf } from "../image/config.ts";
+import { setVariable, shellOf } from "../image/config/config.ts";
+import { parsePorts } from "../image/config/ports.ts";
+import { isSignal } from "../image/config/signals.ts";
+import { belowDrive } from "../image/config/windows-path.ts";
 import { formatPlatform } from "../image/platform.ts";
-import { parsePorts } from "../image/ports.ts";
-import { isSignal } from "../image/signals.ts";
-import { belowDrive } from "../image/windows-path.ts";
 
 /** One entry of a list by name. Without a value it is taken away; without a name all are. */
 export interface EntryEdit {

@@ -5,10 +5,10 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { type History, type Image, type ImageConfig, type Index, mediaTypes } from "../../registry/oci/image.ts";
 import { isIndexType } from "../../registry/oci/schema.ts";
-import { everyImage, type LocalImage, nameFor, untaggedName } from "../image/local.ts";
+import { type NewImage, type WrittenImage, writeImage, writeIndex } from "../image/output/write-image.ts";
 import { platformOf } from "../image/platform.ts";
-import { readIndex } from "../image/stored-image.ts";
-import { type NewImage, type WrittenImage, writeImage, writeIndex } from "../image/write-image.ts";
+import { everyImage, type LocalImage, nameFor, untaggedName } from "../image/stored/local.ts";
+import { readIndex } from "../image/stored/stored-image.ts";
 
 /** What an image becomes. */
 export type Edit = (image: Image) => Promise<NewImage>;

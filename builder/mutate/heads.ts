@@ -7,7 +7,7 @@ import { stackTree } from "../../layerfs/tree/stacked.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Image } from "../../registry/oci/image.ts";
-import { layersOf } from "../image/base-image.ts";
+import { layersOf } from "../image/stored/base-image.ts";
 
 /** A file's bytes: the `at`th change of the layer `layer`, both from 0. Two entries with one Member are one file. */
 export interface Member {

@@ -3,7 +3,7 @@ import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { Image } from "../../registry/oci/image.ts";
-import { findBaseOf } from "../image/base-of.ts";
+import { findBaseOf } from "../image/stored/base-of.ts";
 
 /** OCI image specification, "Pre-Defined Annotation Keys". */
 export const baseNameKey = "org.opencontainers.image.base.name";

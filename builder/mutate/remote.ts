@@ -9,11 +9,11 @@ import { fetchBlob } from "../../registry/pull.ts";
 import { pushImage } from "../../registry/push.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Repository } from "../../registry/repository.ts";
-import type { LocalImage } from "../image/local.ts";
+import type { TransferOptions } from "../image/move/transfer.ts";
 import { choosePlatform, chooseUsual } from "../image/platform.ts";
-import { imagesIn, noSuchPlatform, readConfig, readManifest } from "../image/stored-image.ts";
+import type { LocalImage } from "../image/stored/local.ts";
+import { imagesIn, noSuchPlatform, readConfig, readManifest } from "../image/stored/stored-image.ts";
 import { toldAsStep, warnLeftOut } from "../image/told-step.ts";
-import type { TransferOptions } from "../image/transfer.ts";
 import type { Edited } from "./edited.ts";
 
 export interface Remote {

@@ -9,7 +9,7 @@ export async function fillFrom(tree: Tree, root: Entry, folder: string): Promise
     throw new WbuildError("STEP_MOUNT_SOURCE", `${root.path} is no folder: a cache cannot begin with it`, {
       facts: { path: root.path },
     });
-  const { exportFolder } = await import("../image/export-tree.ts");
+  const { exportFolder } = await import("../image/output/export-tree.ts");
   await exportFolder([{ tree: below(tree, root.path) }], folder, folder, {});
 }
 

@@ -1,6 +1,6 @@
 /**
  * Proves the layers of a Windows image against the rules of those who import them: one streaming pass over each, the lowest
- * first, with the paths of all below at hand. Configuration and manifest are builder/image/verify.ts's half.
+ * first, with the paths of all below at hand. Configuration and manifest are builder/image/inspect/verify.ts's half.
  */
 import { createHash } from "node:crypto";
 import { isWbuildError } from "../../native/error.ts";

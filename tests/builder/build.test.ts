@@ -17,7 +17,7 @@ import anyTest, { type TestFn } from "ava";
 import { pack } from "tar-stream";
 import { buildImage } from "../../builder/build.ts";
 import type { BuildRequest, BuildResult } from "../../builder/build-request.ts";
-import { readConfig, readManifest } from "../../builder/image/stored-image.ts";
+import { readConfig, readManifest } from "../../builder/image/stored/stored-image.ts";
 import type { BuildEvent } from "../../builder/progress/events.ts";
 import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";

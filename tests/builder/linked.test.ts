@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import test, { type ExecutionContext } from "ava";
 import { buildImage } from "../../builder/build.ts";
-import { readConfig, readManifest } from "../../builder/image/stored-image.ts";
+import { readConfig, readManifest } from "../../builder/image/stored/stored-image.ts";
 import type { BuildEvent } from "../../builder/progress/events.ts";
 import { openStore } from "../../layerfs/store/store.ts";
 

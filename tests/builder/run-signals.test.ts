@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { findImage } from "../../builder/image/local.ts";
+import { findImage } from "../../builder/image/stored/local.ts";
 import { runImage } from "../../builder/run.ts";
 import type { Execution, RuntimeCore } from "../../builder/runtime/runtime.ts";
 import { openStore } from "../../layerfs/store/store.ts";

@@ -7,7 +7,7 @@ import { PassThrough, Readable } from "node:stream";
 import { linuxBaseName, makeLinuxBase } from "../../builder/base/linux.ts";
 import { buildImage } from "../../builder/build.ts";
 import type { BuildRequest } from "../../builder/build-request.ts";
-import { readConfig, readManifest } from "../../builder/image/stored-image.ts";
+import { readConfig, readManifest } from "../../builder/image/stored/stored-image.ts";
 import { openStore, type Store } from "../../layerfs/store/store.ts";
 import { isWbuildError } from "../../native/error.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";

@@ -15,7 +15,7 @@ import { parseDockerfile, parseTrigger } from "../../builder/dockerfile/parse.ts
 import { readDevice } from "../../builder/dockerfile/read-device.ts";
 import { readMount } from "../../builder/dockerfile/read-mount.ts";
 import { expandText, expandWord, expandWords } from "../../builder/dockerfile/words.ts";
-import { applyInstruction } from "../../builder/image/config.ts";
+import { applyInstruction } from "../../builder/image/config/config.ts";
 import { isWbuildError } from "../../native/error.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 600);

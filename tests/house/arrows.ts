@@ -6,12 +6,40 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   "builder/progress": ["builder/diagnose"],
   "builder/dockerfile": ["builder/diagnose", "layerfs/store"],
   "builder/context": ["builder/diagnose", "builder/dockerfile", "layerfs", "registry"],
-  "builder/image": [
-    "builder/diagnose",
+  // An image, from what it says of itself to where it goes.
+  "builder/image": ["builder/progress", "registry"],
+  "builder/image/platform": ["builder/diagnose", "layerfs/store"],
+  "builder/image/config": ["builder/diagnose", "builder/dockerfile", "layerfs", "registry"],
+  // Templates and Go's spellings: they know no image.
+  "builder/image/format": ["builder/diagnose"],
+  "builder/image/history": [
     "builder/dockerfile",
+    "builder/image/config",
+    "builder/image/format",
     "builder/progress",
-    "builder/build-request",
-    "builder/output-spec",
+    "registry",
+  ],
+  "builder/image/stored": [
+    "builder/diagnose",
+    "builder/image/config",
+    "builder/image/format",
+    "builder/image/history",
+    "builder/image/platform",
+    "builder/progress",
+    "layerfs",
+    "registry",
+  ],
+  "builder/image/inspect": ["builder/image/platform", "builder/image/stored", "layerfs", "registry"],
+  // Types alone: a request names them.
+  "builder/image/output/output-spec": ["layerfs/store"],
+  "builder/image/output": ["builder/image/output/output-spec", "builder/image/platform", "layerfs", "registry"],
+  "builder/image/move": [
+    "builder/image/format",
+    "builder/image/output",
+    "builder/image/platform",
+    "builder/image/stored",
+    "builder/image/told-step",
+    "builder/progress",
     "layerfs",
     "registry",
   ],
@@ -60,8 +88,30 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   "builder/base": ["builder/image", "builder/runtime", "layerfs", "registry"],
   // A lock, so that two who add a tool wait for each other.
   "builder/tools": ["builder/runtime", "layerfs", "native/addon"],
-  "builder/output-spec": ["layerfs/store"],
-  "builder/build-request": ["builder/cache/spec", "builder/output-spec", "builder/runtime", "layerfs", "native/core"],
+  "builder/build-request": [
+    "builder/cache/spec",
+    "builder/image/output/output-spec",
+    "builder/runtime",
+    "layerfs",
+    "native/core",
+  ],
+  // The build itself, between the request and its result.
+  "builder/build": [
+    "builder/attestations",
+    "builder/build-request",
+    "builder/plan-request",
+    "builder/cache",
+    "builder/checks",
+    "builder/diagnose",
+    "builder/graph",
+    "builder/image",
+    "builder/progress",
+    "builder/runtime",
+    "builder/solve",
+    "builder/steps",
+    "layerfs",
+    "registry",
+  ],
   "builder/explain": ["builder/diagnose", "builder/progress"],
 };
 

@@ -1,4 +1,4 @@
-/** Rules about configuration and manifest: the container importers' half, checked by builder/image/verify.ts. */
+/** Rules about configuration and manifest: the container importers' half, checked by builder/image/inspect/verify.ts. */
 import { error, warning } from "./rule.ts";
 
 const both = ["containerd", "dockerd"] as const;

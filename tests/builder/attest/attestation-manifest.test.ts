@@ -10,8 +10,8 @@ import {
   writeAttestations,
 } from "../../../builder/attest/attestation-manifest.ts";
 import { attestationFields, readAttestations } from "../../../builder/attest/read-attestations.ts";
-import { readManifest } from "../../../builder/image/stored-image.ts";
-import { writeIndex } from "../../../builder/image/write-image.ts";
+import { writeIndex } from "../../../builder/image/output/write-image.ts";
+import { readManifest } from "../../../builder/image/stored/stored-image.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { openStore } from "../../../layerfs/store/store.ts";
 import { makeImage } from "../../doubles/images.ts";

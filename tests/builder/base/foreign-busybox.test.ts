@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { pack } from "tar-stream";
 import { foreignBusybox } from "../../../builder/base/foreign-busybox.ts";
 import { makeLinuxBase } from "../../../builder/base/linux.ts";
-import { imagesIn } from "../../../builder/image/stored-image.ts";
+import { imagesIn } from "../../../builder/image/stored/stored-image.ts";
 import { openStore } from "../../../layerfs/store/store.ts";
 import { isWbuildError } from "../../../native/error.ts";
 

@@ -4,7 +4,7 @@ import type { BuildGraph } from "../../../builder/graph/graph.ts";
 import { planBuild } from "../../../builder/graph/plan.ts";
 import type { PlanOptions } from "../../../builder/graph/plan-world.ts";
 import { printJson, printMermaid, printText } from "../../../builder/graph/print.ts";
-import type { BaseImage } from "../../../builder/image/base-image.ts";
+import type { BaseImage } from "../../../builder/image/stored/base-image.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import type { ContainerConfig } from "../../../registry/oci/image.ts";

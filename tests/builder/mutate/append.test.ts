@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { writeImage } from "../../../builder/image/write-image.ts";
+import { writeImage } from "../../../builder/image/output/write-image.ts";
 import { takeIncoming } from "../../../builder/mutate/append.ts";
 import { appendIncoming, nothing } from "../../../builder/mutate/append-image.ts";
 import { readTar } from "../../../layerfs/layer/read.ts";

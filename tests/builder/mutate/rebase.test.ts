@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { writeImage } from "../../../builder/image/write-image.ts";
+import { writeImage } from "../../../builder/image/output/write-image.ts";
 import { type Find, oldBaseOf } from "../../../builder/mutate/old-base.ts";
 import { checkRebased, rebaseImage } from "../../../builder/mutate/rebase.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";

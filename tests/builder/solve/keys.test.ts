@@ -9,7 +9,7 @@ import type { Node } from "../../../builder/graph/graph.ts";
 import { opKey } from "../../../builder/graph/key.ts";
 import { planBuild } from "../../../builder/graph/plan.ts";
 import type { PlanOptions } from "../../../builder/graph/plan-world.ts";
-import type { BaseImage } from "../../../builder/image/base-image.ts";
+import type { BaseImage } from "../../../builder/image/stored/base-image.ts";
 import { contentKey, definitionKey, inputsKey } from "../../../builder/solve/cache.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { openStore } from "../../../layerfs/store/store.ts";

@@ -1,0 +1,44 @@
+/**
+ * Sends layers while they are still being written: when the last byte is compressed, most of the push is over.
+ * Only an advance: whatever goes wrong here is left to the push proper, which finds the blob there or sends it.
+ */
+import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { RegistryClient } from "../../registry/client.ts";
+import { parseReference } from "../../registry/reference.ts";
+import type { Node } from "../graph/graph.ts";
+import type { LayerTail } from "../steps/step.ts";
+
+/** A step's layer is sent only when it will be in the image: nodes under a target, not those merely copied from. */
+export function earlyPush(
+  name: string,
+  targets: readonly Node[],
+  registry: () => Promise<RegistryClient>,
+  background: (work: Promise<unknown>) => void,
+): LayerTail {
+  const wanted = new Set<string>();
+  for (const target of targets)
+    for (let node: Node | undefined = target; node; node = node.inputs[0]) {
+      wanted.add(node.id);
+      if (node.op.kind === "merge" && node.inputs[1]) wanted.add(node.inputs[1].id);
+    }
+  const reference = parseReference(name);
+  return (node, tail, layer) => {
+    if (!wanted.has(node.id)) return;
+    background(send(tail, layer).catch(() => undefined));
+  };
+
+  async function send(tail: AsyncIterable<Uint8Array>, layer: Promise<Layer>): Promise<void> {
+    const repository = (await registry()).repository(reference, { isTarget: true });
+    const upload = await repository.startUpload();
+    try {
+      await upload.write(tail);
+      const { blob } = await layer;
+      // Somebody may have pushed the same content meanwhile; then ours is not needed.
+      if (await repository.hasBlob(blob.digest)) await upload.cancel();
+      else await upload.finish(blob.digest);
+    } catch (error) {
+      await upload.cancel();
+      throw error;
+    }
+  }
+}

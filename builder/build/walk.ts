@@ -1,0 +1,168 @@
+/** The walk over the graph of one build, and what follows it: layers that lie elsewhere come here, or are asked for. */
+import type { Layer } from "../../layerfs/store/descriptor.ts";
+import { isWbuildError } from "../../native/error.ts";
+import { sideBySide } from "../../registry/side-by-side.ts";
+import type { BuildRequest } from "../build-request.ts";
+import type { BuildCache } from "../cache/build-cache.ts";
+import type { Node } from "../graph/graph.ts";
+import type { ResultRecord } from "../solve/cache.ts";
+import { type Solved, type SolveOptions, Solver } from "../solve/solver.ts";
+import type { RemoteBlob, StackLayer } from "../steps/stack.ts";
+import type { FailedStep, World } from "../steps/step.ts";
+import { Background } from "./background.ts";
+
+/** What the caller knows of a step's world; the rest belongs to one walk. */
+export interface WalkWorld extends Omit<World, "signal" | "background" | "keep" | "fetchLayer" | "tail" | "onFailure"> {
+  readonly signal: AbortSignal;
+  readonly fetchLayer: (signal: AbortSignal) => World["fetchLayer"];
+  readonly tail: ((background: World["background"]) => NonNullable<World["tail"]>) | undefined;
+  readonly cache: BuildCache | undefined;
+  readonly whenFailed?: WhenFailed;
+}
+
+/** Called when a step has failed and all others have ended; gives the error that the build is to fail with. */
+export type WhenFailed = (failed: FailedStep) => Promise<unknown>;
+
+export interface Walk extends AsyncDisposable {
+  readonly solved: ReadonlyMap<string, Solved>;
+}
+
+const maxTurns = 1000;
+/** Layers that are fetched or asked for at a time. */
+const concurrency = 4;
+
+/**
+ * Solves every node; `targets` are those whose layers become images. A layer that the cache promised and that is lost or
+ * damaged is found out here: then the walk begins anew without it, and what was carried out so far is in the store.
+ */
+export async function walk(
+  nodes: readonly Node[],
+  targets: readonly Node[],
+  request: BuildRequest,
+  world: WalkWorld,
+  options: SolveOptions,
+): Promise<Walk> {
+  let turns = 0;
+  for (;;) {
+    const lost = world.cache?.lost ?? 0;
+    try {
+      return await walkOnce(nodes, targets, request, world, options);
+    } catch (error) {
+      const mayGoOn = isWbuildError(error, "CACHE_LOST") || (world.cache?.lost ?? 0) > lost;
+      // Each turn knows of one more, so there is an end to it; should that ever not be so, this is.
+      if (world.signal.aborted || !mayGoOn || ++turns === maxTurns) throw error;
+    }
+  }
+}
+
+async function walkOnce(
+  nodes: readonly Node[],
+  targets: readonly Node[],
+  request: BuildRequest,
+  world: WalkWorld,
+  options: SolveOptions,
+): Promise<Walk> {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([world.signal, ended.signal]);
+  const work = new Background((error) => ended.abort(error));
+  const kept: AsyncDisposable[] = [];
+  const background = (promise: Promise<unknown>) => work.add(promise);
+  const close = async () => {
+    await work.settled();
+    for (const resource of kept) await resource[Symbol.asyncDispose]();
+  };
+  const { tail, cache, whenFailed, ...rest } = world;
+  const lost = cache?.lost ?? 0;
+  let failed: FailedStep | undefined;
+  const solver = new Solver(
+    {
+      ...rest,
+      signal,
+      background,
+      keep: (resource) => kept.push(resource),
+      fetchLayer: world.fetchLayer(signal),
+      ...(tail === undefined ? {} : { tail: tail(background) }),
+      ...(whenFailed === undefined ? {} : { onFailure: (first) => (failed ??= first) }),
+    },
+    options,
+  );
+  try {
+    // In the graph's order, inputs first: a chain of thousands of stages would overflow the stack from its end.
+    await Promise.all(nodes.map((node) => solver.solve(node)));
+    await work.finished();
+    const solved = new Map<string, Solved>();
+    for (const node of nodes) solved.set(node.id, await solver.solve(node));
+    const layers = new Set(targets.flatMap((node) => solved.get(node.id)?.stack.layers ?? []));
+    await atHand([...layers], needsBytes(request), signal);
+    return { solved, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    ended.abort(error);
+    await solver.settled();
+    try {
+      // What begins anew, was interrupted, or failed beside the steps, leaves nothing to look into.
+      if (!failed || work.failure || world.signal.aborted || (cache?.lost ?? 0) !== lost) throw work.failure ?? error;
+      throw (await whenFailed?.({ ...failed, error })) ?? error;
+    } finally {
+      await close();
+    }
+  }
+}
+
+/** An image in the store, an archive, a folder, a look into the files: these need the layers' bytes. A push alone may not. */
+function needsBytes({ outputs, compression, attest }: BuildRequest): boolean {
+  const doesWithout = (output: BuildRequest["outputs"][number]) => {
+    if (output.type === "cacheonly") return true;
+    const isPush = output.type === "registry" || (output.type === "image" && output.store === false);
+    return isPush && output.compression === undefined && output.rewriteTimestamp !== true;
+  };
+  return outputs.length === 0 || compression !== undefined || attest?.sbom === true || !outputs.every(doesWithout);
+}
+
+async function atHand(layers: readonly StackLayer[], bytes: boolean, signal: AbortSignal): Promise<void> {
+  const elsewhere = layers.flatMap(({ remote }) => remote ?? []);
+  await sideBySide(elsewhere, concurrency, signal, async (remote) => {
+    await (bytes ? remote.fetch() : remote.check?.());
+  });
+}
+
+/** What the walk found and made, for other machines: the results that the targets are made of, and those of every node. */
+export async function recordsOf(nodes: readonly Node[], targets: readonly Node[], { solved }: Walk) {
+  const inImage = new Set<string>();
+  const todo = [...targets];
+  for (let node = todo.pop(); node; node = todo.pop()) {
+    if (inImage.has(node.id)) continue;
+    inImage.add(node.id);
+    // Below a node are its own files; a merge stands on all its inputs.
+    todo.push(...(node.op.kind === "merge" ? node.inputs : node.inputs.slice(0, 1)));
+  }
+  const all: { id: string; record: ResultRecord }[] = [];
+  for (const { id } of nodes) {
+    const record = await solved.get(id)?.record?.();
+    if (record) all.push({ id, record });
+  }
+  return {
+    all: all.map(({ record }) => record),
+    inImage: all.filter(({ id }) => inImage.has(id)).map(({ record }) => record),
+  };
+}
+
+/** Where the layers of these nodes lie, by blob; layers of the store are not among them. */
+export async function remotesOf(nodes: readonly Node[], { solved }: Walk): Promise<Map<string, RemoteBlob>> {
+  const remotes = new Map<string, RemoteBlob>();
+  for (const node of nodes) {
+    for (const layer of solved.get(node.id)?.stack.layers ?? [])
+      if (layer.remote) remotes.set((await layer.committed).blob.digest, layer.remote);
+  }
+  return remotes;
+}
+
+/** The bases' layers among those of an image: blob → where it was found. */
+export function originsOf(nodes: readonly Node[], layers: readonly Layer[]): Map<string, string> {
+  const wanted = new Set<string>(layers.map((layer) => layer.blob.digest));
+  const origins = new Map<string, string>();
+  for (const { op } of nodes) {
+    if (op.kind !== "source" || op.reference === undefined) continue;
+    for (const { blob } of op.layers) if (wanted.has(blob.digest)) origins.set(blob.digest, op.reference);
+  }
+  return origins;
+}

@@ -1,0 +1,81 @@
+/** Images between a registry and the store, under their names: what `pull` and `push` do. */
+import type { Platform } from "../../../layerfs/store/descriptor.ts";
+import type { Store } from "../../../layerfs/store/store.ts";
+import type { RegistryClient } from "../../../registry/client.ts";
+import { formatReference, parseReference, type Reference } from "../../../registry/reference.ts";
+import type { Report } from "../../progress/events.ts";
+import { choosePlatform, chooseUsual, formatPlatform, hostPlatform } from "../platform.ts";
+import { findImage, type LocalImage } from "../stored/local.ts";
+import { toldAsStep, warnLeftOut } from "../told-step.ts";
+
+export interface TransferOptions {
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Fetches the image for a platform (else this host's, else Windows') and points its name at it. Content is stored byte for byte.
+ * Throws REG_*.
+ */
+export async function pullInto(
+  store: Store,
+  client: RegistryClient,
+  text: string,
+  options: TransferOptions & { readonly platform?: Platform },
+): Promise<LocalImage> {
+  const reference = parseReference(text);
+  const name = formatReference(reference);
+  const platform = options.platform ?? hostPlatform();
+  const { pullImage } = await import("../../../registry/pull.ts");
+  return toldAsStep(
+    options.report,
+    `pull ${formatReference(reference, { familiar: true })} (${formatPlatform(platform)})`,
+    async (onProgress) => {
+      const pulled = await pullImage(client, reference, store.blobs, {
+        choose: (manifests) => (options.platform ? choosePlatform(manifests, platform) : chooseUsual(manifests)),
+        signal: options.signal,
+        onProgress,
+      });
+      const keeps = [pulled.manifest.config.digest, ...pulled.layers.map((layer) => layer.blob.digest)];
+      store.refs.set(name, pulled.descriptor, keeps);
+      return await findImage(store, name);
+    },
+  );
+}
+
+/**
+ * Sends the image or index of this name, or of an index the one image for a platform, to its registry. Other repositories there that hold its layers serve as their source.
+ * Foreign layers are left out, and that is told, unless `allowNondistributable` is set.
+ */
+export async function pushFrom(
+  store: Store,
+  client: RegistryClient,
+  text: string,
+  options: TransferOptions & { readonly allowNondistributable?: boolean; readonly platform?: Platform },
+): Promise<LocalImage> {
+  const image = await findImage(store, text, options.platform);
+  const reference = parseReference(image.name ?? text);
+  const { pushImage } = await import("../../../registry/push.ts");
+  return toldAsStep(options.report, `push ${formatReference(reference, { familiar: true })}`, async (onProgress) => {
+    const result = await pushImage(client, image.whole, reference, store.blobs, {
+      mountFrom: siblings(store, reference),
+      allowNondistributable: options.allowNondistributable === true,
+      signal: options.signal,
+      onProgress,
+    });
+    warnLeftOut(options.report, result);
+    return image;
+  });
+}
+
+/** Repositories of the same registry whose images, as this store knows them, hold a blob. */
+function siblings(store: Store, target: Reference): (digest: string) => readonly string[] {
+  const holders = new Map<string, Set<string>>();
+  for (const ref of store.refs.list()) {
+    if (!ref.name.startsWith(`${target.registry}/`)) continue;
+    const { repository } = parseReference(ref.name);
+    if (repository === target.repository) continue;
+    for (const digest of ref.keeps) holders.set(digest, (holders.get(digest) ?? new Set()).add(repository));
+  }
+  return (digest) => [...(holders.get(digest) ?? [])];
+}

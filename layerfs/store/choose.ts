@@ -27,6 +27,8 @@ export interface Candidates {
   readonly layers: readonly { readonly blob: Digest; readonly diff_id: Digest }[];
   readonly blobs: ReadonlyMap<Digest, StoredFile>;
   readonly indexes: ReadonlyMap<Digest, StoredFile>;
+  /** Blobs of which it is noted where they can be had. */
+  readonly sourced?: readonly Digest[];
   /** Those that nobody uses now; of leftovers without a row `used` is 0. */
   readonly cacheMounts?: readonly FreeCacheMount[];
   /** Names of the folders that snapshots have, those without a row included. */
@@ -50,6 +52,8 @@ export interface Victims {
   readonly layers: readonly Digest[];
   /** diffIDs whose indexes go. */
   readonly indexes: readonly Digest[];
+  /** Blobs of which nobody needs to know any more where they can be had. */
+  readonly sources: readonly Digest[];
   readonly keptBytes: number;
 }
 
@@ -70,7 +74,7 @@ function chooseCacheMounts(all: Candidates, options: CollectOptions): Victims {
     gone.push(mount);
     bytes -= mount.bytes;
   }
-  const nothing = { cache: [], snapshots: [], folders: [], blobs: [], layers: [], indexes: [] };
+  const nothing = { cache: [], snapshots: [], folders: [], blobs: [], layers: [], indexes: [], sources: [] };
   return { ...nothing, cacheMounts: gone, keptBytes: bytes };
 }
 
@@ -169,6 +173,7 @@ export function chooseVictims(all: Candidates, options: CollectOptions): Victims
     blobs: [...orphaned],
     layers: all.layers.filter((layer) => orphaned.has(layer.blob) || !hasBlob(layer)).map((layer) => layer.blob),
     indexes: [...gone],
+    sources: (all.sourced ?? []).filter((digest) => !isNeeded(digest)),
     keptBytes,
   };
 }

@@ -25,6 +25,7 @@ import { type Layout, shardedPath } from "./layout.ts";
 import { isKeptPartial } from "./partial.ts";
 import { removeTree, removeTrees } from "./remove-tree.ts";
 import { gated, type LiveSessions, liveSessions } from "./session.ts";
+import { forgetSources, sourcedBlobs } from "./sources.ts";
 
 export interface Removed {
   readonly kind: "blob" | "index" | "snapshot" | "cache" | "cache mount" | "temp";
@@ -127,6 +128,7 @@ function candidates(
     layers: db.all<{ blob: Digest; diff_id: Digest }>("SELECT blob, diff_id FROM layers"),
     blobs,
     indexes,
+    sourced: sourcedBlobs(db),
     folders,
   };
 }
@@ -136,6 +138,7 @@ function dropRows(db: Database, victims: Victims): void {
   for (const row of victims.snapshots) db.run("DELETE FROM snapshots WHERE chain_id = ?", row.chain_id);
   for (const { name } of victims.cacheMounts) db.run("DELETE FROM cache_mounts WHERE folder = ?", name);
   for (const blob of victims.layers) db.run("DELETE FROM layers WHERE blob = ?", blob);
+  forgetSources(db, victims.sources);
   for (const diffId of victims.indexes) db.run("DELETE FROM indexes WHERE diff_id = ?", diffId);
   forgetFacts(db, factLimit);
 }

@@ -14,6 +14,7 @@ import { layoutOf } from "./layout.ts";
 import { type Refs, refsOf } from "./refs.ts";
 import { type Lease, Session } from "./session.ts";
 import { SnapshotFolders, type Snapshots } from "./snapshots.ts";
+import { type SourceTable, sourcesOf } from "./sources.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { type Usage, usageOf } from "./usage.ts";
 import { type VerifyReport, verifyBlobs } from "./verify.ts";
@@ -24,6 +25,7 @@ export interface Store extends Disposable {
   readonly blobs: BlobFiles;
   readonly refs: Refs;
   readonly layers: LayerTable;
+  readonly sources: SourceTable;
   readonly snapshots: Snapshots;
   readonly cache: CacheTable;
   readonly cacheMounts: CacheMounts;
@@ -33,7 +35,10 @@ export interface Store extends Disposable {
   /** Removes what nothing keeps, and of the build cache and the snapshots what the options say. */
   collect(options?: CollectOptions): Promise<CollectReport>;
   usage(): Promise<Usage>;
-  /** Reads every blob (or `only` these) and compares it with its name. With `remove`, damaged ones go. */
+  /**
+   * Reads every blob (or `only` these) and compares it with its name. With `remove`, damaged ones go. Without `only` it also
+   * tells what names keep that is not here.
+   */
   verify(options?: { remove?: boolean; only?: readonly Digest[] }): Promise<VerifyReport>;
 }
 
@@ -61,6 +66,7 @@ export function openStore(home: string, options: StoreOptions = {}): Store {
     blobs,
     refs: refsOf(db, session, now),
     layers: layersOf(db, session, layout, blobs, now),
+    sources: sourcesOf(db, session, now),
     snapshots,
     cache: cacheOf(db, session, layout, now),
     cacheMounts: cacheMountsOf(db, session, layout, now),
@@ -74,7 +80,7 @@ export function openStore(home: string, options: StoreOptions = {}): Store {
       }
     },
     usage: () => usageOf(db, layout),
-    verify: (what = {}) => verifyBlobs(layout, blobs, what.remove === true, what.only),
+    verify: (what = {}) => verifyBlobs(db, layout, blobs, what.remove === true, what.only),
     [Symbol.dispose]: () => {
       upkeep?.stop();
       db[Symbol.dispose]();

@@ -1,15 +1,16 @@
-/** Compares every blob with its name, byte by byte. */
-
+/** Compares every blob with its name, byte by byte, and looks for those that names keep and that are not here. */
 import { randomBytes } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { isWbuildError } from "../../native/error.ts";
+import type { Database } from "./database.ts";
 import type { Digest } from "./digest.ts";
 import type { DiskBlobs } from "./disk-blobs.ts";
 import { isMissing, storeError } from "./failure.ts";
-import { listShards } from "./inventory.ts";
+import { listShards, refKeeps, snapshotRows } from "./inventory.ts";
 import type { Layout } from "./layout.ts";
 import { removeTree } from "./remove-tree.ts";
+import { sourcedBlobs } from "./sources.ts";
 
 export interface CorruptBlob {
   readonly digest: Digest;
@@ -21,9 +22,14 @@ export interface CorruptBlob {
 export interface VerifyReport {
   readonly checked: number;
   readonly corrupt: readonly CorruptBlob[];
+  /** What names keep and was left where it is: it can be fetched. */
+  readonly elsewhere: readonly Digest[];
+  /** What names keep and is lost: it is not here, and nobody has told where it can be had. */
+  readonly missing: readonly { readonly digest: Digest; readonly name: string }[];
 }
 
 export async function verifyBlobs(
+  db: Database,
   layout: Layout,
   blobs: DiskBlobs,
   remove: boolean,
@@ -44,7 +50,22 @@ export async function verifyBlobs(
     }
     checked++;
   }
-  return { checked, corrupt };
+  return { checked, corrupt, ...(only ? { elsewhere: [], missing: [] } : absent(db, blobs)) };
+}
+
+function absent(db: Database, blobs: DiskBlobs): Pick<VerifyReport, "elsewhere" | "missing"> {
+  const chains = new Set<Digest>(snapshotRows(db).map((row) => row.chain_id));
+  const sourced = new Set(sourcedBlobs(db));
+  const elsewhere = new Set<Digest>();
+  const missing: { digest: Digest; name: string }[] = [];
+  for (const { name, keeps } of refKeeps(db)) {
+    for (const digest of keeps) {
+      if (blobs.sizeOf(digest) !== undefined || chains.has(digest)) continue;
+      if (sourced.has(digest)) elsewhere.add(digest);
+      else missing.push({ digest, name });
+    }
+  }
+  return { elsewhere: [...elsewhere], missing };
 }
 
 function sizesOf(blobs: DiskBlobs, digests: readonly Digest[]): [Digest, { bytes: number }][] {

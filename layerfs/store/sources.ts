@@ -1,0 +1,88 @@
+/** Where blobs can be had that were left where they are. Data alone: who speaks to registries makes use of it. */
+import type { Database } from "./database.ts";
+import { type Digest, parseDigest } from "./digest.ts";
+import type { Session } from "./session.ts";
+
+export interface BlobSource {
+  /** `host[:port]`. */
+  readonly registry: string;
+  readonly repository: string;
+  /** Full reference of an image there that has the blob: what people would pull. */
+  readonly reference: string;
+  /** The diffID that somebody gives the blob whose word is no proof (a build cache): to be compared when the blob comes. */
+  readonly claimed?: Digest;
+}
+
+export interface SourceTable {
+  /**
+   * The blob can be had there. Stays as long as a name, a cached result or a lease keeps the digest. Of one repository the
+   * last reference counts; a claim stays one.
+   */
+  note(blob: Digest, source: BlobSource): void;
+  /** The last noted first; [] when nobody has told of one. Says nothing of whether the blob is here. */
+  find(blob: Digest): BlobSource[];
+}
+
+interface Row {
+  readonly registry: string;
+  readonly repository: string;
+  readonly reference: string;
+  readonly claimed: Digest | null;
+}
+
+/** Stores of older versions have no such table, and older versions leave it alone: it is no change of the schema. */
+function ensureTable(db: Database): void {
+  db.run(`CREATE TABLE IF NOT EXISTS sources (blob TEXT NOT NULL, registry TEXT NOT NULL, repository TEXT NOT NULL,
+    reference TEXT NOT NULL, claimed TEXT, noted INTEGER NOT NULL,
+    PRIMARY KEY (blob, registry, repository)) STRICT, WITHOUT ROWID`);
+}
+
+function hasTable(db: Database): boolean {
+  return db.get("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sources'") !== undefined;
+}
+
+/** Blobs that somebody noted a source of, each once. */
+export function sourcedBlobs(db: Database): Digest[] {
+  if (!hasTable(db)) return [];
+  return db.all<{ blob: Digest }>("SELECT DISTINCT blob FROM sources ORDER BY blob").map(({ blob }) => blob);
+}
+
+export function forgetSources(db: Database, blobs: readonly Digest[]): void {
+  for (const blob of blobs) db.run("DELETE FROM sources WHERE blob = ?", blob);
+}
+
+export function sourcesOf(db: Database, session: Session, now: () => number): SourceTable {
+  let isThere = false;
+  return {
+    note(blob, { registry, repository, reference, claimed }) {
+      const digest = parseDigest(blob);
+      if (!isThere) ensureTable(db);
+      isThere = true;
+      session.hold([digest], () =>
+        db.run(
+          `INSERT INTO sources (blob, registry, repository, reference, claimed, noted) VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT (blob, registry, repository) DO UPDATE SET reference = excluded.reference,
+             claimed = coalesce(excluded.claimed, sources.claimed), noted = excluded.noted`,
+          digest,
+          registry,
+          repository,
+          reference,
+          claimed === undefined ? null : parseDigest(claimed),
+          now(),
+        ),
+      );
+    },
+    find(blob) {
+      isThere ||= hasTable(db);
+      if (!isThere) return [];
+      const rows = session.hold([blob], () =>
+        db.all<Row>(
+          `SELECT registry, repository, reference, claimed FROM sources WHERE blob = ?
+           ORDER BY noted DESC, registry, repository`,
+          blob,
+        ),
+      );
+      return rows.map(({ claimed, ...source }) => ({ ...source, ...(claimed === null ? {} : { claimed }) }));
+    },
+  };
+}

@@ -15,7 +15,7 @@ import { stepsOf } from "./attest/build-steps.ts";
 import { imageUrl } from "./attest/purl.ts";
 import { spdxType } from "./attest/read-attestations.ts";
 import { imageResource, type Resource } from "./attest/resource.ts";
-import { type Scanned, scanTree } from "./attest/scan.ts";
+import { type Scanned, scanTree } from "./attest/scan/scan.ts";
 import { scanChoice } from "./attest/scan-arguments.ts";
 import { type BuildRecord, provenance } from "./attest/slsa.ts";
 import { type SpdxDocument, spdxDocument } from "./attest/spdx.ts";

@@ -5,7 +5,7 @@
 import { isWbuildError } from "../native/error.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { BuildRequest } from "./build-request.ts";
-import { checkRequest, failOnFindings } from "./check-request.ts";
+import { checkRequest, failOnFindings } from "./checks/check-request.ts";
 import { lintResult, printFindings } from "./checks/lint-result.ts";
 import { type Location, locationOf } from "./checks/location.ts";
 import { outlineOf, printOutline } from "./checks/outline.ts";

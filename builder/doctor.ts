@@ -100,14 +100,14 @@ async function foreignFinding(): Promise<Finding> {
 /** Whether steps of Windows images can run, and which files of Wine are ours instead. */
 async function wineFinding(home: string): Promise<Finding> {
   const base = { name: "wine", isNeeded: false } as const;
-  const { findWine, wineVersion } = await import("./runtime/wine/find-wine.ts");
+  const { findWine, wineVersion } = await import("./runtime/wine/personality/find-wine.ts");
   const wine = findWine();
   if (!wine) {
     const what = "no Wine for 64-bit programs: steps of Windows images and `wbuild base windows` cannot work";
     return { ...base, state: "missing", what, hint: "apt-get install wine64" };
   }
   try {
-    const { knownPersonality } = await import("./runtime/wine/personality.ts");
+    const { knownPersonality } = await import("./runtime/wine/personality/personality.ts");
     const known = knownPersonality(home, wine);
     const what = `Wine ${await wineVersion(wine)} (${wine.loader}) for steps of Windows images`;
     const ours =

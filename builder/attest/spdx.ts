@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type LicenceText, licenceExpression } from "./licence.ts";
 import { type Package, present, type System } from "./package.ts";
 import { packageUrl } from "./purl.ts";
-import type { FoundFile, Scanned } from "./scan.ts";
+import type { FoundFile, Scanned } from "./scan/scan.ts";
 
 /** What the document is about. */
 export interface SpdxSubject {

@@ -9,9 +9,9 @@ import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { metadataPax } from "../../layerfs/windows/metadata.ts";
 import { WbuildError } from "../../native/error.ts";
-import { ensurePersonality } from "../runtime/wine/personality.ts";
-import { profileFolders, systemFolders } from "../runtime/wine/system-tree.ts";
-import { defaultOsVersion, parseOsVersion } from "../runtime/wine/version.ts";
+import { ensurePersonality } from "../runtime/wine/personality/personality.ts";
+import { profileFolders, systemFolders } from "../runtime/wine/personality/system-tree.ts";
+import { defaultOsVersion, parseOsVersion } from "../runtime/wine/personality/version.ts";
 import { baseHives } from "./windows-hives.ts";
 
 export const windowsBaseName = "wbuild.local/windows:latest";

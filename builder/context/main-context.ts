@@ -8,7 +8,7 @@ import { addAbortSignal, type Readable } from "node:stream";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import { readSteeringStream } from "../dockerfile/steering-file.ts";
-import { parseGitUrl } from "./git-url.ts";
+import { parseGitUrl } from "./git/url.ts";
 import { mostBytes, parseHttpUrl, type RemoteSources } from "./remote-sources.ts";
 
 export interface MainContext {

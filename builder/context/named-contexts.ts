@@ -4,8 +4,8 @@ import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import { findIgnoreFile } from "../dockerfile/ignore.ts";
-import { openFolder } from "./folder.ts";
-import { parseGitUrl } from "./git-url.ts";
+import { openFolder } from "./folder/folder.ts";
+import { parseGitUrl } from "./git/url.ts";
 import { shownUrl } from "./http-fetch.ts";
 import { parseHttpUrl, type RemoteSources } from "./remote-sources.ts";
 

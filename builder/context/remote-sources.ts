@@ -8,10 +8,10 @@ import { digestOf } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { BuildContext } from "./context.ts";
-import { openFolder } from "./folder.ts";
-import type { GitAccess } from "./git-program.ts";
-import type { GitOptions, ResolvedGit } from "./git-repository.ts";
-import type { GitSource } from "./git-url.ts";
+import { openFolder } from "./folder/folder.ts";
+import type { GitAccess } from "./git/program.ts";
+import type { GitOptions, ResolvedGit } from "./git/repository.ts";
+import type { GitSource } from "./git/url.ts";
 import { type Checksum, type FetchedFile, shownUrl } from "./http-fetch.ts";
 import { findFolder, keptFolder } from "./kept-folder.ts";
 import { LazyContext } from "./lazy-context.ts";
@@ -84,7 +84,7 @@ export class RemoteSources {
       return new LazyContext({
         facts: this.#options.store.facts,
         identify: async () => {
-          const { checkoutName } = await import("./git-checkout.ts");
+          const { checkoutName } = await import("./git/checkout.ts");
           return checkoutName(await resolved(), choice.keepGitDir);
         },
         open: async () => {
@@ -153,12 +153,12 @@ export class RemoteSources {
   }
 
   async #checkedOut(source: GitSource, found: ResolvedGit, { keepGitDir }: GitChoice): Promise<string> {
-    const { checkedOut } = await import("./git-checkout.ts");
+    const { checkedOut } = await import("./git/checkout.ts");
     return this.#withAccess(source, (options) => checkedOut(found, { ...options, keepGitDir }));
   }
 
   async #resolve(source: GitSource): Promise<ResolvedGit> {
-    const { resolveGit } = await import("./git-repository.ts");
+    const { resolveGit } = await import("./git/repository.ts");
     const found = await this.#withAccess(source, (options) => resolveGit(source, options));
     const uri = `${source.shown}${source.ref === undefined ? "" : `#${source.ref}`}`;
     this.#note(uri, found.commit.length === 64 ? "sha256" : "sha1", found.commit);

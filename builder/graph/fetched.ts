@@ -1,6 +1,6 @@
 /** ADD of URLs and git repositories: which sources come from elsewhere, and the labels by which a step finds them. */
 import { isWbuildError, WbuildError } from "../../native/error.ts";
-import { type GitSource, parseGitChecksum, parseGitUrl } from "../context/git-url.ts";
+import { type GitSource, parseGitChecksum, parseGitUrl } from "../context/git/url.ts";
 import type { Checksum } from "../context/http-fetch.ts";
 import { parseHttpUrl } from "../context/remote-sources.ts";
 import { dockerfileError, quoted } from "../dockerfile/errors.ts";

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import anyTest, { type ImplementationFn, type TestFn } from "ava";
-import { findWine } from "../../builder/runtime/wine/find-wine.ts";
-import { programsFolder } from "../../builder/runtime/wine/programs.ts";
+import { findWine } from "../../builder/runtime/wine/personality/find-wine.ts";
+import { programsFolder } from "../../builder/runtime/wine/personality/programs.ts";
 import { canMakeContainers } from "../../native/core/userns.ts";
 
 function missing(): string | undefined {

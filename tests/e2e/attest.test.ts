@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { readDpkg } from "../../builder/attest/scan-deb.ts";
+import { readDpkg } from "../../builder/attest/scan/deb.ts";
 import { readSpdx } from "../builder/attest/spdx-schema.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { fileServer } from "../doubles/file-server.ts";

@@ -1,23 +1,23 @@
 /** What scanners read of an image, damaged or made up: each parser ends with a list or with nothing, never with an error. */
 import test from "ava";
 import fc from "fast-check";
-import { readGoBuildInfo } from "../../builder/attest/go-build-info.ts";
 import { licenceExpression } from "../../builder/attest/licence.ts";
-import { readPeVersion } from "../../builder/attest/pe-version.ts";
 import { packageUrl } from "../../builder/attest/purl.ts";
-import { readRpmHeader } from "../../builder/attest/rpm-header.ts";
-import { bdbHeaders, ndbHeaders, sqliteHeaders } from "../../builder/attest/rpm-stores.ts";
-import { scanTree } from "../../builder/attest/scan.ts";
-import { readApk } from "../../builder/attest/scan-apk.ts";
-import { licenceOf, readDpkg } from "../../builder/attest/scan-deb.ts";
-import { readLock, readManifest } from "../../builder/attest/scan-npm.ts";
-import { readMetadata, readRecord } from "../../builder/attest/scan-python.ts";
+import { readApk } from "../../builder/attest/scan/apk.ts";
+import { licenceOf, readDpkg } from "../../builder/attest/scan/deb.ts";
+import { readGoBuildInfo } from "../../builder/attest/scan/go-build-info.ts";
+import { readLock, readManifest } from "../../builder/attest/scan/npm.ts";
+import { readPeVersion } from "../../builder/attest/scan/pe-version.ts";
+import { readMetadata, readRecord } from "../../builder/attest/scan/python.ts";
+import { readRpmHeader } from "../../builder/attest/scan/rpm-header.ts";
+import { bdbHeaders, ndbHeaders, sqliteHeaders } from "../../builder/attest/scan/rpm-stores.ts";
+import { scanTree } from "../../builder/attest/scan/scan.ts";
 import { spdxDocument } from "../../builder/attest/spdx.ts";
-import { goProgram } from "../builder/attest/go-program.ts";
-import { bdbFile, headerOf, ndbFile } from "../builder/attest/rpm-files.ts";
+import { goProgram } from "../builder/attest/scan/go-program.ts";
+import { bdbFile, headerOf, ndbFile } from "../builder/attest/scan/rpm-files.ts";
+import { makeVersionDll } from "../builder/attest/scan/version-dll.ts";
 import { readSpdx } from "../builder/attest/spdx-schema.ts";
 import { treeOf } from "../builder/attest/trees.ts";
-import { makeVersionDll } from "../builder/attest/version-dll.ts";
 
 const numRuns = process.env.WBUILD_FUZZ ? 20_000 : 1_000;
 const numbers = [0, 1, 2, 8, 0x7f, 0xff, 0x1000, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff];

@@ -1,7 +1,7 @@
 /** URLs on hostile text: a repository that is taken never gives git an option, a control character or a way out. */
 import test from "ava";
 import fc from "fast-check";
-import { parseGitUrl } from "../../builder/context/git-url.ts";
+import { parseGitUrl } from "../../builder/context/git/url.ts";
 import { fileNameOf, parseHttpUrl } from "../../builder/context/remote-sources.ts";
 import { withoutCredentials } from "../../builder/dockerfile/url-credentials.ts";
 import { isWbuildError } from "../../native/error.ts";

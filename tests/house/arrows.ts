@@ -5,7 +5,22 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   "builder/diagnose": [],
   "builder/progress": ["builder/diagnose"],
   "builder/dockerfile": ["builder/diagnose", "layerfs/store"],
-  "builder/context": ["builder/diagnose", "builder/dockerfile", "layerfs", "registry"],
+  "builder/context": [
+    "builder/context/folder",
+    "builder/context/git",
+    "builder/diagnose",
+    "builder/dockerfile",
+    "layerfs",
+    "registry",
+  ],
+  "builder/context/folder": [
+    "builder/context/context",
+    "builder/context/select",
+    "builder/diagnose",
+    "builder/dockerfile",
+    "layerfs",
+  ],
+  "builder/context/git": ["builder/context/kept-folder", "builder/dockerfile", "layerfs/store"],
   // An image, from what it says of itself to where it goes.
   "builder/image": ["builder/progress", "registry"],
   "builder/image/platform": ["builder/diagnose", "layerfs/store"],
@@ -43,7 +58,15 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "layerfs",
     "registry",
   ],
-  "builder/checks": ["builder/diagnose", "builder/dockerfile", "builder/image", "layerfs/store", "registry"],
+  "builder/checks": [
+    "builder/build-request",
+    "builder/diagnose",
+    "builder/dockerfile",
+    "builder/image",
+    "builder/progress",
+    "layerfs/store",
+    "registry",
+  ],
   "builder/graph": [
     // How URLs are read, and what contexts are called.
     "builder/context",
@@ -56,7 +79,8 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   ],
   // The addon's walk tells it of whiteouts and opaque marks in unpacked folders.
   // native/wine changes copies of Wine's files.
-  "builder/runtime": ["layerfs", "native/core", "native/addon", "native/wine"],
+  "builder/runtime": ["builder/runtime/wine/personality", "layerfs", "native/core", "native/addon", "native/wine"],
+  "builder/runtime/wine/personality": ["layerfs", "native/core", "native/addon", "native/wine"],
   "builder/steps": [
     "builder/runtime",
     "builder/context",
@@ -81,7 +105,16 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   // What other machines built: it speaks the solver's words.
   "builder/cache": ["builder/solve", "builder/steps", "builder/image", "builder/progress", "layerfs", "registry"],
   // What is said about an image: from its files and from the graph that made it.
-  "builder/attest": ["builder/diagnose", "builder/dockerfile", "builder/graph", "builder/image", "layerfs", "registry"],
+  "builder/attest/scan": ["builder/attest/package", "layerfs"],
+  "builder/attest": [
+    "builder/attest/scan",
+    "builder/diagnose",
+    "builder/dockerfile",
+    "builder/graph",
+    "builder/image",
+    "layerfs",
+    "registry",
+  ],
   "builder/failed": ["builder/steps", "builder/graph", "builder/image", "builder/runtime", "layerfs", "registry"],
   // Images made of images, without a build.
   "builder/mutate": ["builder/image", "layerfs", "registry"],

@@ -13,7 +13,7 @@ import type { Execution, LayerFolders, RuntimeCore, StepHost, StepProcess } from
 import { type Account, accountOf } from "./account.ts";
 import { commandLineOf } from "./command-line.ts";
 import { programFailure } from "./failure.ts";
-import { ensurePersonality, type Personality, profileFolder } from "./personality.ts";
+import { ensurePersonality, type Personality, profileFolder } from "./personality/personality.ts";
 import { registryChanges } from "./registry/changes.ts";
 import { type ImageRegistry, openRegistry, registryFiles, registryStamp } from "./registry/image-hives.ts";
 import { keptTexts } from "./registry/kept-texts.ts";

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utim
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { openFolder } from "../../../builder/context/folder.ts";
+import { openFolder } from "../../../builder/context/folder/folder.ts";
 import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 import type { Node } from "../../../builder/graph/graph.ts";
 import { opKey } from "../../../builder/graph/key.ts";

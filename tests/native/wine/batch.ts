@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ExecutionContext } from "ava";
-import { type Personality, profileFolder } from "../../../builder/runtime/wine/personality.ts";
+import { type Personality, profileFolder } from "../../../builder/runtime/wine/personality/personality.ts";
 import { startSandbox } from "../../../native/core/sandbox.ts";
 
 export interface Row {

@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { requireWine } from "../../../builder/runtime/wine/find-wine.ts";
-import { ensurePersonality, type Personality } from "../../../builder/runtime/wine/personality.ts";
-import { ownPrograms } from "../../../builder/runtime/wine/programs.ts";
-import { refusedPrograms, trustedPrograms } from "../../../builder/runtime/wine/refused.ts";
+import { requireWine } from "../../../builder/runtime/wine/personality/find-wine.ts";
+import { ensurePersonality, type Personality } from "../../../builder/runtime/wine/personality/personality.ts";
+import { ownPrograms } from "../../../builder/runtime/wine/personality/programs.ts";
+import { refusedPrograms, trustedPrograms } from "../../../builder/runtime/wine/personality/refused.ts";
 import { withWine } from "../../doubles/wine.ts";
 import { type Batch, runBatch } from "./batch.ts";
 

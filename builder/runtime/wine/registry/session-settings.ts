@@ -4,7 +4,7 @@
  */
 import type { HiveKey, HiveValue } from "../../../../layerfs/hive/key.ts";
 import { copyKey, KeyTree } from "../../../../layerfs/hive/tree.ts";
-import { versionValues } from "../version.ts";
+import { versionValues } from "../personality/version.ts";
 
 export interface SessionOptions {
   /**

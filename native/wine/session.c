@@ -34,10 +34,12 @@ static int fail(const char *what, int error) {
  */
 static bool part_streams(void) {
     if (isatty(STDERR_FILENO)) return false;
+    int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, real_stderr + 1);
+    if (kept < 0 || dup2(kept, real_stderr) < 0) return false;
+    own_stderr = kept;
+    /* Only now: as descriptor 3 the file would have been closed by that copy. */
     int log = open("/wine/log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (log < 0 || dup2(STDERR_FILENO, real_stderr) < 0) return false;
-    own_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, real_stderr + 1);
-    return dup2(log, STDERR_FILENO) >= 0;
+    return log >= 0 && dup2(log, STDERR_FILENO) >= 0;
 }
 
 /* Starts a program with the signals as they were before main blocked them. Gives its process, or -1. */

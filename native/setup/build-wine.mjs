@@ -88,6 +88,10 @@ export async function buildWine({ sanitize = false } = {}) {
     await compile("gcc", ["-std=c11", "-D_GNU_SOURCE", ...strict, ...own, source, "-o", `${session}.new`]);
     finish(session, false);
     if (sanitize) return;
+    const loader = join(folder, "loader");
+    const anywhere = ["-std=c11", ...strict, "-O2", "-fPIE", "-pie", "-s"];
+    await compile("gcc", [...anywhere, join(top, "native/wine/loader.c"), "-o", `${loader}.new`, "-ldl"]);
+    finish(loader, false);
     const objects = join(dist, "obj/wine");
     mkdirSync(objects, { recursive: true });
     const flags = [
@@ -100,7 +104,7 @@ export async function buildWine({ sanitize = false } = {}) {
       "-DWIN32_LEAN_AND_MEAN",
       "-D__USE_MINGW_ANSI_STDIO=0",
     ];
-    const parts = inputs.filter((file) => file.endsWith(".c") && file !== source);
+    const parts = inputs.filter((file) => file.endsWith(".c") && !/(session|loader)\.c$/.test(file));
     await eachOfTwo(parts, (file) =>
       // A loop that copies bytes shall not become a call of the function that it is the body of.
       compile(mingw, [...flags, "-fno-tree-loop-distribute-patterns", "-c", file, "-o", objectOf(objects, file)]),

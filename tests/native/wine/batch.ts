@@ -32,7 +32,6 @@ export async function runBatch(
   personality: Personality,
   lines: readonly string[],
   files: Readonly<Record<string, string | Uint8Array>> = {},
-  attempts = 2,
 ): Promise<Batch> {
   const scratch = mkdtempSync(join(tmpdir(), "wbuild-batch-"));
   t.teardown(() => rmSync(scratch, { recursive: true, force: true }));
@@ -60,11 +59,6 @@ export async function runBatch(
     stdout: file(`rows/${index}.out`) ?? "",
     stderr: file(`rows/${index}.err`) ?? "",
   }));
-  // Seen once, on a machine with four times the work it has processors for: cmd itself could not be started for a line. That
-  // says nothing of the line, so all are tried once more.
-  const isLost = ({ exit, stdout, stderr }: Row) =>
-    exit === 9009 && /recognize 'cmd \/c C:\\rows/.test(stdout + stderr);
-  if (attempts > 1 && rows.some(isLost)) return runBatch(t, personality, lines, files, attempts - 1);
   return { rows, file, registry: (name) => readFileSync(join(scratch, `prefix/${name}.reg`), "latin1") };
 }
 

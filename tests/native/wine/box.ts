@@ -44,6 +44,8 @@ export interface WineHost {
   readonly root: string;
   /** The registry as Wine makes it, with no step's change. */
   readonly registry: string;
+  /** What containers see as /wbuild. */
+  readonly programs: string;
   /** Host files over Wine's, by name. */
   readonly instead: Readonly<Record<string, string>>;
   remove(): void;
@@ -64,7 +66,10 @@ export async function makeWineHost(): Promise<WineHost> {
   rmSync(prefix, { recursive: true, force: true });
   makeRoot(root);
   const instead = ownFiles(folder, root);
-  const host = { folder, root, registry, instead, remove: () => rmSync(folder, { recursive: true }) };
+  const own = join(folder, "programs");
+  cpSync(programs, own, { recursive: true });
+  symlinkSync(join(wine.libraries, "wine/x86_64-unix/ntdll.so"), join(own, "ntdll.so"));
+  const host = { folder, root, registry, programs: own, instead, remove: () => rmSync(folder, { recursive: true }) };
   const { wine: settled } = await runWindows(host, "cmd /C exit 0");
   for (const name of readdirSync(registry)) cpSync(join(settled, name), join(registry, name));
   return host;
@@ -130,7 +135,7 @@ function makeRoot(root: string): void {
 function ownFiles(folder: string, root: string): Record<string, string> {
   const instead: Record<string, string> = {};
   for (const name of readdirSync(programs)) {
-    if (name === "session" || name === "run.exe") continue;
+    if (["session", "loader", "run.exe"].includes(name)) continue;
     if (existsSync(join(builtins, name))) instead[name] = join(programs, name);
     else cpSync(join(programs, name), join(root, "Files/windows/system32", name));
   }
@@ -221,7 +226,8 @@ export async function runWindows(host: WineHost, command: string, options: Optio
           bind(path, path),
         ),
         ...Object.entries(host.instead).map(([name, file]) => bind(file, join(builtins, name))),
-        bind(programs, "/wbuild"),
+        bind(host.programs, "/wbuild"),
+        bind(join(host.programs, "loader"), wine.loader),
         ...(options.session ? [bind(options.session, "/wbuild/session")] : []),
         bind(channel, "/wine", false),
         { kind: "tmpfs", target: "/tmp", readonly: false },

@@ -234,6 +234,28 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+run(title("what Wine itself complains of is no output of the step"), async (t) => {
+  const { stderr, wine } = await runWindows(host, "C:\\t\\end.exe 3", {
+    files,
+    sessionEnv: { WINEDEBUG: "trace+process" },
+  });
+  t.is(stderr, "err\n");
+  t.regex(readFileSync(join(wine, "log"), "utf8"), /trace:process:/);
+});
+
+// Wine's own loader lies at 0x7d000000 and has its heap in the GiB behind: sometimes where Windows' own data must be.
+run(title("no Windows process has its heap where KUSER_SHARED_DATA can be"), async (t) => {
+  const maps = "for /L %i in (1,1,60) do @type \\\\?\\unix\\proc\\%i\\maps 2>nul";
+  const { stdout } = await runWindows(host, `cmd /S /C ${maps}`);
+  const heaps = stdout.split("\n").filter((line) => line.endsWith("[heap]"));
+  t.true(stdout.includes("/x86_64-unix/ntdll.so"));
+  t.true(heaps.length > 3);
+  for (const line of heaps) {
+    const address = Number.parseInt(line, 16);
+    t.true(address < 0x7d000000 || address >= 2 ** 32, line);
+  }
+});
+
 run(title("the session, with sanitizers: a step, a signal, a server that does not start"), async (t) => {
   const recipe: string = new URL("../../../native/setup/build-wine.mjs", import.meta.url).href;
   const { buildWine } = (await import(recipe)) as { buildWine(options: { sanitize: boolean }): Promise<void> };

@@ -1,8 +1,9 @@
 /** How a container with a personality is started: what it sees of the host, its environment, its main process. */
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Mount } from "../../../../native/core/spec.ts";
 import { hostBind, type Wine, wineSurroundings } from "./find-wine.ts";
-import { standIns } from "./programs.ts";
+import { loader, standIns } from "./programs.ts";
 
 export interface Container {
   /** Host path of what the container sees as /wbuild. */
@@ -26,6 +27,7 @@ export function containerOf(folder: string, wine: Wine, replaced: readonly strin
     programs,
     mounts: [
       ...wineSurroundings(wine).mounts,
+      ...(existsSync(join(programs, loader)) ? [hostBind(join(programs, loader), wine.loader)] : []),
       ...(replaced ?? []).map((name) => hostBind(join(programs, standIns, name), join(wine.windows, name))),
       hostBind(programs, "/wbuild"),
       { kind: "tmpfs", target: "/tmp", readonly: false, mode: 0o1777 },

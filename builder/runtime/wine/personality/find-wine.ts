@@ -116,11 +116,23 @@ function isFolder(path: string): boolean {
 
 /** A 64-bit program for Linux (System V ABI, "ELF Header": e_ident[EI_CLASS] is 2). */
 function isElf64(path: string): boolean {
-  if (!isFile(path)) return false;
-  const head = Buffer.alloc(5);
+  const head = elfHead(path);
+  return head.readUInt32BE(0) === 0x7f454c46 && head[4] === 2;
+}
+
+/** Whether a little-endian ELF program is linked for one address (ET_EXEC, 2) and not for any (ET_DYN, 3). */
+export function hasFixedAddress(path: string): boolean {
+  return elfHead(path).readUInt16LE(16) === 2;
+}
+
+/** The first 18 bytes of a file, with zeros behind what is shorter or not there. */
+function elfHead(path: string): Buffer {
+  const head = Buffer.alloc(18);
+  if (!isFile(path)) return head;
   const fd = openSync(path, "r");
   try {
-    return readSync(fd, head) === 5 && head.readUInt32BE(0) === 0x7f454c46 && head[4] === 2;
+    readSync(fd, head);
+    return head;
   } finally {
     closeSync(fd);
   }

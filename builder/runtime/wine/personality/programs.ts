@@ -1,10 +1,10 @@
 /** Our own programs for Windows steps, as they were compiled into dist/wine, and which of Wine's they stand in for. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { distFolder } from "../../../../native/addon/load.ts";
 import { WbuildError } from "../../../../native/error.ts";
-import type { Wine } from "./find-wine.ts";
+import { hasFixedAddress, type Wine } from "./find-wine.ts";
 import { chainCode, patchWine } from "./patches.ts";
 import { refusedPrograms, refuser } from "./refused.ts";
 
@@ -15,7 +15,9 @@ export interface OwnProgram {
 
 /** Those that a container runs from /wbuild; no Windows program ever sees them. */
 const starters: ReadonlySet<string> = new Set(["session", "run.exe"]);
-const needed = [...starters, "wineboot.exe"];
+/** Stands in for a loader of Wine's that can only lie at one address (native/wine/loader.c). */
+export const loader = "loader";
+const needed = [...starters, loader, "wineboot.exe"];
 
 /** Folder of the compiled programs; $WBUILD_WINE_PROGRAMS names another one in tests. */
 export function programsFolder(): string {
@@ -31,7 +33,9 @@ export function ownPrograms(folder = programsFolder()): OwnProgram[] {
     });
   }
   return readdirSync(folder)
-    .filter((name) => starters.has(name) || name === chainCode || /^[a-z0-9-]+\.(exe|dll)$/.test(name))
+    .filter(
+      (name) => starters.has(name) || name === loader || name === chainCode || /^[a-z0-9-]+\.(exe|dll)$/.test(name),
+    )
     .flatMap((name) => {
       const bytes = readFileSync(join(folder, name));
       return (name === refuser ? Object.keys(refusedPrograms) : [name]).map((name) => ({ name, bytes }));
@@ -62,7 +66,7 @@ export interface PlacedPrograms {
 }
 
 /**
- * Writes them into a folder: session and run.exe at its top, what programs shall find as Windows' own in `standIns`,
+ * Writes them into a folder: session, run.exe and, where Wine's own is not to be used, the loader at its top, what programs shall find as Windows' own in `standIns`,
  * there also those of Wine's files that must be a little different.
  */
 export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folder: string): PlacedPrograms {
@@ -76,6 +80,12 @@ export function placePrograms(programs: readonly OwnProgram[], wine: Wine, folde
       continue;
     }
     if (name === chainCode) continue;
+    if (name === loader) {
+      if (!hasFixedAddress(wine.loader)) continue;
+      writeFileSync(join(folder, name), bytes, { mode: 0o755 });
+      symlinkSync(join(wine.unix, "ntdll.so"), join(folder, "ntdll.so"));
+      continue;
+    }
     const isWines = existsSync(join(wine.windows, name));
     // A newer Wine brings the missing DLL itself, and more of it than ours.
     if (isWines && name.endsWith(".dll")) continue;

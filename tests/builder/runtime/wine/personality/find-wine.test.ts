@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import test from "ava";
 import {
   findWine,
+  hasFixedAddress,
   type WinePlace,
   wineSurroundings,
 } from "../../../../../builder/runtime/wine/personality/find-wine.ts";
@@ -92,3 +93,17 @@ test("a container sees two programs and four folders of the host, read-only, and
   t.false(targets.some((target) => targets.some((other) => other !== target && target.startsWith(`${other}/`))));
   t.false(targets.includes("/usr/lib") || targets.includes("/usr") || targets.includes("/"));
 });
+
+for (const [title, bytes, expected] of [
+  ["linked for one address", Buffer.concat([elf, Buffer.alloc(8), Buffer.from([2, 0])]), true],
+  ["for any", Buffer.concat([elf, Buffer.alloc(8), Buffer.from([3, 0])]), false],
+  ["too short to say", elf, false],
+  ["not there", undefined, false],
+] as const) {
+  test(`a loader: ${title}`, (t) => {
+    const top = mkdtempSync(join(tmpdir(), "wbuild-find-wine-"));
+    t.teardown(() => rmSync(top, { recursive: true, force: true }));
+    if (bytes) writeFileSync(join(top, "wine64"), bytes);
+    t.is(hasFixedAddress(join(top, "wine64")), expected);
+  });
+}

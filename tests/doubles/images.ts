@@ -1,11 +1,11 @@
 /** Small valid images made in memory, for tests that carry images about. */
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { pack } from "tar-stream";
 import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
+import { packedTar } from "./packed-tar.ts";
 
 const compress = promisify(gzip);
 
@@ -56,15 +56,10 @@ export async function makeIndex(into: BlobStore, architectures: readonly string[
 }
 
 /** A tar of plain files. */
-export async function tarOf(
-  files: readonly (readonly [name: string, content: string | Uint8Array])[],
-): Promise<Buffer> {
-  const tar = pack();
-  for (const [name, content] of files) tar.entry({ name, mtime: new Date(0) }, Buffer.from(content));
-  tar.finalize();
-  const parts: Buffer[] = [];
-  for await (const part of tar) parts.push(part as Buffer);
-  return Buffer.concat(parts);
+export function tarOf(files: readonly (readonly [name: string, content: string | Uint8Array])[]): Promise<Buffer> {
+  return packedTar((tar) => {
+    for (const [name, content] of files) tar.entry({ name, mtime: new Date(0) }, Buffer.from(content));
+  });
 }
 
 async function compressed(tar: Buffer, compression: "gzip" | "zstd" | "none"): Promise<Buffer> {

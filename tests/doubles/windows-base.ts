@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { pack } from "tar-stream";
+import type { Pack } from "tar-stream";
 import type { HiveKey } from "../../layerfs/hive/key.ts";
 import { writeHive } from "../../layerfs/hive/regf/write.ts";
 import { hiveOf, KeyTree } from "../../layerfs/hive/tree.ts";
@@ -13,6 +13,7 @@ import { digestOf } from "../../layerfs/store/digest.ts";
 import { parseSddl } from "../../layerfs/windows/sddl.ts";
 import { encodeSecurity } from "../../layerfs/windows/security.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
+import { packedTar } from "./packed-tar.ts";
 
 /** Owner and rights of system folders: nobody may change them, so whoever repeats such a folder must not invent others. */
 export const systemSddl =
@@ -96,8 +97,11 @@ const usualFiles: readonly BaseFile[] = [
 ];
 
 /** The layer's tar, uncompressed. */
-export async function windowsBaseTar(more: readonly BaseFile[] = []): Promise<Buffer> {
-  const tar = pack();
+export function windowsBaseTar(more: readonly BaseFile[] = []): Promise<Buffer> {
+  return packedTar((tar) => writeBase(tar, more));
+}
+
+function writeBase(tar: Pack, more: readonly BaseFile[]): void {
   const mtime = new Date(1_600_000_000_000);
   const add = (
     name: string,
@@ -125,10 +129,6 @@ export async function windowsBaseTar(more: readonly BaseFile[] = []): Promise<Bu
     if (file.target !== undefined) add(name, "symlink", file.attributes ?? 0x400, file);
     else add(name, isFolder ? "directory" : "file", file.attributes ?? (isFolder ? 16 : 32), file);
   }
-  tar.finalize();
-  const parts: Buffer[] = [];
-  for await (const part of tar) parts.push(part as Buffer);
-  return Buffer.concat(parts);
 }
 
 /** Writes the base as an OCI layout folder that `wbuild load` and skopeo read. Gives the image's reference. */

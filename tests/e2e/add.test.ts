@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import test from "ava";
-import { pack } from "tar-stream";
+import type { Pack } from "tar-stream";
+import { packedTar } from "../doubles/packed-tar.ts";
 import { type Scene, scene } from "./scene.ts";
 
 const compressors: [name: string, command: string][] = [
@@ -29,15 +30,10 @@ for (const [name, command] of compressors) {
   });
 }
 
-type Header = Parameters<ReturnType<typeof pack>["entry"]>[0];
-
-async function tar(...entries: (readonly [Header, string?])[]): Promise<Buffer> {
-  const archive = pack();
-  for (const [header, content] of entries) archive.entry(header, content ?? "");
-  archive.finalize();
-  const parts: Buffer[] = [];
-  for await (const part of archive as AsyncIterable<Buffer>) parts.push(part);
-  return Buffer.concat(parts);
+function tar(...entries: (readonly [Parameters<Pack["entry"]>[0], string?])[]): Promise<Buffer> {
+  return packedTar((archive) => {
+    for (const [header, content] of entries) archive.entry(header, content ?? "");
+  });
 }
 
 async function addIt(s: Scene, archive: Buffer) {

@@ -4,9 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test from "ava";
-import { pack } from "tar-stream";
+import type { Pack } from "tar-stream";
 import { fileServer } from "../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, noGit } from "../doubles/git-server.ts";
+import { packedTar } from "../doubles/packed-tar.ts";
 import { outcome, type Scene, scene, stepsOf } from "./scene.ts";
 
 const execute = promisify(execFile);
@@ -61,7 +62,7 @@ test("-f looks into a tar; a text is a Dockerfile; both at once are an error", a
 
 test("a tar on standard input cannot leave its folder", async (t) => {
   const s = await scene(t, { base: false });
-  const attacks: [string, (archive: ReturnType<typeof pack>) => void][] = [
+  const attacks: [string, (archive: Pack) => void][] = [
     ["a name that climbs out", (archive) => archive.entry({ name: "../../escaped" }, "x")],
     [
       "a file through a link",
@@ -73,13 +74,11 @@ test("a tar on standard input cannot leave its folder", async (t) => {
     ["a hard link out", (archive) => archive.entry({ name: "mine", type: "link", linkname: "../../../etc/passwd" })],
   ];
   for (const [name, attack] of attacks) {
-    const archive = pack();
-    archive.entry({ name: "Dockerfile" }, "FROM scratch\nCOPY . /\n");
-    attack(archive);
-    archive.finalize();
-    const parts: Buffer[] = [];
-    for await (const part of archive as AsyncIterable<Buffer>) parts.push(part);
-    const built = await s.wbuildWith({ input: Buffer.concat(parts) }, "build", "-");
+    const input = await packedTar((archive) => {
+      archive.entry({ name: "Dockerfile" }, "FROM scratch\nCOPY . /\n");
+      attack(archive);
+    });
+    const built = await s.wbuildWith({ input }, "build", "-");
     t.not(built.code, 0, name);
     t.regex(built.stderr, /CTX_TAR[\s\S]*LAYER_|LAYER_/, name);
   }

@@ -2,12 +2,12 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { pack } from "tar-stream";
 import { foreignBusybox } from "../../../builder/base/foreign-busybox.ts";
 import { makeLinuxBase } from "../../../builder/base/linux.ts";
 import { imagesIn } from "../../../builder/image/stored/stored-image.ts";
 import { openStore } from "../../../layerfs/store/store.ts";
 import { isWbuildError } from "../../../native/error.ts";
+import { packedTar } from "../../doubles/packed-tar.ts";
 
 const platform = { os: "linux", architecture: "s390x" };
 
@@ -31,12 +31,10 @@ function staticProgram(): Buffer {
 /** Programs in place of mmdebstrap, which prints this tar and ends so, and of qemu, which says what busybox would. */
 async function stand(t: ExecutionContext, files: Readonly<Record<string, Uint8Array>>, code = 0) {
   const folder = folderOf(t);
-  const tar = pack();
-  for (const [name, bytes] of Object.entries(files)) tar.entry({ name, mode: 0o755 }, Buffer.from(bytes));
-  tar.finalize();
-  const parts: Uint8Array[] = [];
-  for await (const part of tar as AsyncIterable<Uint8Array>) parts.push(part);
-  writeFileSync(join(folder, "tar"), Buffer.concat(parts));
+  const tar = await packedTar((into) => {
+    for (const [name, bytes] of Object.entries(files)) into.entry({ name, mode: 0o755 }, Buffer.from(bytes));
+  });
+  writeFileSync(join(folder, "tar"), tar);
   const program = (name: string, text: string) => {
     writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`);
     chmodSync(join(folder, name), 0o755);

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
-import { pack } from "tar-stream";
 import { arrive, isTarFile, unpackedTar } from "../../../builder/context/unpacked-tar.ts";
 import { openStore } from "../../../layerfs/store/store.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { sha256 } from "../../doubles/file-server.ts";
+import { tarOf } from "../../doubles/images.ts";
 
 function folderOf(t: ExecutionContext): string {
   const folder = mkdtempSync(join(tmpdir(), "wbuild-tar-"));
@@ -19,14 +19,7 @@ async function* pieces(...parts: (string | Uint8Array)[]): AsyncGenerator<Uint8A
   for (const part of parts) yield Buffer.from(part);
 }
 
-async function tar(name = "a"): Promise<Buffer> {
-  const archive = pack();
-  archive.entry({ name }, "x");
-  archive.finalize();
-  const parts: Buffer[] = [];
-  for await (const part of archive as AsyncIterable<Buffer>) parts.push(part);
-  return Buffer.concat(parts);
-}
+const tar = (name = "a") => tarOf([[name, "x"]]);
 
 test("a stream arrives whole, with its digest", async (t) => {
   const { path, ...arrived } = await arrive(pieces("one", "two"), folderOf(t), 100);

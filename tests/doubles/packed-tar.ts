@@ -1,0 +1,12 @@
+/** Tars by tar-stream: bytes that our writer did not make. */
+import { type Pack, pack } from "tar-stream";
+
+/** The tar that `fill` writes. */
+export async function packedTar(fill: (tar: Pack) => void): Promise<Buffer> {
+  const tar = pack();
+  fill(tar);
+  tar.finalize();
+  const parts: Buffer[] = [];
+  for await (const part of tar) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}

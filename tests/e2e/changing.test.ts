@@ -1,9 +1,10 @@
 /** Images changed without building, by the real program: what skopeo, umoci, tar and a registry make of the results. */
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { type NaiveEntry, naiveTar } from "../doubles/naive-tar.ts";
+import { savedImage } from "./layouts.ts";
 import { type Scene, scene } from "./scene.ts";
 
 const asRoot = process.getuid?.() === 0 ? test : test.skip;
@@ -301,12 +302,6 @@ test("from one registry to another, an index too: layers pass through, the resul
 });
 
 async function tarsOf(s: Scene, image: string): Promise<NaiveEntry[][]> {
-  await mkdir(join(s.folder, "saved"), { recursive: true });
-  const result = await s.wbuild("save", "-o", "saved/", image);
-  if (result.code !== 0) throw new Error(result.stderr);
-  const blob = (digest: string) => readFile(join(s.folder, "saved/blobs", digest.replace(":", "/")));
-  const index = JSON.parse(await readFile(join(s.folder, "saved/index.json"), "utf8"));
-  const manifest = JSON.parse((await blob(index.manifests[0].digest)).toString());
-  const plain = manifest.layers.filter(({ mediaType }: { mediaType: string }) => mediaType.endsWith("tar"));
-  return Promise.all(plain.map(async ({ digest }: { digest: string }) => naiveTar(await blob(digest))));
+  const { layers } = await savedImage(s, image);
+  return layers.filter(({ mediaType }) => mediaType.endsWith("tar")).map(({ bytes }) => naiveTar(bytes));
 }

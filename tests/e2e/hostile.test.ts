@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { digestOf } from "../../layerfs/store/digest.ts";
 import { program } from "../doubles/cli.ts";
+import { editLayout } from "./layouts.ts";
 import { type Scene, scene } from "./scene.ts";
 
 const secret = "SECRET-OF-THE-HOST";
@@ -187,22 +187,7 @@ test("a chain of three thousand stages is built without overflowing the stack", 
 async function changed(t: ExecutionContext, s: Scene, config: object): Promise<void> {
   const layout = join(s.folder, "layout");
   t.is((await s.wbuild("save", "--format", "oci", "-o", `${layout}/`, "wbuild.local/linux")).code, 0);
-  const blob = (digest: string) => join(layout, "blobs/sha256", digest.slice("sha256:".length));
-  const put = async (value: object) => {
-    const bytes = Buffer.from(JSON.stringify(value));
-    const digest = digestOf(bytes);
-    await writeFile(blob(digest), bytes);
-    return { digest, size: bytes.length };
-  };
-  const read = async (path: string) => JSON.parse(await readFile(path, "utf8"));
-  const index = await read(join(layout, "index.json"));
-  const manifest = await read(blob(index.manifests[0].digest));
-  const image = await read(blob(manifest.config.digest));
-  Object.assign(manifest.config, await put({ ...image, config: { ...image.config, ...config } }));
-  Object.assign(index.manifests[0], await put(manifest), {
-    annotations: { "org.opencontainers.image.ref.name": "changed:1", "io.containerd.image.name": "changed:1" },
-  });
-  await writeFile(join(layout, "index.json"), JSON.stringify(index));
+  await editLayout(layout, "changed:1", (image) => Object.assign(image, { config: { ...image.config, ...config } }));
 }
 
 const configs: [name: string, config: object, code: number, says: RegExp][] = [

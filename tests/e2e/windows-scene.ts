@@ -1,6 +1,6 @@
 /** Windows scenes with programs of the tests in C:\t, and what their layers hold. */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext, type ImplementationFn } from "ava";
 import { type NaiveEntry, naiveTar } from "../doubles/naive-tar.ts";
 import { noWine } from "../doubles/wine.ts";
+import { savedImage } from "./layouts.ts";
 import { type BuildOutcome, type Scene, scene } from "./scene.ts";
 
 const execute = promisify(execFile);
@@ -115,17 +116,7 @@ export async function changes(s: WindowsScene, image = "app"): Promise<string[][
 
 /** The tars of an image's layers, base first. */
 export async function layersOf(s: Scene, image = "app"): Promise<NaiveEntry[][]> {
-  const folder = join(s.folder, "saved");
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder);
-  const result = await s.wbuild("save", "-o", "saved/", image);
-  if (result.code !== 0) throw new Error(result.stderr);
-  const blob = (digest: string) => readFile(join(folder, "blobs", digest.replace(":", "/")));
-  const index = JSON.parse(await readFile(join(folder, "index.json"), "utf8"));
-  const manifest = JSON.parse((await blob(index.manifests[0].digest)).toString());
-  const layers: NaiveEntry[][] = [];
-  for (const { digest } of manifest.layers) layers.push(naiveTar(await blob(digest)));
-  return layers;
+  return (await savedImage(s, image)).layers.map(({ bytes }) => naiveTar(bytes));
 }
 
 const clean = ({ name }: NaiveEntry) => name.replace(/\/$/, "");

@@ -1,27 +1,19 @@
 /** `inspect --verify` by the real program: what we build is without fault, and what others spoilt is told. */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { digestOf } from "../../layerfs/store/digest.ts";
-import { windowsBaseLayout } from "../doubles/windows-base.ts";
 import { member, tarOf } from "../layerfs/layer/workbench.ts";
 import { naiveCheck } from "../layerfs/windows/naive-checker.ts";
 import { stockFolder } from "../layerfs/windows/verify-workbench.ts";
+import { editLayout, savedImage } from "./layouts.ts";
 import { noWindows, type Scene, scene } from "./scene.ts";
+import { loadLayout, windowsBaseScene } from "./windows-base-scene.ts";
 
 const missing = noWindows();
 const running = missing === undefined ? test : test.skip;
 
 const name = "test.example/windows:1";
-
-async function windowsScene(t: ExecutionContext): Promise<Scene> {
-  const s = await scene(t, { base: false });
-  await windowsBaseLayout(join(s.folder, "layout"));
-  const loaded = await s.wbuild("load", "-i", "layout");
-  t.is(loaded.code, 0, loaded.stderr);
-  return s;
-}
 
 interface Report {
   readonly errors: number;
@@ -37,18 +29,11 @@ async function verified(s: Scene, image: string): Promise<{ readonly code: numbe
 
 /** The uncompressed tars of an image, as a layout has them. */
 async function tarsOf(s: Scene, image: string): Promise<Buffer[]> {
-  await mkdir(join(s.folder, "saved"), { recursive: true });
-  const saved = await s.wbuild("save", "-o", "saved/", image);
-  if (saved.code !== 0) throw new Error(saved.stderr);
-  const blob = (digest: string) => readFile(join(s.folder, "saved/blobs", digest.replace(":", "/")));
-  const index = JSON.parse(await readFile(join(s.folder, "saved/index.json"), "utf8"));
-  const entry = index.manifests.at(-1);
-  const manifest = JSON.parse((await blob(entry.digest)).toString());
-  return Promise.all(manifest.layers.map(async ({ digest }: { digest: string }) => gunzipSync(await blob(digest))));
+  return (await savedImage(s, image)).layers.map(({ bytes }) => gunzipSync(bytes));
 }
 
 test("a base, and images built on it, are without fault for both checkers", async (t) => {
-  const s = await windowsScene(t);
+  const s = await windowsBaseScene(t);
   t.deepEqual((await verified(s, name)).report.findings, []);
   const context = await s.files("context", {
     Dockerfile: [
@@ -98,7 +83,7 @@ running("a base made from Wine, and what steps wrote on it, are without fault fo
 });
 
 test("what is wrong with an image is told, and its exit code says so", async (t) => {
-  const s = await windowsScene(t);
+  const s = await windowsBaseScene(t);
   // A layer on top, as builders without Windows' rules make it.
   const layer = tarOf(
     member({ name: "Files/", type: "5" }),
@@ -107,25 +92,12 @@ test("what is wrong with an image is told, and its exit code says so", async (t)
     member({ name: "Files/.wh.License.txt" }),
     member({ name: "Files/\u001b[31mred", body: "x" }),
   );
-  const path = (digest: string) => join(s.folder, "layout/blobs", digest.replace(":", "/"));
-  const json = async (digest: string) => JSON.parse(await readFile(path(digest), "utf8"));
-  const put = async (bytes: Uint8Array, mediaType: string) => {
-    const digest = digestOf(bytes);
-    await writeFile(path(digest), bytes);
-    return { mediaType, digest, size: bytes.length };
-  };
-  const index = JSON.parse(await readFile(join(s.folder, "layout/index.json"), "utf8"));
-  const manifest = await json(index.manifests[0].digest);
-  const config = await json(manifest.config.digest);
-  config.rootfs.diff_ids.push(digestOf(layer));
-  config.history.push({ created_by: "COPY" });
-  manifest.config = await put(Buffer.from(JSON.stringify(config)), manifest.config.mediaType);
-  manifest.layers.push(await put(gzipSync(layer), manifest.layers[0].mediaType));
-  const spoilt = await put(Buffer.from(JSON.stringify(manifest)), index.manifests[0].mediaType);
-  const annotations = { "io.containerd.image.name": "test.example/spoilt:1" };
-  index.manifests = [{ ...spoilt, platform: index.manifests[0].platform, annotations }];
-  await writeFile(join(s.folder, "layout/index.json"), JSON.stringify(index));
-  t.is((await s.wbuild("load", "-i", "layout")).code, 0);
+  await editLayout(join(s.folder, "layout"), "test.example/spoilt:1", async (config, manifest, put) => {
+    config.rootfs.diff_ids.push(digestOf(layer));
+    config.history.push({ created_by: "COPY" });
+    manifest.layers.push(await put(gzipSync(layer), "application/vnd.oci.image.layer.v1.tar+gzip"));
+  });
+  await loadLayout(t, s);
 
   const { code, report } = await verified(s, "test.example/spoilt:1");
   t.is(code, 1);

@@ -5,7 +5,7 @@ import { WbuildError } from "../../native/error.ts";
 import type { Incoming } from "../mutate/append.ts";
 import { type ChangingFlags, carryOut, commandText, defineChangingFlags } from "./changing.ts";
 import { type Command, collect, flagsOf } from "./command.ts";
-import { parseChoice } from "./values.ts";
+import { parseChoice } from "./flags/values.ts";
 
 interface AppendFlags extends ChangingFlags {
   readonly base?: string;
@@ -49,7 +49,7 @@ export const appendCommand: Command = {
         : { compression: parseChoice("--compression", flags.compression, ["zstd", "gzip", "none"]) };
     const { takeIncoming } = await import("../mutate/append.ts");
     const { appendIncoming, nothing } = await import("../mutate/append-image.ts");
-    const { platformOf } = await import("./platform-flag.ts");
+    const { platformOf } = await import("./flags/platform-flag.ts");
     const options = { ...compression, signal: cli.signal };
     const { platform } = await platformOf(flags);
     return carryOut(cli, flags, {

@@ -10,9 +10,9 @@ import { buildImage } from "../build.ts";
 import type { BuildEvent, Report } from "../progress/events.ts";
 import { Flights } from "../solve/flights.ts";
 import { buildCommand } from "./build.ts";
-import { requestOf } from "./build-flags.ts";
 import type { Cli } from "./command.ts";
-import type { ProgressFlags } from "./flags.ts";
+import { requestOf } from "./flags/build-flags.ts";
+import type { ProgressFlags } from "./flags/flags.ts";
 import { defineParser, readFlags } from "./parse.ts";
 import { openSession, type Session } from "./session.ts";
 

@@ -2,9 +2,9 @@
 import type { Bake } from "../bake/files.ts";
 import type { Resolved } from "../bake/resolve.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
-import { defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { defineProgressFlags, type ProgressFlags } from "./flags/flags.ts";
+import { parseChoice, parseVariables } from "./flags/values.ts";
 import { table } from "./table.ts";
-import { parseChoice, parseVariables } from "./values.ts";
 
 interface BakeFlags extends ProgressFlags {
   readonly file?: readonly string[];

@@ -1,9 +1,9 @@
 /** `wbuild base`: base images that need no registry. */
 import { WbuildError } from "../../native/error.ts";
 import { type Command, collect, flagsOf } from "./command.ts";
-import { defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { defineProgressFlags, type ProgressFlags } from "./flags/flags.ts";
+import { parseChoice, parseCount } from "./flags/values.ts";
 import { homeOf, openSession } from "./session.ts";
-import { parseChoice, parseCount } from "./values.ts";
 
 interface BaseFlags extends ProgressFlags {
   readonly name?: string;

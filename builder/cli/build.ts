@@ -2,11 +2,11 @@
 import type { BuildRequest, BuildResult } from "../build-request.ts";
 import { shortName } from "../image/stored/local.ts";
 import { chooseMode } from "../progress/choose.ts";
-import { defineBuildFlags, requestOf } from "./build-flags.ts";
 import { type CallFlags, callOf, defineCallFlags, runCall } from "./call.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
 import { defineFailureFlags, type FailureFlags, failureChoiceOf, whenFailed } from "./failure.ts";
-import { defineProgressFlags, modeOf, type ProgressFlags } from "./flags.ts";
+import { defineBuildFlags, requestOf } from "./flags/build-flags.ts";
+import { defineProgressFlags, modeOf, type ProgressFlags } from "./flags/flags.ts";
 import { openSession } from "./session.ts";
 
 export const buildCommand: Command = {

@@ -5,8 +5,8 @@ import type { RegistryClient } from "../../registry/client.ts";
 import type { BuildRequest } from "../build-request.ts";
 import type { Called, CallMethod } from "../call.ts";
 import type { Cli } from "./command.ts";
+import { badValue } from "./flags/values.ts";
 import type { Session } from "./session.ts";
-import { badValue } from "./values.ts";
 
 export interface CallFlags {
   readonly check?: boolean;

@@ -8,10 +8,10 @@ import type { Edit, Edited } from "../mutate/edited.ts";
 import type { Find } from "../mutate/old-base.ts";
 import type { Remote } from "../mutate/remote.ts";
 import { type Cli, collect } from "./command.ts";
-import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags.ts";
-import { platformOf } from "./platform-flag.ts";
+import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags/flags.ts";
+import { platformOf } from "./flags/platform-flag.ts";
+import { parseCount } from "./flags/values.ts";
 import { openSession, type Session } from "./session.ts";
-import { parseCount } from "./values.ts";
 
 export interface ChangingFlags extends ProgressFlags {
   readonly tag?: readonly string[];

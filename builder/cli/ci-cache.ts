@@ -1,10 +1,11 @@
 /** `wbuild ci-cache warm`: a store filled ahead of builds. */
-import { definePlanFlags, requestOf } from "./build-flags.ts";
+
 import { registryOf } from "./call.ts";
 import { type Command, collect, flagsOf } from "./command.ts";
-import { defineConnection, defineContainerFlags, defineProgressFlags, type ProgressFlags } from "./flags.ts";
+import { definePlanFlags, requestOf } from "./flags/build-flags.ts";
+import { defineConnection, defineContainerFlags, defineProgressFlags, type ProgressFlags } from "./flags/flags.ts";
+import { parseChoice } from "./flags/values.ts";
 import { openSession } from "./session.ts";
-import { parseChoice } from "./values.ts";
 
 export const ciCacheCommand: Command = {
   operands: "warm CONTEXT",

@@ -1,6 +1,6 @@
 /** `wbuild completion`: prints a script that completes commands, flags and names of images. */
 import type { Command } from "./command.ts";
-import { parseChoice } from "./values.ts";
+import { parseChoice } from "./flags/values.ts";
 
 export const completionCommand: Command = {
   operands: "SHELL",

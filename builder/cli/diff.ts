@@ -3,9 +3,9 @@ import { WbuildError } from "../../native/error.ts";
 import type { ImageDifference } from "../diff.ts";
 import { harmless } from "../progress/harmless.ts";
 import { type Command, flagsOf } from "./command.ts";
+import { parseCount } from "./flags/values.ts";
 import { openSession } from "./session.ts";
 import { json } from "./table.ts";
-import { parseCount } from "./values.ts";
 
 export const diffCommand: Command = {
   operands: "IMAGE [IMAGE]",

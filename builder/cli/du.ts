@@ -3,9 +3,9 @@
 import { humanAge } from "../image/format/go-text.ts";
 import { formatBytes } from "../progress/units.ts";
 import { type Command, collect, flagsOf } from "./command.ts";
+import { badValue } from "./flags/values.ts";
 import { openSession } from "./session.ts";
 import { json, table } from "./table.ts";
-import { badValue } from "./values.ts";
 
 export const duCommand: Command = {
   operands: "",

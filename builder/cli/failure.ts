@@ -3,8 +3,8 @@ import type { Command as Parser } from "commander";
 import type { FailureChoice } from "../failed/look-into.ts";
 import type { BuildWorld } from "../plan-request.ts";
 import type { Cli } from "./command.ts";
+import { parseChoice } from "./flags/values.ts";
 import type { Session } from "./session.ts";
-import { parseChoice } from "./values.ts";
 
 export interface FailureFlags {
   readonly onFailure?: string;

@@ -4,7 +4,7 @@ import { WbuildError } from "../../native/error.ts";
 import type { Image } from "../../registry/oci/image.ts";
 import { type ChangingFlags, type ChangingWorld, carryOut, commandText, defineChangingFlags } from "./changing.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
-import { parseChoice, parseCount } from "./values.ts";
+import { parseChoice, parseCount } from "./flags/values.ts";
 
 interface FlattenFlags extends ChangingFlags {
   readonly from?: string;

@@ -2,7 +2,7 @@
 import { WbuildError } from "../../native/error.ts";
 import { forReader } from "../progress/harmless.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { platformOf } from "./platform-flag.ts";
+import { platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
 
 interface HistoryFlags {

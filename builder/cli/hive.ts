@@ -3,8 +3,8 @@ import type { Hive, HiveKey } from "../../layerfs/hive/key.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Cli, Command } from "./command.ts";
 import { flagsOf } from "./command.ts";
+import { parseChoice, parseCount } from "./flags/values.ts";
 import type { HiveFile } from "./hive-files.ts";
-import { parseChoice, parseCount } from "./values.ts";
 
 interface HiveFlags {
   readonly json?: boolean;

@@ -5,7 +5,7 @@ import type { VerifyReport } from "../image/inspect/verify.ts";
 import type { LocalImage } from "../image/stored/local.ts";
 import { forReader, harmless } from "../progress/harmless.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
-import { platformOf } from "./platform-flag.ts";
+import { platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
 import { json, table } from "./table.ts";
 

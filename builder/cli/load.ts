@@ -1,7 +1,7 @@
 /** `wbuild load`: images from an archive or a folder. */
 import { WbuildError } from "../../native/error.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { platformOf } from "./platform-flag.ts";
+import { platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
 
 export const loadCommand: Command = {

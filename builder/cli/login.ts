@@ -2,9 +2,9 @@
 import { WbuildError } from "../../native/error.ts";
 import { ask } from "./ask.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
-import { type ConnectionFlags, connectionOf, defineConnection } from "./flags.ts";
+import { type ConnectionFlags, connectionOf, defineConnection } from "./flags/flags.ts";
+import { parseRegistry } from "./flags/values.ts";
 import { openSession } from "./session.ts";
-import { parseRegistry } from "./values.ts";
 
 interface LoginFlags extends ConnectionFlags {
   readonly username?: string;

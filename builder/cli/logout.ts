@@ -1,7 +1,7 @@
 /** `wbuild logout`: forgets credentials. */
 import { WbuildError } from "../../native/error.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { parseRegistry } from "./values.ts";
+import { parseRegistry } from "./flags/values.ts";
 
 export const logoutCommand: Command = {
   operands: "[REGISTRY]",

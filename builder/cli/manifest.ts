@@ -11,9 +11,9 @@ import {
   defineConnection,
   defineProgressFlags,
   type ProgressFlags,
-} from "./flags.ts";
+} from "./flags/flags.ts";
+import { badValue, parseChoice } from "./flags/values.ts";
 import { openSession, type Session } from "./session.ts";
-import { badValue, parseChoice } from "./values.ts";
 
 interface ManifestFlags extends ProgressFlags, ConnectionFlags {
   readonly raw?: boolean;
@@ -231,7 +231,7 @@ async function platformsOf(
 
 /** Without a kind an annotation is the index's. Those of manifests would change the images. */
 async function annotationsOf(flags: ManifestFlags): Promise<Annotation[]> {
-  const { parseAnnotation } = await import("./annotation-values.ts");
+  const { parseAnnotation } = await import("./flags/annotation-values.ts");
   return (flags.annotation ?? []).flatMap((text) => {
     const hasKind = /^(?:(?:manifest|index)(?:-descriptor)?(?:\[[^\]]*\])?,?)+:/.test(text);
     const found = parseAnnotation("--annotation", hasKind ? text : `index:${text}`);

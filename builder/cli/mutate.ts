@@ -3,7 +3,7 @@ import { WbuildError } from "../../native/error.ts";
 import type { ConfigEdit } from "../mutate/config-edit.ts";
 import { type ChangingFlags, carryOut, commandText, defineChangingFlags } from "./changing.ts";
 import { type Command, collect, flagsOf } from "./command.ts";
-import { parseCommand, parseEntry, parseMember } from "./edit-values.ts";
+import { parseCommand, parseEntry, parseMember } from "./flags/edit-values.ts";
 
 interface MutateFlags extends ChangingFlags {
   readonly env?: readonly string[];

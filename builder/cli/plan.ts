@@ -1,9 +1,9 @@
 /** `wbuild plan`: the build graph, without carrying it out. */
 import { WbuildError } from "../../native/error.ts";
-import { definePlanFlags, requestOf } from "./build-flags.ts";
 import { registryOf } from "./call.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { defineConnection, defineContainerFlags } from "./flags.ts";
+import { definePlanFlags, requestOf } from "./flags/build-flags.ts";
+import { defineConnection, defineContainerFlags } from "./flags/flags.ts";
 import { openSession } from "./session.ts";
 
 export const planCommand: Command = {

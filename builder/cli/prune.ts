@@ -2,9 +2,9 @@
 import { WbuildError } from "../../native/error.ts";
 import { formatBytes } from "../progress/units.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
+import { badValue, parsePair, parseSize, parseUntil } from "./flags/values.ts";
 import { openSession } from "./session.ts";
 import { json } from "./table.ts";
-import { badValue, parsePair, parseSize, parseUntil } from "./values.ts";
 
 interface PruneFlags {
   readonly all?: boolean;

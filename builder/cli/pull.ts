@@ -6,8 +6,8 @@ import {
   defineConnection,
   defineProgressFlags,
   type ProgressFlags,
-} from "./flags.ts";
-import { platformOf } from "./platform-flag.ts";
+} from "./flags/flags.ts";
+import { platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
 
 export const pullCommand: Command = {

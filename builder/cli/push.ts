@@ -9,8 +9,8 @@ import {
   defineProgressFlags,
   type NondistributableFlags,
   type ProgressFlags,
-} from "./flags.ts";
-import { platformOf } from "./platform-flag.ts";
+} from "./flags/flags.ts";
+import { platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
 
 export const pushCommand: Command = {

@@ -2,7 +2,7 @@
 import { WbuildError } from "../../native/error.ts";
 import { formatName, formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Cli } from "./command.ts";
-import { type ConnectionFlags, connectionOf } from "./flags.ts";
+import { type ConnectionFlags, connectionOf } from "./flags/flags.ts";
 import { openSession } from "./session.ts";
 
 /** Prints what went. Throws CLI_USAGE, REG_NOT_FOUND, REG_UNSUPPORTED. */

@@ -1,6 +1,6 @@
 /** `wbuild rm`: takes tags and manifests out of a registry. */
 import { type Command, flagsOf } from "./command.ts";
-import { type ConnectionFlags, defineConnection } from "./flags.ts";
+import { type ConnectionFlags, defineConnection } from "./flags/flags.ts";
 
 interface RmFlags extends ConnectionFlags {
   readonly force?: boolean;

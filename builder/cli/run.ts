@@ -16,11 +16,11 @@ import {
   defineContainerFlags,
   limitsOf,
   networkOf,
-} from "./flags.ts";
+} from "./flags/flags.ts";
+import { platformOf } from "./flags/platform-flag.ts";
+import { badValue, parseVariables } from "./flags/values.ts";
 import { passOn } from "./parse.ts";
-import { platformOf } from "./platform-flag.ts";
 import { openSession } from "./session.ts";
-import { badValue, parseVariables } from "./values.ts";
 
 interface RunFlags extends ContainerFlags, ConnectionFlags {
   readonly env?: readonly string[];

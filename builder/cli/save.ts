@@ -1,9 +1,9 @@
 /** `wbuild save`: images to an archive or a folder. */
 import { WbuildError } from "../../native/error.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { platformOf } from "./platform-flag.ts";
+import { platformOf } from "./flags/platform-flag.ts";
+import { parseChoice } from "./flags/values.ts";
 import { openSession } from "./session.ts";
-import { parseChoice } from "./values.ts";
 
 export const saveCommand: Command = {
   operands: "IMAGE [IMAGE...]",

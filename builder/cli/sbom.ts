@@ -1,6 +1,6 @@
 /** `wbuild sbom`: which packages an image holds, as SPDX. */
 import { type Command, flagsOf } from "./command.ts";
-import { type PlatformFlag, platformOf } from "./platform-flag.ts";
+import { type PlatformFlag, platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
 import { json } from "./table.ts";
 

@@ -7,7 +7,7 @@ import { openFace } from "../progress/choose.ts";
 import type { Report } from "../progress/events.ts";
 import { version } from "../version.ts";
 import type { Cli } from "./command.ts";
-import { type Connection, modeOf, type ProgressFlags } from "./flags.ts";
+import { type Connection, modeOf, type ProgressFlags } from "./flags/flags.ts";
 
 export interface Session extends AsyncDisposable {
   /** Leased: nothing that it finds goes away until the session ends. */

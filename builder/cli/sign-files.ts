@@ -7,7 +7,7 @@ import type { RegistryClient } from "../../registry/client.ts";
 import type { Repository } from "../../registry/repository.ts";
 import { ask } from "./ask.ts";
 import type { Cli } from "./command.ts";
-import { parseVariables } from "./values.ts";
+import { parseVariables } from "./flags/values.ts";
 
 /** No key and no trusted root comes near. */
 const maxFileBytes = 4 * 1024 * 1024;

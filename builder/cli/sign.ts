@@ -3,10 +3,10 @@ import { WbuildError } from "../../native/error.ts";
 import type { SignOptions } from "../../registry/sign/sign-image.ts";
 import { version } from "../version.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
-import { type ConnectionFlags, connectionOf, defineConnection } from "./flags.ts";
+import { type ConnectionFlags, connectionOf, defineConnection } from "./flags/flags.ts";
+import { parseChoice } from "./flags/values.ts";
 import { openSession } from "./session.ts";
 import { findNamed, parseClaims, passwordFor, readGiven, registriesOf } from "./sign-files.ts";
-import { parseChoice } from "./values.ts";
 
 interface SignFlags extends ConnectionFlags {
   readonly key?: string;

@@ -10,8 +10,8 @@ import {
   defineConnection,
   defineProgressFlags,
   type ProgressFlags,
-} from "./flags.ts";
-import { platformOf } from "./platform-flag.ts";
+} from "./flags/flags.ts";
+import { platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
 import { json } from "./table.ts";
 

@@ -1,9 +1,9 @@
 /** `wbuild tags`: what a repository of a registry has. */
 import { WbuildError } from "../../native/error.ts";
 import { type Command, flagsOf } from "./command.ts";
-import { type ConnectionFlags, connectionOf, defineConnection } from "./flags.ts";
+import { type ConnectionFlags, connectionOf, defineConnection } from "./flags/flags.ts";
+import { parseCount } from "./flags/values.ts";
 import { openSession } from "./session.ts";
-import { parseCount } from "./values.ts";
 
 interface TagsFlags extends ConnectionFlags {
   readonly json?: boolean;
@@ -39,7 +39,7 @@ export const tagsCommand: Command = {
         hint: `wbuild tags ${formatName(reference, { familiar: true })}`,
       });
     if (flags.last !== undefined && !isTag(flags.last)) {
-      const { badValue } = await import("./values.ts");
+      const { badValue } = await import("./flags/values.ts");
       throw badValue("--last", flags.last, "a tag");
     }
     await using session = openSession(cli);

@@ -2,9 +2,9 @@
 import { WbuildError } from "../../native/error.ts";
 import { formatBytes } from "../progress/units.ts";
 import { type Command, flagsOf } from "./command.ts";
+import { parseChoice } from "./flags/values.ts";
 import { homeOf } from "./session.ts";
 import { json, table } from "./table.ts";
-import { parseChoice } from "./values.ts";
 
 const operandsOf = { add: 2, list: 0, rm: 1 } as const;
 

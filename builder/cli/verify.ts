@@ -2,10 +2,10 @@
 import { WbuildError } from "../../native/error.ts";
 import type { Trust, VerifiedSignature } from "../../registry/sign/verify-image.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
-import { type ConnectionFlags, connectionOf, defineConnection } from "./flags.ts";
+import { type ConnectionFlags, connectionOf, defineConnection } from "./flags/flags.ts";
+import { badValue, parseChoice } from "./flags/values.ts";
 import { openSession } from "./session.ts";
 import { findNamed, parseClaims, readGiven, registriesOf } from "./sign-files.ts";
-import { badValue, parseChoice } from "./values.ts";
 
 interface VerifyFlags extends ConnectionFlags {
   readonly key?: string;

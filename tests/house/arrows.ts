@@ -153,7 +153,9 @@ const door = Object.keys(builder).concat("layerfs", "registry", "native/core");
 
 export const allowed: Readonly<Record<string, readonly string[]>> = {
   ...builder,
-  "builder/cli": [...door, "builder"],
+  "builder/cli": [...door, "builder", "builder/cli/flags"],
+  // What was typed → plain data.
+  "builder/cli/flags": [...door, "builder", "builder/cli/command"],
   builder: [...door],
   registry: ["layerfs/store"],
   layerfs: ["native/addon"],

@@ -1,6 +1,6 @@
 /** Edits of a configuration: each flag of `wbuild mutate`, by the Dockerfile's rules. */
 import test from "ava";
-import { parseCommand, parseEntry, parseMember } from "../../../builder/cli/edit-values.ts";
+import { parseCommand, parseEntry, parseMember } from "../../../builder/cli/flags/edit-values.ts";
 import { type ConfigEdit, editAnnotations, editConfig } from "../../../builder/mutate/config-edit.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import type { ContainerConfig, ImageConfig } from "../../../registry/oci/image.ts";

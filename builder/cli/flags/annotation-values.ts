@@ -1,7 +1,7 @@
 /** Annotations as buildx spells them: `--annotation` and the output attributes `annotation….KEY`. */
 
-import type { Annotation } from "../image/output/output-spec.ts";
-import { parsePlatform } from "../image/platform.ts";
+import type { Annotation } from "../../image/output/output-spec.ts";
+import { parsePlatform } from "../../image/platform.ts";
 import { badValue } from "./values.ts";
 
 const kinds = ["manifest", "manifest-descriptor", "index", "index-descriptor"] as const;

@@ -5,8 +5,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { hiddenParts, parseAllow, parseSsh, readSecret } from "../../../builder/cli/step-values.ts";
-import { isWbuildError } from "../../../native/error.ts";
+import { hiddenParts, parseAllow, parseSsh, readSecret } from "../../../../builder/cli/flags/step-values.ts";
+import { isWbuildError } from "../../../../native/error.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "wbuild-values-"));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));

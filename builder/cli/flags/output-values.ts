@@ -1,12 +1,12 @@
 /** `-o/--output` and the compression flags: comma-separated attributes, as buildx spells them → OutputSpec. */
-import { WbuildError } from "../../native/error.ts";
+import { WbuildError } from "../../../native/error.ts";
 import type {
   Annotation,
   Compression,
   CompressionChoice,
   ImageAttributes,
   OutputSpec,
-} from "../image/output/output-spec.ts";
+} from "../../image/output/output-spec.ts";
 import { annotationAttribute } from "./annotation-values.ts";
 import { badValue, parseBoolean, parseChoice, parseCount, parsePair, splitCsv } from "./values.ts";
 

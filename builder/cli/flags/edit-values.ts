@@ -1,5 +1,5 @@
 /** Values of the flags that change a configuration: `K=V` sets, `K-` takes away, `-` takes all away. Pure. */
-import type { CommandEdit, EntryEdit } from "../mutate/config-edit.ts";
+import type { CommandEdit, EntryEdit } from "../../mutate/config-edit.ts";
 import { badValue } from "./values.ts";
 
 /** `KEY=VALUE`, `KEY-`, `-`. Throws CLI_VALUE. */

@@ -3,7 +3,7 @@
  * The spellings are those of `docker build`, `docker run` and `docker buildx build`.
  */
 import { isIP } from "node:net";
-import { WbuildError } from "../../native/error.ts";
+import { WbuildError } from "../../../native/error.ts";
 
 /** What every parser here throws: names the flag, shows the value (cut short), tells the form that was expected. */
 export function badValue(flag: string, value: string, expected: string): WbuildError {

@@ -1,6 +1,6 @@
 /** `--attest`, `--sbom` and `--provenance`: what they mean, and what is refused. */
 import test from "ava";
-import { type AttestFlags, attestRequestOf } from "../../../builder/cli/attest-values.ts";
+import { type AttestFlags, attestRequestOf } from "../../../../builder/cli/flags/attest-values.ts";
 
 const usual = {
   mode: "min",

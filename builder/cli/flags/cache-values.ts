@@ -1,7 +1,7 @@
 /** `--cache-from` and `--cache-to`: comma-separated attributes, as buildx spells them → CacheSource, CacheTarget. */
-import { isDigest } from "../../layerfs/store/digest.ts";
-import { WbuildError } from "../../native/error.ts";
-import type { CacheForm, CacheSource, CacheTarget, GhaService } from "../cache/spec.ts";
+import { isDigest } from "../../../layerfs/store/digest.ts";
+import { WbuildError } from "../../../native/error.ts";
+import type { CacheForm, CacheSource, CacheTarget, GhaService } from "../../cache/spec.ts";
 import { parseCompression, parseLevel } from "./output-values.ts";
 import { badValue, parseBoolean, parseChoice, parseDuration, parsePair, splitCsv } from "./values.ts";
 

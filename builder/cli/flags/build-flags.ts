@@ -1,10 +1,10 @@
 /** The flags of `build` and `plan`, and the BuildRequest that they ask for. */
 import type { Command as Parser } from "commander";
-import { WbuildError } from "../../native/error.ts";
-import type { BuildRequest } from "../build-request.ts";
+import { WbuildError } from "../../../native/error.ts";
+import type { BuildRequest } from "../../build-request.ts";
+import { type Cli, collect, flagsOf } from "../command.ts";
 import { parseAnnotation } from "./annotation-values.ts";
 import { type AttestFlags, attestRequestOf, defineAttestFlags } from "./attest-values.ts";
-import { type Cli, collect, flagsOf } from "./command.ts";
 import {
   addHostsOf,
   allowsNondistributable,
@@ -173,7 +173,7 @@ export async function requestOf(parser: Parser, cli: Cli, context = parser.args[
     namedContexts: (flags.buildContext ?? []).map((text) => parseNamedContext("--build-context", text)),
     ...(flags.platform === undefined
       ? {}
-      : { platforms: (await import("../image/platform.ts")).parsePlatforms(flags.platform) }),
+      : { platforms: (await import("../../image/platform.ts")).parsePlatforms(flags.platform) }),
     pull: flags.pull === true,
     ...(await cachesOf(flags, cli)),
     noCache: flags.cache === false ? true : Array.isArray(flags.cacheFilter) ? flags.cacheFilter : false,

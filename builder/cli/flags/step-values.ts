@@ -2,9 +2,9 @@
 import { constants, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
-import { WbuildError } from "../../native/error.ts";
-import type { Entitlements } from "../runtime/entitlements.ts";
-import type { AgentSource } from "../runtime/ssh/agent-source.ts";
+import { WbuildError } from "../../../native/error.ts";
+import type { Entitlements } from "../../runtime/entitlements.ts";
+import type { AgentSource } from "../../runtime/ssh/agent-source.ts";
 import { badValue, parsePair, splitCsv } from "./values.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;

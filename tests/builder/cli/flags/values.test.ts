@@ -1,7 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
-import { parseAnnotation } from "../../../builder/cli/annotation-values.ts";
-import { parseCompression, parseLevel, parseOutput } from "../../../builder/cli/output-values.ts";
+import { parseAnnotation } from "../../../../builder/cli/flags/annotation-values.ts";
+import { parseCompression, parseLevel, parseOutput } from "../../../../builder/cli/flags/output-values.ts";
 import {
   parseAddHost,
   parseBoolean,
@@ -16,8 +16,8 @@ import {
   parseUntil,
   parseVariables,
   splitCsv,
-} from "../../../builder/cli/values.ts";
-import { isWbuildError } from "../../../native/error.ts";
+} from "../../../../builder/cli/flags/values.ts";
+import { isWbuildError } from "../../../../native/error.ts";
 
 const now = Date.parse("2026-02-01T00:00:00Z");
 type Row = readonly [what: string, parse: () => unknown, expected: unknown];

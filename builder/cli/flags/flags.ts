@@ -1,10 +1,10 @@
 /** Flags that several commands share: their definition, and how what was typed becomes plain data. */
 import type { Command as Parser } from "commander";
-import type { SandboxLimits } from "../../native/core/spec.ts";
-import { parseProgress } from "../progress/choose.ts";
-import type { ProgressMode } from "../progress/events.ts";
-import type { NetworkMode } from "../runtime/runtime.ts";
-import { collect } from "./command.ts";
+import type { SandboxLimits } from "../../../native/core/spec.ts";
+import { parseProgress } from "../../progress/choose.ts";
+import type { ProgressMode } from "../../progress/events.ts";
+import type { NetworkMode } from "../../runtime/runtime.ts";
+import { collect } from "../command.ts";
 import { parseAddHost, parseBoolean, parseChoice, parseCount, parseCpus, parseSize, parseUlimit } from "./values.ts";
 
 /** As Docker's default for /dev/shm. */

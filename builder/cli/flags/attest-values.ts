@@ -1,8 +1,8 @@
 /** `--attest`, `--sbom` and `--provenance`, as buildx spells them → AttestRequest. Pure; every refusal is CLI_VALUE. */
 import type { Command as Parser } from "commander";
-import { WbuildError } from "../../native/error.ts";
-import type { AttestRequest } from "../build-request.ts";
-import { collect } from "./command.ts";
+import { WbuildError } from "../../../native/error.ts";
+import type { AttestRequest } from "../../build-request.ts";
+import { collect } from "../command.ts";
 import { badValue, parseBoolean, parseChoice, parsePair, splitCsv } from "./values.ts";
 
 export interface AttestFlags {

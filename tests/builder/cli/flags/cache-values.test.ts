@@ -1,6 +1,6 @@
 import test from "ava";
-import { parseCacheFrom, parseCacheTo } from "../../../builder/cli/cache-values.ts";
-import { isWbuildError } from "../../../native/error.ts";
+import { parseCacheFrom, parseCacheTo } from "../../../../builder/cli/flags/cache-values.ts";
+import { isWbuildError } from "../../../../native/error.ts";
 
 const env = {
   ACTIONS_CACHE_URL: "https://one.test/x/",

@@ -43,10 +43,6 @@ export class RoutedSession extends Session {
     return this.#session(await this.#target(false)).locate(...args);
   }
 
-  override async base(): Promise<URL> {
-    return this.#session(await this.#target(false)).base();
-  }
-
   async #read(ask: Ask, what: "tag" | "digest", { pull, file }: Routes): Promise<HttpResponse> {
     const failures: { host: string; error: unknown }[] = [];
     const places = pull.filter((route) => this.#mayServe(route, what));

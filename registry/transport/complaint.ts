@@ -26,7 +26,7 @@ export function refusalError(operation: Operation, refusal: Refusal, redactor: R
   const complaints = readComplaints(refusal.body, redactor);
   const retryAfterMs = parseRetryAfter(refusal.headers["retry-after"], Date.now());
   const said = complaints.length > 0 ? `: ${complaints.map(tell).join("; ")}` : "";
-  const hint = hintFor(status, operation);
+  const hint = hintFor(status, operation, complaints.length > 0);
   return new WbuildError(codeFor(status), `cannot ${operation.doing}${place(operation)}: HTTP ${status}${said}`, {
     facts: {
       registry: operation.registry,
@@ -36,7 +36,7 @@ export function refusalError(operation: Operation, refusal: Refusal, redactor: R
       complaints,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     },
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 
@@ -49,9 +49,11 @@ export function brokenError(operation: Operation, error: unknown, redactor: Reda
   const why = redactor.clean(wording[code] ?? (cause.message || code || "the connection failed"));
   const kind: ErrorCode = isTlsCode(code)
     ? "REG_TLS"
-    : /TIMEOUT|ETIMEDOUT/.test(code)
-      ? "REG_TIMEOUT"
-      : "REG_UNREACHABLE";
+    : /^(HPE_|UND_ERR_HEADERS_OVERFLOW)/.test(code)
+      ? "REG_PROTOCOL"
+      : /TIMEOUT|ETIMEDOUT/.test(code)
+        ? "REG_TIMEOUT"
+        : "REG_UNREACHABLE";
   const hint = hints[kind];
   return new WbuildError(kind, `cannot ${operation.doing}${place(operation)}: ${why}`, {
     facts: {
@@ -68,6 +70,7 @@ export function brokenError(operation: Operation, error: unknown, redactor: Reda
 export function protocolError(operation: Operation, what: string, facts: Record<string, unknown> = {}): WbuildError {
   return new WbuildError("REG_PROTOCOL", `cannot ${operation.doing}${place(operation)}: ${what}`, {
     facts: { registry: operation.registry, repository: operation.repository, operation: operation.doing, ...facts },
+    hint: notARegistry,
   });
 }
 
@@ -117,18 +120,22 @@ function codeFor(status: number): ErrorCode {
   return status >= 500 ? "REG_UNAVAILABLE" : "REG_PROTOCOL";
 }
 
-function hintFor(status: number, operation: Operation): string | undefined {
+function hintFor(status: number, operation: Operation, hasWords: boolean): string {
   if (status === 401) return `log in with: wbuild login ${operation.registry}`;
   if (status === 403) return `the account that is logged in at ${operation.registry} may not do this`;
   if (status === 404) return "check the name and the tag; a private repository also answers so to strangers";
   if (status === 429) return "wait, or log in: registries allow more to known accounts";
-  return status >= 500 ? "the registry has a problem; try again later" : undefined;
+  if (status >= 500) return "the registry has a problem; try again later";
+  return hasWords ? "the registry's own words say why; those who run it may know more" : notARegistry;
 }
+
+const notARegistry = "is there a registry at this address? A proxy or a page for people may have answered in its place";
 
 const hints: Partial<Record<ErrorCode, string>> = {
   REG_TLS:
     "add the registry's certificate authority to this host's, or name its file in NODE_EXTRA_CA_CERTS; for a registry without TLS use --plain-http",
   REG_TIMEOUT: "check the network and the proxy settings (HTTPS_PROXY, NO_PROXY)",
+  REG_PROTOCOL: notARegistry,
   REG_UNREACHABLE: "check the registry's name, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)",
 };
 
@@ -142,6 +149,7 @@ const wording: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: "no connection within the time limit",
   UND_ERR_HEADERS_TIMEOUT: "no answer within the time limit",
   UND_ERR_BODY_TIMEOUT: "the answer stopped coming",
+  UND_ERR_HEADERS_OVERFLOW: "the head of the answer is too large",
   EHOSTUNREACH: "there is no route to that host",
   ENETUNREACH: "there is no route to that network",
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",

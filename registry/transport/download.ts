@@ -33,7 +33,8 @@ export async function* downloadBlob(
   let knowsRanges = true;
   while (at < blob.size) {
     try {
-      const response = await openBlob(source, blob, knowsRanges ? at : 0);
+      const start = knowsRanges ? at : 0;
+      const response = await openBlob(source, blob, start);
       if (response.status === 416) {
         // What it has is shorter than what it gave: the whole, and its digest, will tell.
         knowsRanges = false;
@@ -41,7 +42,7 @@ export async function* downloadBlob(
         continue;
       }
       // A server that knows no ranges starts from the beginning.
-      let skip = response.status === 206 ? 0 : at;
+      let skip = response.status === 206 ? at - start : at;
       for await (const part of arriving(response.body, session.options.http.timeoutMs)) {
         const fresh = skip >= part.length ? undefined : part.subarray(skip);
         skip -= Math.min(skip, part.length);

@@ -33,7 +33,7 @@ export class Home {
     this.#options = options;
   }
 
-  /** Scheme and host. Throws REG_REFERENCE, or REG_UNREACHABLE for a loopback registry that does not answer. */
+  /** Scheme and host. Throws REG_REFERENCE, and for a loopback registry that does not answer what Http.send throws. */
   base(): Promise<URL> {
     this.#base ??= this.#findBase();
     // A registry that is not up yet may be up at the next try.
@@ -133,15 +133,12 @@ export class Home {
       return response.status === 400 ? undefined : plain;
     } catch (error) {
       signal?.throwIfAborted();
-      const failure = brokenError(
-        { registry: this.#options.registry, doing: "connect" },
-        error,
-        this.#options.redactor,
-      );
-      const { errno } = failure.facts;
+      const { registry, redactor } = this.#options;
+      const { errno } = brokenError({ registry, doing: "connect" }, error, redactor).facts;
       if (typeof errno === "string" && (/^(ECONNRESET|UND_ERR_SOCKET|EPIPE|HPE_)/.test(errno) || isTlsCode(errno)))
         return undefined;
-      throw failure;
+      // Who asked has a better name for what was to be done.
+      throw error;
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { HostTls } from "../hosts/route.ts";
+import { arriving } from "./arriving.ts";
 import { proxyFor } from "./proxy.ts";
 
 export type Body = Uint8Array | AsyncIterable<Uint8Array>;
@@ -46,6 +47,8 @@ const readAhead = 1024 * 1024;
 const defaultTimeoutMs = 60_000;
 /** How much longer than others a slow answer may take. */
 const slowness = 5;
+/** Milliseconds that a rest which nobody needs is waited for; another connection costs less. */
+const drainMs = 3000;
 
 /** Opens nothing yet: the first request loads undici and makes the dispatcher it needs. */
 export function openHttp(options: HttpOptions): Http {
@@ -117,11 +120,18 @@ export function isLoopback(hostname: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\]|::1)$/i.test(hostname);
 }
 
-/** The whole body, or undefined when it has more than `limit` bytes; then the rest is not read. */
-export async function readAll(body: Readable, limit: number): Promise<Buffer | undefined> {
-  const parts: Buffer[] = [];
+/**
+ * The whole body, or undefined when it has more than `limit` bytes; then the rest is not read. One that only drips fails
+ * as a silent one does, see `arriving`.
+ */
+export async function readAll(
+  body: Readable,
+  limit: number,
+  patienceMs = defaultTimeoutMs,
+): Promise<Buffer | undefined> {
+  const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of body as AsyncIterable<Buffer>) {
+  for await (const part of arriving(body, patienceMs)) {
     size += part.length;
     // Leaving the loop destroys the stream, and with it the connection.
     if (size > limit) return undefined;
@@ -130,11 +140,14 @@ export async function readAll(body: Readable, limit: number): Promise<Buffer | u
   return Buffer.concat(parts);
 }
 
-/** Frees the connection for the next request: reads a short rest, cuts a long one off. */
+/** Frees the connection for the next request: reads a short rest, cuts off one that is long or slow. */
 export async function drain(body: Readable): Promise<void> {
+  const timer = setTimeout(() => body.destroy(), drainMs);
   try {
     await readAll(body, 256 * 1024);
   } catch {
     // A connection that broke is as free as one that ended.
+  } finally {
+    clearTimeout(timer);
   }
 }

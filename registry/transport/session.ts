@@ -80,7 +80,7 @@ export class Session {
     operation: Omit<Operation, "registry">,
     isElsewhere = false,
   ): Promise<URL> {
-    const home = await this.base();
+    const home = await this.#base(this.operation(operation));
     const base = new URL(from, home);
     const text = location ?? "";
     if (text === "" || !URL.canParse(text, base.href))
@@ -88,14 +88,19 @@ export class Session {
     const url = new URL(text, base);
     // Registries behind a proxy that does TLS for them may name themselves with http; they mean the same place.
     if (url.protocol === "http:" && base.protocol === "https:" && url.host === base.host) url.protocol = "https:";
+    if (url.protocol !== "https:" && url.protocol !== "http:")
+      throw new WbuildError("REG_INSECURE", `${this.registry} sends us to an address of the kind ${url.protocol}`, {
+        facts: { registry: this.registry },
+        hint: "no registry has a reason for that; something on the way changes what it says",
+      });
     const isAllowed =
       url.protocol === "https:" ||
-      (url.protocol === "http:" &&
-        (isElsewhere ||
-          home.protocol === "http:" ||
-          isLoopback(url.hostname) ||
-          this.options.plainHttp.includes(url.host)));
-    // Attack: a registry with TLS that sends content or our upload over a readable connection, or to file: and the like.
+      isElsewhere ||
+      home.protocol === "http:" ||
+      (isLoopback(url.hostname) && isLoopback(home.hostname)) ||
+      this.options.plainHttp.includes(url.host);
+    // Attack: a registry with TLS that sends content or our upload over a readable connection; or one far away that sends
+    // us to what listens on this host, which trusts whoever asks from here.
     if (!isAllowed)
       throw new WbuildError("REG_INSECURE", `${this.registry} sends us to ${url.host} without TLS`, {
         facts: { registry: this.registry, host: url.host },
@@ -113,14 +118,19 @@ export class Session {
     return { registry: this.registry, ...operation };
   }
 
-  /** Scheme and host. Throws REG_REFERENCE, or REG_UNREACHABLE for a loopback registry that does not answer. */
-  base(): Promise<URL> {
-    return this.#home.base();
+  /** Scheme and host. Throws REG_REFERENCE; REG_UNREACHABLE and its kin for a loopback registry that does not answer. */
+  async #base(operation: Operation): Promise<URL> {
+    try {
+      return await this.#home.base();
+    } catch (error) {
+      this.options.signal?.throwIfAborted();
+      throw brokenError(operation, error, this.options.redactor);
+    }
   }
 
   async #once(ask: Ask, signal: AbortSignal | undefined): Promise<HttpResponse> {
     const operation = this.operation(ask.operation);
-    const base = await this.base();
+    const base = await this.#base(operation);
     let url = this.#home.urlOf(ask.path, base);
     let mayAnswer = typeof ask.body === "function" || ask.body === undefined || ask.body instanceof Uint8Array;
     let better: string | undefined;

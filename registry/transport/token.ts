@@ -35,10 +35,11 @@ interface Token {
 }
 
 const tokenSchema = v.looseObject({
-  token: v.optional(v.string()),
-  access_token: v.optional(v.string()),
-  refresh_token: v.optional(v.string()),
-  expires_in: v.optional(v.number()),
+  token: v.nullish(v.string()),
+  access_token: v.nullish(v.string()),
+  refresh_token: v.nullish(v.string()),
+  // A service that writes it as text is no reason to have no token: the registry says when it has ended.
+  expires_in: v.fallback(v.nullish(v.number()), undefined),
 });
 const maxTokenBytes = 1024 * 1024;
 /** The specification's life of a token that does not tell its own. */
@@ -126,7 +127,7 @@ export class Authorizer {
       try {
         const tls = await this.#options.tlsFor(request.url);
         const response = await http.send({ ...request, tls, signal });
-        const body = await readAll(response.body, maxTokenBytes);
+        const body = await readAll(response.body, maxTokenBytes, http.timeoutMs);
         if (response.status === 200) return body;
         // 400 is what OAuth2 answers to a refresh token that has ended; for people that is a refused login.
         const status = response.status === 400 && found !== undefined ? 401 : response.status;
@@ -137,11 +138,12 @@ export class Authorizer {
       }
     });
     const answer = v.safeParse(tokenSchema, parse(bytes));
-    const token = answer.success ? answer.output.token || answer.output.access_token : undefined;
+    const token = (answer.success && (answer.output.token || answer.output.access_token)) || "";
     // The answer itself is never shown: what looks wrong to us may still hold a secret.
-    if (token === undefined || token === "" || !/^[\x21-\x7e]+$/.test(token))
+    if (!/^[\x21-\x7e]+$/.test(token))
       throw new WbuildError("REG_UNAUTHORIZED", `the token service of ${registry} answered without a usable token`, {
         facts: { registry, service: request.url.host },
+        hint: "tell those who run the registry: this is no answer of a token service",
       });
     redactor.learn(token);
     this.#keepRefreshToken(answer.success ? answer.output.refresh_token : undefined, found);
@@ -149,7 +151,7 @@ export class Authorizer {
     return { header: `Bearer ${token}`, until: Date.now() + Math.max(life, defaultLifeSeconds) * 1000 };
   }
 
-  #keepRefreshToken(given: string | undefined, found: Credentials | undefined): void {
+  #keepRefreshToken(given: string | null | undefined, found: Credentials | undefined): void {
     if (!given) return;
     this.#options.redactor.learn(given);
     if (found?.identityToken !== undefined) this.#refreshed.set(found.identityToken, given);
@@ -184,14 +186,17 @@ export class Authorizer {
 
   #readService(challenge: Challenge, operation: Operation) {
     const { registry, mayBePlain } = this.#options;
+    const isLocal = isLoopback(new URL(`http://${registry}`).hostname);
     const text = challenge.parameters.get("realm") ?? "";
     const realm = URL.canParse(text) ? new URL(text) : undefined;
     if (!realm || (realm.protocol !== "https:" && realm.protocol !== "http:"))
       throw new WbuildError("REG_PROTOCOL", `${registry} names no token service that can be asked`, {
         facts: { registry, operation: operation.doing },
+        hint: "tell those who run the registry: its challenge names the service in `realm`",
       });
-    // Attack: a registry (or who sits before it) names an http: realm, and the password travels readable.
-    if (realm.protocol === "http:" && !isLoopback(realm.hostname) && !mayBePlain(realm.host))
+    // Attack: a registry (or who sits before it) names an http: realm, and the password travels readable; or a realm on
+    // this host, and what listens here gets a request and a password that were meant for others.
+    if (realm.protocol === "http:" && !(isLocal && isLoopback(realm.hostname)) && !mayBePlain(realm.host))
       throw new WbuildError("REG_INSECURE", `${registry} names a token service without TLS: ${realm.host}`, {
         facts: { registry, service: realm.host },
         hint: "a password sent there could be read on its way; tell those who run the registry",

@@ -13,11 +13,11 @@ export interface WholeAnswer {
 
 /** For requests whose repetition changes nothing. Throws what Session.send throws. */
 export async function askWhole(session: Session, ask: Omit<Ask, "isIdempotent">, limit: number): Promise<WholeAnswer> {
-  const { retry, signal, redactor } = session.options;
+  const { retry, signal, redactor, http } = session.options;
   return withRetry(retry, signal, async () => {
     const { status, headers, body } = await session.send({ ...ask, isIdempotent: false });
     try {
-      return { status, headers, body: await readAll(body, limit) };
+      return { status, headers, body: await readAll(body, limit, http.timeoutMs) };
     } catch (error) {
       signal?.throwIfAborted();
       throw brokenError(session.operation(ask.operation), error, redactor);

@@ -3,10 +3,10 @@ import test from "ava";
 import { WbuildError } from "../../native/error.ts";
 import { sideBySide } from "../../registry/side-by-side.ts";
 import { parseChallenges } from "../../registry/transport/challenge.ts";
+import { Home } from "../../registry/transport/home.ts";
 import { Redactor } from "../../registry/transport/redact.ts";
 import { isLoopback } from "../../registry/transport/request.ts";
 import { defaultRetry, delayBefore, parseRetryAfter } from "../../registry/transport/retry.ts";
-import { Session } from "../../registry/transport/session.ts";
 
 const challenges: [header: string, expected: [string, Record<string, string>][]][] = [
   ['Bearer realm="https://a/t",service="s"', [["bearer", { realm: "https://a/t", service: "s" }]]],
@@ -116,15 +116,13 @@ const places: [registry: string, plainHttp: string[], url: string][] = [
 ];
 for (const [registry, plainHttp, url] of places)
   test(`where ${registry} is${plainHttp.length > 0 ? ", plain http asked for" : ""}`, async (t) => {
-    const session = new Session({
+    const home = new Home({
       registry,
       plainHttp,
       http: { timeoutMs: 1000, send: () => Promise.reject(new Error("nobody is asked")), close: async () => {} },
       redactor: new Redactor(),
-      credentials: { find: async () => undefined },
-      retry: defaultRetry,
       signal: undefined,
       warn() {},
     });
-    t.is((await session.base()).href, url);
+    t.is((await home.base()).href, url);
   });

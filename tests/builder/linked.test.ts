@@ -1,51 +1,17 @@
 /** COPY --link: its layer does not depend on what lies below. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { PassThrough, Readable } from "node:stream";
 import test, { type ExecutionContext } from "ava";
-import { buildImage } from "../../builder/build.ts";
 import { readConfig, readManifest } from "../../builder/image/stored/stored-image.ts";
-import type { BuildEvent } from "../../builder/progress/events.ts";
-import { openStore } from "../../layerfs/store/store.ts";
+import { buildWorld } from "../doubles/builds.ts";
 
 function workshop(t: ExecutionContext) {
-  const folder = mkdtempSync(join(tmpdir(), "wbuild-linked-"));
-  const context = join(folder, "context");
-  mkdirSync(context);
-  const store = openStore(join(folder, "home"));
-  t.teardown(() => {
-    store[Symbol.dispose]();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const { build, store, write } = buildWorld(t);
   return {
-    write: (name: string, text: string) => writeFileSync(join(context, name), text),
+    write,
     /** The titles of the steps that were carried out, and the digests of the layers. */
     async build(...lines: string[]) {
-      writeFileSync(join(folder, "Dockerfile"), lines.join("\n"));
-      const events: BuildEvent[] = [];
-      const { manifest } = await buildImage(
-        {
-          ...{ context, dockerfile: join(folder, "Dockerfile"), tags: [], buildArgs: {}, labels: {}, pull: false },
-          ...{ noCache: false, outputs: [], push: false, network: "none", addHosts: [], plainHttp: false },
-          limits: { shmBytes: 1 << 20, ulimits: {} },
-        },
-        {
-          store,
-          report: (event) => events.push(event),
-          signal: AbortSignal.timeout(60_000),
-          stdin: () => Readable.from([]),
-          stdout: new PassThrough(),
-        },
-      );
-      const titles = new Map(
-        events.flatMap((event) => (event.kind === "start" ? [[event.step.id, event.step.title]] : [])),
-      );
-      const ran = events.flatMap((event) =>
-        event.kind === "done" && !event.cached ? [titles.get(event.id)?.replace(/^\[.*?\] /, "") ?? ""] : [],
-      );
+      const { ran, manifest } = await build(lines);
       const { rootfs } = await readConfig(store, (await readManifest(store, manifest)).config);
-      return { ran: ran.filter((title) => /^(COPY|ADD|WORKDIR)/.test(title)).sort(), layers: rootfs.diff_ids };
+      return { ran, layers: rootfs.diff_ids };
     },
   };
 }

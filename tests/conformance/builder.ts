@@ -3,14 +3,13 @@ import { createReadStream } from "node:fs";
 import { chmod, link, lutimes, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { PassThrough, Readable } from "node:stream";
 import { linuxBaseName, makeLinuxBase } from "../../builder/base/linux.ts";
-import { buildImage } from "../../builder/build.ts";
-import type { BuildRequest } from "../../builder/build-request.ts";
 import { readConfig, readManifest } from "../../builder/image/stored/stored-image.ts";
+import type { BuildEvent } from "../../builder/progress/events.ts";
 import { openStore, type Store } from "../../layerfs/store/store.ts";
 import { isWbuildError } from "../../native/error.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
+import { runBuild, usualRequest, warningsIn } from "../doubles/builds.ts";
 import { type Case, type FileSpec, standardContext } from "./case.ts";
 import { changesBetween, type Listing, listTar } from "./tree.ts";
 
@@ -27,20 +26,6 @@ export interface Outcome {
 
 /** When every file of a context was changed. */
 export const contextTime = new Date("2020-01-01T00:00:00Z");
-
-const usual: Omit<BuildRequest, "context"> = {
-  tags: [],
-  buildArgs: {},
-  labels: {},
-  pull: false,
-  noCache: false,
-  outputs: [],
-  push: false,
-  network: "none",
-  addHosts: [],
-  limits: { shmBytes: 1 << 20, ulimits: {} },
-  plainHttp: false,
-};
 
 /** A store with the offline base, and a folder in which contexts and results are put. */
 export class CaseBuilder implements AsyncDisposable {
@@ -88,10 +73,10 @@ export class CaseBuilder implements AsyncDisposable {
     const isOnBase = one.file.some((line) => line.includes("wbuild.local/linux"));
     if (isOnBase) await this.makeBase();
     const tar = join(own, "tree.tar");
-    const warnings: string[] = [];
+    const events: BuildEvent[] = [];
     try {
       const request = {
-        ...usual,
+        ...usualRequest,
         ...one.request,
         context,
         dockerfile,
@@ -100,7 +85,7 @@ export class CaseBuilder implements AsyncDisposable {
           { type: "image", names: [], push: false },
         ],
       } as const;
-      const result = await this.#run(request, warnings);
+      const result = await runBuild(this.store, request, events);
       const manifest = await readManifest(this.store, result.manifest);
       const { config = {}, history = [] } = await readConfig(this.store, manifest.config);
       const base = isOnBase && isFromBase(one) ? await this.baseListing() : new Map();
@@ -110,11 +95,11 @@ export class CaseBuilder implements AsyncDisposable {
         oldFiles,
         config,
         history: history.map((line) => line.created_by ?? "").filter((text) => text !== "wbuild base linux"),
-        warnings,
+        warnings: warningsIn(events),
       };
     } catch (error) {
       if (!isWbuildError(error)) throw error;
-      return { error: { code: error.code, message: error.message }, warnings };
+      return { error: { code: error.code, message: error.message }, warnings: warningsIn(events) };
     } finally {
       await rm(own, { recursive: true, force: true });
     }
@@ -125,7 +110,7 @@ export class CaseBuilder implements AsyncDisposable {
     await this.makeBase();
     const dest = join(this.folder, "base-image.tar");
     const file = await this.#onlyFrom();
-    await this.#run({ ...file, outputs: [{ type: "docker", names: [linuxBaseName], dest, folder: false }] }, []);
+    await runBuild(this.store, { ...file, outputs: [{ type: "docker", names: [linuxBaseName], dest, folder: false }] });
     return dest;
   }
 
@@ -134,22 +119,10 @@ export class CaseBuilder implements AsyncDisposable {
     return this.#made;
   }
 
-  #run(request: BuildRequest, warnings: string[]) {
-    return buildImage(request, {
-      store: this.store,
-      report: (event) => {
-        if (event.kind === "warning") warnings.push(event.text);
-      },
-      signal: AbortSignal.timeout(120_000),
-      stdin: () => Readable.from([]),
-      stdout: new PassThrough(),
-    });
-  }
-
   baseListing(): Promise<Listing> {
     this.#base ??= (async () => {
       const dest = join(this.folder, "base.tar");
-      await this.#run({ ...(await this.#onlyFrom()), outputs: [{ type: "tar", dest }] }, []);
+      await runBuild(this.store, { ...(await this.#onlyFrom()), outputs: [{ type: "tar", dest }] });
       return listTar(createReadStream(dest));
     })();
     return this.#base;
@@ -161,7 +134,7 @@ export class CaseBuilder implements AsyncDisposable {
     await mkdir(context);
     const dockerfile = join(context, "Dockerfile");
     await writeFile(dockerfile, `FROM ${linuxBaseName}\n`);
-    return { ...usual, context, dockerfile };
+    return { ...usualRequest, context, dockerfile };
   }
 }
 

@@ -72,7 +72,8 @@ export function requireWine(): Wine {
 
 /** "8.0 (Debian 8.0~repack-4)": what Wine calls itself. Throws what the process throws. */
 export async function wineVersion({ loader }: Wine): Promise<string> {
-  const { stdout } = await promisify(execFile)(loader, ["--version"], { env: {}, timeout: 10_000 });
+  // Wine asks where its user is at home before anything else, and crashes for one without a name in /etc/passwd.
+  const { stdout } = await promisify(execFile)(loader, ["--version"], { env: { HOME: "/" }, timeout: 10_000 });
   return stdout.trim().replace(/^wine-/, "");
 }
 

@@ -12,6 +12,7 @@ import {
   readFileSync,
   readSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from "node:fs";
 import { basename, join } from "node:path";
@@ -26,13 +27,18 @@ const redistributed = /^(atl\d|concrt|mfc\d|msvc[pr]|ucrtbase|vcomp|vcruntime)/;
 
 type Way = "clone" | "hard" | "symbolic";
 
-/** Links whatever below `files` Wine has copied. Nothing of the host is changed: no link is ever written through. */
-export function linkToHost(files: string, wine: Wine): void {
+/**
+ * Links whatever below `files` Wine has copied. Nothing of the host is changed: no link is ever written through.
+ * `standIns` is the folder of what stands in for Wine's own: of these there are true copies, so that a step which copies
+ * one to a place of its own makes the same layer whichever way the others are linked.
+ */
+export function linkToHost(files: string, wine: Wine, standIns: string): void {
   const programs = new Map(readdirSync(wine.windows).map((name) => [name.toLowerCase(), join(wine.windows, name)]));
   const data = new Map<string, string>();
   for (const folder of ["nls", "fonts"]) {
     for (const name of namesIn(join(wine.data, folder))) data.set(name.toLowerCase(), join(wine.data, folder, name));
   }
+  const ours = new Map(namesIn(standIns).map((name) => [name.toLowerCase(), join(standIns, name)]));
   let way: Way = "clone";
   for (const entry of readdirSync(files, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -40,7 +46,9 @@ export function linkToHost(files: string, wine: Wine): void {
     const name = entry.name.toLowerCase();
     const program = programs.get(name);
     const file = data.get(name);
-    if (program !== undefined && isBuiltin(path)) way = replace(path, program, way);
+    const own = ours.get(name);
+    if (own !== undefined && isBuiltin(path)) copyFileSync(own, path, constants.COPYFILE_FICLONE);
+    else if (program !== undefined && isBuiltin(path)) way = replace(path, program, way);
     else if (file !== undefined && readFileSync(path).equals(readFileSync(file))) way = replace(path, file, way);
   }
 }
@@ -67,7 +75,9 @@ function isBuiltin(path: string): boolean {
 function replace(path: string, host: string, way: Way): Way {
   rmSync(path);
   if (way === "clone" && tries(() => copyFileSync(host, path, constants.COPYFILE_FICLONE_FORCE))) return "clone";
-  if (way !== "symbolic" && tries(() => linkSync(host, path))) return "hard";
+  // overlayfs cannot copy up what belongs to nobody of its user namespace: an ordinary user's steps could not change it.
+  const isOurs = statSync(host).uid === process.geteuid?.();
+  if (way !== "symbolic" && isOurs && tries(() => linkSync(host, path))) return "hard";
   rmSync(path, { force: true });
   if (redistributed.test(basename(host))) copyFileSync(host, path);
   else symlinkSync(host, path);

@@ -48,7 +48,7 @@ export async function makePersonality(
     throw failed("Wine has not set up its files", "");
   }
   rmSync(join(root, "Files/Users", account), { recursive: true, force: true });
-  linkToHost(join(root, "Files"), wine);
+  linkToHost(join(root, "Files"), wine, join(folder, "programs", standIns));
   for (const name of added) {
     copyFileSync(join(folder, "programs", standIns, name), join(root, "Files/Windows/System32", name));
   }

@@ -100,6 +100,8 @@ void tty_end(void);
 
 /* `launcher userns`: executes argv in a user namespace of its own. */
 _Noreturn void userns_execute(struct options *);
+/* `launcher tied`: a program whose group ends when the other end of `life` is closed. No file of it grows past file_bytes; 0: no limit. */
+_Noreturn void tied_execute(int life, unsigned long long file_bytes, char **argv);
 /* `launcher probe`: one JSON line a capability of this host. */
 int probe_host(const char *scratch);
 

@@ -3,6 +3,7 @@
  *   wbuild-sandbox run OPTIONS_FD REPORT_FD     see README.md for both
  *   wbuild-sandbox --print-plan OPTIONS_FD      prints what `run` would do
  *   wbuild-sandbox userns OPTIONS_FD REPORT_FD  executes a command in a user namespace of its own
+ *   wbuild-sandbox tied LIFE_FD BYTES COMMAND…  executes a command of the host that ends with whoever holds the other end
  *   wbuild-sandbox probe FOLDER                 tells what this host can do; FOLDER is for a trial mount
  */
 #include <errno.h>
@@ -80,7 +81,8 @@ int main(int argc, char **argv) {
     plan_print(&box);
     return 0;
   }
+  if (argc >= 5 && strcmp(argv[1], "tied") == 0) tied_execute(descriptor(argv[2]), strtoull(argv[3], NULL, 10), argv + 4);
   if (argc == 3 && strcmp(argv[1], "probe") == 0) return probe_host(argv[2]);
-  fprintf(stderr, "usage: wbuild-sandbox run|userns OPTIONS_FD REPORT_FD | --print-plan OPTIONS_FD | probe FOLDER\n");
+  fprintf(stderr, "usage: wbuild-sandbox run|userns OPTIONS_FD REPORT_FD | --print-plan OPTIONS_FD | tied LIFE_FD BYTES COMMAND... | probe FOLDER\n");
   return 2;
 }

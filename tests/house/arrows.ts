@@ -20,7 +20,13 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "builder/dockerfile",
     "layerfs",
   ],
-  "builder/context/git": ["builder/context/kept-folder", "builder/dockerfile", "layerfs/store"],
+  "builder/context/git": [
+    "builder/context/kept-folder",
+    "builder/diagnose",
+    "builder/dockerfile",
+    "layerfs/store",
+    "native/core",
+  ],
   // An image, from what it says of itself to where it goes.
   "builder/image": ["builder/progress", "registry"],
   "builder/image/platform": ["builder/diagnose", "layerfs/store"],
@@ -28,6 +34,7 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   // Templates and Go's spellings: they know no image.
   "builder/image/format": ["builder/diagnose"],
   "builder/image/history": [
+    "builder/diagnose",
     "builder/dockerfile",
     "builder/image/config",
     "builder/image/format",

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, lstatSync, lutimesSync, readdirSync } from "node
 import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WbuildError } from "../../../native/error.ts";
-import { withoutCredentials } from "../../dockerfile/url-credentials.ts";
+import { withoutUrlSecrets } from "../../diagnose/url-secrets.ts";
 import { keptFolder } from "../kept-folder.ts";
 import { complaint, fetched, type GitOptions, type ResolvedGit, run } from "./repository.ts";
 
@@ -146,7 +146,7 @@ async function finishGitDir(gitDir: string, { source, commit }: ResolvedGit, to:
       await rm(path, { recursive: true, force: true });
     // Attack: the URL of a submodule is completed by that of its repository, password and all, and then is in an image.
     else if (item.isFile() && item.name === "config") {
-      await writeFile(path, withoutCredentials(await readFile(path, "utf8")));
+      await writeFile(path, withoutUrlSecrets(await readFile(path, "utf8")));
     }
   }
 }

@@ -1,5 +1,5 @@
 /** The host's `git`, run so that neither the repository nor the host's settings decide what it does. */
-import { spawn } from "node:child_process";
+import { startTied } from "../../../native/core/tied.ts";
 import { WbuildError } from "../../../native/error.ts";
 
 export interface GitAccess {
@@ -21,6 +21,8 @@ export interface GitCall extends GitAccess {
   /** Only files of this host: from one folder of the store to another. */
   readonly local?: boolean;
   readonly signal: AbortSignal;
+  /** The largest file that it may write. */
+  readonly fileBytes?: number;
   /** Looks at the output as it comes, in place of collecting it; what it throws ends git. */
   readonly onOutput?: (piece: Buffer) => void;
 }
@@ -34,25 +36,19 @@ export class GitFailure extends Error {
   }
 }
 
+/** The exit code of a program that there is not. */
+const notFound = 127;
 const mostOutput = 64 * 1024 * 1024;
 
 /** Standard output. Throws GitFailure, CTX_NO_GIT, and the signal's reason. */
 export async function git(call: GitCall): Promise<string> {
   call.signal.throwIfAborted();
-  const child = spawn("git", [...call.args], {
+  const child = startTied("git", call.args, {
     cwd: call.workTree ?? call.gitDir ?? "/",
     env: environment(call),
-    stdio: ["ignore", "pipe", "pipe"],
-    // A group of its own: git's helpers (https, ssh) end with it.
-    detached: true,
+    ...(call.fileBytes === undefined ? {} : { fileBytes: call.fileBytes }),
   });
-  const kill = () => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-    } catch {
-      // It ended by itself.
-    }
-  };
+  const { kill } = child;
   call.signal.addEventListener("abort", kill, { once: true });
   const parts: Buffer[] = [];
   let size = 0;
@@ -74,17 +70,13 @@ export async function git(call: GitCall): Promise<string> {
     if (said.length < 16_384) said += piece.toString("utf8");
   });
   try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", resolve);
-    });
+    const code = await child.exited;
     call.signal.throwIfAborted();
     if (refused !== undefined) throw refused;
+    if (code === notFound && said === "")
+      throw new WbuildError("CTX_NO_GIT", "the program git is missing", { hint: "install the package git" });
     if (code !== 0) throw new GitFailure(said.trim());
     return Buffer.concat(parts).toString("utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-    throw new WbuildError("CTX_NO_GIT", "the program git is missing", { hint: "install the package git", cause });
   } finally {
     call.signal.removeEventListener("abort", kill);
   }

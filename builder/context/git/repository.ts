@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { storeError } from "../../../layerfs/store/failure.ts";
 import type { Store } from "../../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../../native/error.ts";
+import { withoutUrlSecrets } from "../../diagnose/url-secrets.ts";
 import { findFolder, keptFolder } from "../kept-folder.ts";
 import { type GitAccess, type GitCall, GitFailure, git } from "./program.ts";
 import { type GitSource, isCommit } from "./url.ts";
@@ -179,8 +180,7 @@ export function complaint(cause: unknown, source: GitSource): unknown {
 function clean(said: string, { remote, shown }: GitSource): string {
   const lines = said.replaceAll(remote, shown).split("\n").slice(-4).join("; ");
   return (
-    lines
-      .replace(/(\w+:\/\/)[^\s/@"']*@/g, "$1")
+    withoutUrlSecrets(lines)
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
       .replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ")
       .slice(0, 400)

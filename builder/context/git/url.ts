@@ -4,6 +4,7 @@
  */
 import { posix } from "node:path";
 import { WbuildError } from "../../../native/error.ts";
+import { withoutUrlSecrets } from "../../diagnose/url-secrets.ts";
 
 export interface GitSource {
   /** As git takes it; may hold a password. */
@@ -190,7 +191,7 @@ function decoded(text: string): string {
 }
 
 function bad(text: string, why: string): WbuildError {
-  const shown = text.replace(/^([a-zA-Z0-9]+:\/\/)[^/?#]*@/, "$1").slice(0, 200);
+  const shown = withoutUrlSecrets(text).slice(0, 200);
   return new WbuildError("CTX_GIT_URL", `cannot use ${JSON.stringify(shown)} as a git repository: ${why}`, {
     facts: { url: shown },
     hint: "write https://HOST/PATH.git#REF:FOLDER",

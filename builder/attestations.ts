@@ -20,6 +20,7 @@ import { scanChoice } from "./attest/scan-arguments.ts";
 import { type BuildRecord, provenance } from "./attest/slsa.ts";
 import { type SpdxDocument, spdxDocument } from "./attest/spdx.ts";
 import type { BuildRequest } from "./build-request.ts";
+import { withoutUrlSecrets } from "./diagnose/url-secrets.ts";
 import { registryLayers } from "./diff.ts";
 import { isProxy } from "./dockerfile/scope.ts";
 import type { BuildGraph, Node } from "./graph/graph.ts";
@@ -279,7 +280,8 @@ function argsOf(request: BuildRequest): Record<string, string> {
   if (noCache !== false && noCache !== true && noCache.length > 0) args["no-cache"] = noCache.join(",");
   else if (noCache === true) args["no-cache"] = "";
   if (network !== "default") args["force-network-mode"] = network;
-  for (const [name, value] of Object.entries(buildArgs)) if (!isProxy(name)) args[`build-arg:${name}`] = value;
+  for (const [name, value] of Object.entries(buildArgs))
+    if (!isProxy(name)) args[`build-arg:${name}`] = withoutUrlSecrets(value);
   for (const [name, value] of Object.entries(labels)) args[`label:${name}`] = value;
   return args;
 }

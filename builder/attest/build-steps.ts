@@ -1,8 +1,8 @@
 /** The nodes of a build graph as provenance shows them: the shape of BuildKit's `llbDefinition`, step by step. */
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { SourceText } from "../diagnose/source.ts";
+import { withoutUrlSecrets } from "../diagnose/url-secrets.ts";
 import type { CopyOp, Node, Op, RunMount, RunOp } from "../graph/graph.ts";
-import { withoutCredentials } from "./resource.ts";
 
 export interface BuildStep {
   readonly id: string;
@@ -47,9 +47,10 @@ export function stepsOf(nodes: readonly Node[], layersOf: ReadonlyMap<string, re
   return { steps, digestMapping: Object.fromEntries(ids), locations, layers };
 }
 
-/** The Dockerfile, as the step map's lines count it. */
+/** The Dockerfile, as the step map's lines count it. The leak: a login or a signed URL in it ends in a published document. */
 export function sourceInfo({ name, text }: SourceText): object {
-  return { filename: name, language: "Dockerfile", data: Buffer.from(text, "utf8").toString("base64") };
+  const data = Buffer.from(withoutUrlSecrets(text), "utf8").toString("base64");
+  return { filename: name, language: "Dockerfile", data };
 }
 
 function opOf({ op, title }: Node): object {
@@ -86,7 +87,12 @@ function variant(text: string | undefined): object {
 function execOf(op: RunOp): object {
   const { argv, commandLine, env, cwd, user, network, security, mounts = [] } = op;
   return {
-    meta: { args: commandLine === undefined ? argv : [commandLine], env, cwd, ...(user === "" ? {} : { user }) },
+    meta: {
+      args: (commandLine === undefined ? argv : [commandLine]).map(withoutUrlSecrets),
+      env: env.map(withoutUrlSecrets),
+      cwd,
+      ...(user === "" ? {} : { user }),
+    },
     ...(network === "default" ? {} : { network: network.toUpperCase() }),
     ...(security === "default" ? {} : { security: security.toUpperCase() }),
     mounts: [{ input: 0, dest: "/", output: 0 }, ...mounts.map(mountOf)],
@@ -127,7 +133,7 @@ function inputsOf(op: CopyOp): object {
 
 function copyOf({ sources, target, chown, exclude, documents }: CopyOp): object {
   return {
-    src: sources.map(withoutCredentials),
+    src: sources.map(withoutUrlSecrets),
     dest: target,
     ...(chown === undefined ? {} : { owner: chown }),
     ...(exclude === undefined ? {} : { excludePatterns: exclude }),

@@ -14,11 +14,6 @@ export function imageResource(reference: string, manifest: Digest, platform: str
   return uri === undefined ? undefined : { uri, digest: { sha256: hexOf(manifest) } };
 }
 
-/** The leak: `https://user:password@host/` in an instruction ends in a document that is published. */
-export function withoutCredentials(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@?#]*@/i, "$1");
-}
-
 /** Each once, in order of their URIs. */
 export function distinctResources(resources: readonly Resource[]): Resource[] {
   const found = new Map(resources.map((one) => [JSON.stringify([one.uri, one.digest]), one]));

@@ -7,6 +7,7 @@ import { dirname, join, posix } from "node:path";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
+import { withoutUrlSecrets } from "../diagnose/url-secrets.ts";
 import type { BuildContext } from "./context.ts";
 import { openFolder } from "./folder/folder.ts";
 import type { GitAccess } from "./git/program.ts";
@@ -279,7 +280,7 @@ export function parseHttpUrl(text: string): URL | undefined {
   try {
     return new URL(text);
   } catch {
-    const shown = text.replace(/^(\w+:\/\/)[^/?#]*@/, "$1").slice(0, 200);
+    const shown = withoutUrlSecrets(text).slice(0, 200);
     throw new WbuildError("CTX_FETCH", `${JSON.stringify(shown)} is no valid URL`, { facts: { url: shown } });
   }
 }

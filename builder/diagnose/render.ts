@@ -4,6 +4,7 @@
  */
 import type { Diagnostic } from "./diagnostic.ts";
 import type { SourceText, Span } from "./source.ts";
+import { maskUrlSecrets } from "./url-secrets.ts";
 
 export interface RenderOptions {
   readonly color: boolean;
@@ -40,15 +41,14 @@ function drawing(source: SourceText, span: Span, options: RenderOptions, paint: 
   const lines = source.text.replace(/^\ufeff/, "").split("\n");
   const { line, column } = span.start;
   const place = `  ${paint("2", `${harmless(source.name)}:${line}:${column}`)}`;
-  const text = withoutReturns(lines[line - 1]);
+  const text = shownLine(lines[line - 1]);
   if (text === undefined) return [place];
   const gutter = String(line).length;
   const bar = (number: number | undefined): string => paint("2", `  ${String(number ?? "").padStart(gutter)} |`);
   const width = Math.max(20, options.width ?? defaultWidth);
   const to = span.end.line > line ? text.length : span.end.column - 1;
   const shown = window(text, column - 1, Math.max(column, to), width);
-  const before =
-    line > 1 ? [`${bar(line - 1)} ${window(withoutReturns(lines[line - 2]) ?? "", 0, 0, width).text}`] : [];
+  const before = line > 1 ? [`${bar(line - 1)} ${window(shownLine(lines[line - 2]) ?? "", 0, 0, width).text}`] : [];
   const more = span.end.line - line;
   const marks = " ".repeat(shown.offset) + paint(isError ? "1;31" : "1;33", "^".repeat(shown.length));
   const rest = more > 0 ? paint("2", ` … and ${more} more ${more === 1 ? "line" : "lines"}`) : "";
@@ -75,17 +75,18 @@ function excerpt(source: SourceText, span: Span, around: number, options: Render
       number = span.end.line;
       continue;
     }
-    const { text } = window(withoutReturns(lines[number - 1]) ?? "", 0, 0, width);
+    const { text } = window(shownLine(lines[number - 1]) ?? "", 0, 0, width);
     const bar = isInside ? paint("1;31", ">") : paint("2", "|");
     shown.push(`${paint("2", `  ${String(number).padStart(gutter)}`)} ${bar} ${text}`.trimEnd());
   }
   return shown;
 }
 
-function withoutReturns(line: string | undefined): string | undefined {
+/** A line of the source without what its URLs hide and without carriage returns at its end. */
+function shownLine(line: string | undefined): string | undefined {
   let end = line?.length ?? 0;
   while (line?.charAt(end - 1) === "\r") end--;
-  return line?.slice(0, end);
+  return line === undefined ? undefined : maskUrlSecrets(line.slice(0, end));
 }
 
 interface Window {

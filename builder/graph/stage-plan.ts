@@ -3,13 +3,13 @@ import type { Platform } from "../../layerfs/store/descriptor.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import type { Span } from "../diagnose/source.ts";
+import { withoutUrlSecrets } from "../diagnose/url-secrets.ts";
 import { expandInstruction } from "../dockerfile/expand.ts";
 import { titleOf } from "../dockerfile/here-document.ts";
 import type { Copy, From, Instruction, Run, Stage, Word, Workdir } from "../dockerfile/instruction.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
 import { StageScope } from "../dockerfile/scope.ts";
 import type { Origin } from "../dockerfile/stages.ts";
-import { withoutCredentials } from "../dockerfile/url-credentials.ts";
 import { applyInstruction, baseConfig, inheritConfig } from "../image/config/config.ts";
 import { belowDrive } from "../image/config/windows-path.ts";
 import { type CreatedByOptions, createdBy, historyComment } from "../image/history/created-by.ts";
@@ -259,5 +259,5 @@ export function locatedAt(error: unknown, { span }: Word, world: PlanWorld): unk
 }
 
 function oneLine(text: string): string {
-  return withoutCredentials(text).replace(/\s+/g, " ").trim();
+  return withoutUrlSecrets(text).replace(/\s+/g, " ").trim();
 }

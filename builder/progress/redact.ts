@@ -1,4 +1,5 @@
 /** Puts stars where a secret stood, in everything that a face is told, also where a secret arrives in two pieces. */
+import { withoutQuerySecrets } from "../diagnose/url-secrets.ts";
 import type { BuildEvent, ProgressFace } from "./events.ts";
 
 const stars = "******";
@@ -19,9 +20,9 @@ export function passwordsIn(words: readonly string[]): string[] {
   });
 }
 
-/** Takes user and password out of every URL of a text. */
+/** Takes user and password out of every URL of a text, and what signs it. */
 export function redactUrls(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']*:[^\s/@"']*@/gi, `$1${stars}@`);
+  return withoutQuerySecrets(text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']*:[^\s/@"']*@/gi, `$1${stars}@`));
 }
 
 /**

@@ -104,6 +104,27 @@ test("what a URL hides is in no log and no history; a server that refuses is bla
   t.regex((await add(s, `COPY ${server.url}/f /f`)).stderr, /DF_REMOTE_SOURCE/);
 });
 
+test("what signs a URL is in no log, no history and no error, be it written or a variable", async (t) => {
+  const s = await scene(t);
+  const server = await fileServer(t);
+  server.files.set("/f", { bytes: Buffer.from("x") });
+  const signed = `${server.url}/f?X-Amz-Credential=s3cret1&v=1&X-Amz-Signature=s3cret2`;
+  const given = ["--build-arg", `URL=${server.url}/f?token=s3cret3`];
+  const built = await add(s, `ARG URL\nADD ${signed} /a\nADD $URL /b\nRUN echo "$URL"`, ...given);
+  t.is(built.code, 0, built.stderr);
+  const history = await s.wbuild("history", "--no-trunc", "app");
+  t.regex(history.stdout, /f\?X-Amz-Credential=xxxxx&v=1&X-Amz-Signature=xxxxx/);
+  const config = await s.wbuild("inspect", "--format", "{{json .}}", "app");
+  const step = built.stderr.split("\n").filter((line) => !/^#\d+ \d/.test(line));
+  t.notRegex([...step, history.stdout, config.stdout].join("\n"), /s3cret/);
+  // Far behind in its line, where only a part of it is shown.
+  const refused = await add(s, `ADD --checksum=sha256:${"0".repeat(64)} ${signed}&x=${"y".repeat(100)} /a`);
+  t.regex(refused.stderr, /CTX_CHECKSUM/);
+  const odd = await add(s, `ADD ${server.url}/x.git?token=s3cret4 /a`);
+  t.regex(odd.stderr, /CTX_GIT_URL/);
+  t.notRegex(refused.stderr + odd.stderr, /s3cret/);
+});
+
 test("a token for a server comes from a secret", async (t) => {
   const s = await scene(t);
   const server = await fileServer(t);

@@ -3,7 +3,7 @@ import test from "ava";
 import fc from "fast-check";
 import { parseGitUrl } from "../../builder/context/git/url.ts";
 import { fileNameOf, parseHttpUrl } from "../../builder/context/remote-sources.ts";
-import { withoutCredentials } from "../../builder/dockerfile/url-credentials.ts";
+import { withoutUrlSecrets } from "../../builder/diagnose/url-secrets.ts";
 import { isWbuildError } from "../../native/error.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 2000);
@@ -91,7 +91,7 @@ test("a password of a URL leaves no text", (t) => {
       fc.constantFrom("http", "https", "git"),
       (pass, scheme) => {
         const secret = `S3CRET${pass}`;
-        t.is(withoutCredentials(`ADD ${scheme}://u:${secret}@host/x /`), `ADD ${scheme}://host/x /`);
+        t.is(withoutUrlSecrets(`ADD ${scheme}://u:${secret}@host/x /`), `ADD ${scheme}://host/x /`);
       },
     ),
     { numRuns: 200 },

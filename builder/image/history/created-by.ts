@@ -3,11 +3,11 @@
  * Tools that show or take apart histories (docker history, dive) know those forms, so ours are no different.
  */
 import type { ContainerConfig, History } from "../../../registry/oci/image.ts";
+import { withoutUrlSecrets } from "../../diagnose/url-secrets.ts";
 import { formatDuration } from "../../dockerfile/go-duration.ts";
 import { commandOf } from "../../dockerfile/here-document.ts";
 import type { Instruction } from "../../dockerfile/instruction.ts";
 import { type Argument, isProxy } from "../../dockerfile/scope.ts";
-import { withoutCredentials } from "../../dockerfile/url-credentials.ts";
 import { argvOf, exposedPorts, healthcheckOf } from "../config/config.ts";
 import { goQuote, goQuoteList, goQuoteNumber } from "../format/go-text.ts";
 
@@ -35,7 +35,7 @@ export function createdBy(instruction: Instruction, options: CreatedByOptions): 
     case "ONBUILD":
       return undefined;
     case "RUN": {
-      const counted = args.length === 0 ? [] : [`|${args.length}`, ...args];
+      const counted = args.length === 0 ? [] : [`|${args.length}`, ...args.map(withoutUrlSecrets)];
       return `RUN ${[...counted, ...argvOf(commandOf(instruction, os).command, config, os)].join(" ")} # buildkit`;
     }
     case "COPY":
@@ -47,7 +47,7 @@ export function createdBy(instruction: Instruction, options: CreatedByOptions): 
       if (instruction.parents) flags.unshift("--parents");
       const documents = (instruction.documents ?? []).map(({ name }) => `<<${name}`);
       const paths = [
-        ...instruction.sources.map((word) => withoutCredentials(word.text)),
+        ...instruction.sources.map((word) => withoutUrlSecrets(word.text)),
         ...documents,
         instruction.target.text,
       ];
@@ -89,7 +89,7 @@ export function historyEntry(text: string, created: string, hasLayer: boolean): 
 }
 
 function argumentText({ name, value }: Argument): string {
-  return value === undefined || isProxy(name) ? name : `${name}=${value}`;
+  return value === undefined || isProxy(name) ? name : `${name}=${withoutUrlSecrets(value)}`;
 }
 
 /** As Go prints the structure: `&{["CMD-SHELL" "true"] "30s" "0s" "0s" "0s" '\x03'}`. */

@@ -1,74 +1,16 @@
 /** Unpacked Windows layers, made fit for Wine: spelling, links that stay inside, attributes; and hostile layers. */
-import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
-import fc from "fast-check";
+import test from "ava";
 import type { Change } from "../../../layerfs/layer/entry.ts";
 import { decodeIndex, encodeIndex } from "../../../layerfs/layer/layer-index.ts";
 import { readLayer } from "../../../layerfs/layer/read.ts";
-import { unpackLayer } from "../../../layerfs/layer/unpack.ts";
-import { folderTree } from "../../../layerfs/tree/folder.ts";
-import { stackTree, type TreeLayer } from "../../../layerfs/tree/stacked.ts";
-import type { Tree } from "../../../layerfs/tree/tree.ts";
-import { unixTarget, windowsTarget } from "../../../layerfs/windows/link-target.ts";
 import { readMetadata } from "../../../layerfs/windows/metadata.ts";
-import { normalizeUnpacked } from "../../../layerfs/windows/unpacked.ts";
-import { decodeWalk, getXattrs, walkFolder } from "../../../native/addon/addon.ts";
-import { isWbuildError } from "../../../native/error.ts";
+import { getXattrs } from "../../../native/addon/addon.ts";
 import { gather } from "../../contracts/blob-store.ts";
-import { isFuzzing } from "../../seed.ts";
-import { inPieces, type Member, scratch, tarOf } from "../layer/workbench.ts";
+import { inPieces, type Member, tarOf } from "../layer/workbench.ts";
 import { makeTempFolder } from "../tree/files.ts";
-
-interface Unpacked {
-  readonly folder: string;
-  readonly layer: TreeLayer;
-  /** Every path below, as `type path target`. */
-  lines(): Promise<string[]>;
-  again(): Promise<void>;
-}
-
-async function unpack(t: ExecutionContext, lowers: readonly Unpacked[], members: readonly Member[]): Promise<Unpacked> {
-  const folder = join(await scratch(t), "layer");
-  mkdirSync(folder);
-  const { index } = await unpackLayer({ bytes: inPieces(tarOf(...members)) }, folder, {
-    form: "overlay",
-    lower: lowers.map((one) => one.folder).reverse(),
-  });
-  const changes = decodeIndex(index);
-  const below = await treeOf(lowers);
-  await normalizeUnpacked(folder, changes, below);
-  return {
-    folder,
-    layer: { changes: async () => changes, folder: async () => folder },
-    async lines() {
-      const found = decodeWalk((await walkFolder(folder)).records);
-      return found.map(({ type, path, target }) => `${type} ${path}${target === undefined ? "" : ` ${target}`}`);
-    },
-    again: () => normalizeUnpacked(folder, changes, below),
-  };
-}
-
-const treeOf = (layers: readonly Unpacked[]): Promise<Tree> =>
-  stackTree(
-    layers.map((one) => one.layer),
-    { names: "windows" },
-  );
-
-const folder = (name: string, pax?: Member["pax"]): Member => ({
-  name,
-  type: "5",
-  mode: "0000000\0",
-  ...(pax ? { pax } : {}),
-});
-const file = (name: string, body: string, pax?: Member["pax"]): Member => ({
-  name,
-  body,
-  mode: "0000000\0",
-  ...(pax ? { pax } : {}),
-});
-const link = (name: string, target: string): Member => ({ name, type: "2", link: target });
+import { file, folder, link, treeOf, unpack } from "./unpacked-workbench.ts";
 
 const base = [
   folder("Files"),
@@ -305,95 +247,3 @@ for (const [name, members] of attacks) {
     }
   });
 }
-
-const targets: [windows: string, path: string, unix: string, back: string][] = [
-  ["C:\\a\\b", "x", "a/b", "a\\b"],
-  ["C:\\a\\b", "a/x", "b", "b"],
-  ["c:/a", "p/q/x", "../../a", "..\\..\\a"],
-  ["..\\..\\..\\a", "p/x", "../a", "..\\a"],
-  ["a\\.\\b\\..", "p/x", "a", "a"],
-  ["\\", "p/x", "..", ".."],
-  ["D:\\a", "p/x", "D:\\a", "D:\\a"],
-  ["\\\\server\\share", "p/x", "\\\\server\\share", "\\\\server\\share"],
-  ["\\\\?\\C:\\a", "x", "a", "a"],
-];
-for (const [target, path, unix, back] of targets) {
-  test(`a link at ${path} to ${target}`, (t) => {
-    t.is(unixTarget(target, path), unix);
-    t.is(windowsTarget(unix, path), back);
-  });
-}
-
-test("a link that a program for Linux made", (t) => {
-  t.is(windowsTarget("/usr/x", "p/x"), "\\usr\\x");
-  t.is(windowsTarget("../../../../x", "p/q/x"), "..\\..\\x");
-});
-
-/** Few names, several spellings, in any order: what no exporter writes. */
-const name = fc.constantFrom("a", "A", "b", "B");
-const below = fc.array(name, { maxLength: 2 }).map((parts) => ["Files", ...parts].join("/"));
-const anyMember: fc.Arbitrary<Member[]> = fc.oneof(
-  fc.tuple(below, name).map(([at, last]) => [folder(`${at}/${last}`)]),
-  fc.tuple(below, name, fc.nat(99)).map(([at, last, body]) => [file(`${at}/${last}`, `${body}`)]),
-  // A whiteout alone would leave open whether its folder is there.
-  fc.tuple(below, name).map(([at, last]) => [...foldersTo(at), file(`${at}/.wh.${last}`, "")]),
-);
-
-/** Deletions, of what lies higher first, then the rest. */
-function rank(members: readonly Member[]): number {
-  const path = String(members.at(-1)?.name);
-  return path.includes(".wh.") ? path.split("/").length : 100;
-}
-
-function foldersTo(path: string): Member[] {
-  const parts = path.split("/");
-  return parts.map((_, i) => folder(parts.slice(0, i + 1).join("/")));
-}
-
-const isRoot = process.getuid?.() === 0;
-(isRoot ? test : test.skip)(
-  `random layers: the tree is what overlayfs mounts of the folders${isRoot ? "" : " (skipped: needs root)"}`,
-  async (t) => {
-    const layers = fc.array(fc.array(anyMember, { maxLength: 7 }), { minLength: 1, maxLength: 3 });
-    let seen = 0;
-    await fc.assert(
-      fc.asyncProperty(layers, async (all) => {
-        const top = await scratch(t);
-        const made: Unpacked[] = [];
-        for (const members of all) {
-          // Deletions first: the unpacker takes them in the tar's order, the tree before all else.
-          members.sort((a, b) => rank(a) - rank(b));
-          try {
-            made.push(await unpack(t, made, [folder("Files"), ...members.flat()]));
-          } catch (error) {
-            // A file below a file, in one spelling.
-            if (isWbuildError(error)) return;
-            throw error;
-          }
-        }
-        seen++;
-        const [mounted, nothing] = [join(top, "mounted"), join(top, "nothing")];
-        mkdirSync(mounted);
-        mkdirSync(nothing);
-        const lower = [...made.map((one) => one.folder).reverse(), nothing].join(":");
-        execFileSync("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${lower}`, mounted]);
-        try {
-          const model = async (tree: Tree) => {
-            const lines: string[] = [];
-            for (const entry of await tree.walk("")) {
-              const body = entry.type === "file" ? String(await gather(tree.read(entry))) : "";
-              lines.push(`${entry.type} ${entry.path} ${body}`);
-            }
-            return lines;
-          };
-          const [shown, there] = [await model(await treeOf(made)), await model(folderTree(mounted))];
-          if (shown.join("\n") !== there.join("\n")) throw new Error(`tree: ${shown}\nmounted: ${there}`);
-        } finally {
-          execFileSync("umount", ["-l", mounted]);
-        }
-      }),
-      { numRuns: isFuzzing ? 600 : 40 },
-    );
-    t.true(seen > 20);
-  },
-);

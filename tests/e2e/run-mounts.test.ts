@@ -1,20 +1,12 @@
 /** RUN --mount with the real program: what a step sees, what it leaves behind, and what makes it run again. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
-import { type BuildOutcome, outcome, type Scene, scene } from "./scene.ts";
-
-/** Builds; fails the test when that fails. */
-async function built(t: ExecutionContext, s: Scene, context: string, ...flags: string[]): Promise<BuildOutcome> {
-  const done = await s.build(context, "-t", "out", ...flags);
-  t.is(done.code, 0, done.stderr);
-  return done;
-}
+import test from "ava";
+import { outcome, type Scene, scene } from "./scene.ts";
+import { base, built } from "./step-scene.ts";
 
 /** All paths below / that the last layers made, but for the base's. */
 const tree = (s: Scene) => s.run("out", "find", "/", "-xdev", "-newer", "/etc/passwd", "!", "-path", "/proc*");
-
-const base = "FROM wbuild.local/linux";
 
 test("bind: the context, as the ignore file leaves it, a folder or a file of it", async (t) => {
   const s = await scene(t);
@@ -221,142 +213,6 @@ RUN --mount=target=/new/deep/point --mount=type=tmpfs,target=/opt/t --mount=type
   t.regex((await s.wbuild("history", "--json", "out")).stdout, /"Size":"1.02kB"/);
   const listed = await s.run("out", "sh", "-c", "ls -d /new /opt/t /var/cache/x 2>/dev/null; echo .");
   t.is(listed, ".\n");
-});
-
-test("secret: as a file, as a variable, both; required, and where it is missing", async (t) => {
-  const s = await scene(t);
-  const context = await s.files("c", {
-    Dockerfile: `${base}
-RUN --mount=type=secret,id=a stat -c '%a %u:%g' /run/secrets/a > /got && md5sum < /run/secrets/a >> /got
-RUN --mount=type=secret,id=a,target=/x/y,mode=0444,uid=5,gid=6 stat -c '%a %u:%g' /x/y >> /got
-RUN --mount=type=secret,id=b,env=B echo \${#B} >> /got; ls /run/secrets 2>/dev/null || echo no file >> /got
-RUN --mount=type=secret,id=b,env=B,target=/b [ "$B" = "$(cat /b)" ] && echo same >> /got
-RUN --mount=type=secret,id=none,env=NONE ls /run/secrets/none 2>/dev/null || echo absent \${NONE-unset} >> /got
-RUN --mount=type=secret,id=a grep /run/secrets/a /proc/mounts | grep -q ' tmpfs ro' && echo in memory >> /got
-`,
-    need: `${base}\nRUN --mount=type=secret,id=none,required cat /run/secrets/none\n`,
-    value: Buffer.from([0x00, 0xff, 0x0a]),
-  });
-  const flags = ["--secret", `id=a,src=${context}/value`, "--secret", "id=b,env=SECRET_B"];
-  const env = { SECRET_B: "twelve chars" };
-  const args = ["build", "--progress", "plain", "--network", "none", "-t", "out", ...flags];
-  const done = await s.wbuildWith({ env }, ...args, context);
-  t.is(done.code, 0, done.stderr);
-  t.is(
-    await s.run("out", "cat", "/got"),
-    `400 0:0\n${(await s.tool("md5sum", join(context, "value"))).slice(0, 32)}  -\n444 5:6\n12\nno file\nsame\nabsent unset\nin memory\n`,
-  );
-  t.is((await s.run("out", "sh", "-c", "ls -d /run/secrets /x /b 2>/dev/null; echo .")).trim(), ".");
-  const refused = await s.build(context, "-f", join(context, "need"));
-  t.is(refused.code, 1);
-  t.regex(refused.stderr, /STEP_SECRET.*"none" is required/s);
-});
-
-test("secret: its value is in no key, and in nothing that is printed or kept", async (t) => {
-  const s = await scene(t);
-  const context = await s.files("c", {
-    Dockerfile: `${base}\nARG FAIL=0\nRUN --mount=type=secret,id=k,env=K echo $K; cat /proc/self/environ; exit $FAIL\n`,
-  });
-  const build = (value: string, ...more: string[]) =>
-    s.wbuildWith(
-      { env: { K: value } },
-      ...["--debug", "build", "--network", "none", "-t", "out", "--secret", "id=k,env=K", ...more, context],
-    );
-  const values = ["first-value-1234", "second-value-5678"];
-  const first = await build(values[0] ?? "", "--progress", "plain");
-  t.is(first.code, 0, first.stderr);
-  t.regex(first.stderr, /\*\*\*\*\*\*/);
-  const second = await build(values[1] ?? "", "--progress", "plain");
-  t.regex(second.stderr, /CACHED/);
-  const failed = await build(values[1] ?? "", "--progress", "json", "--build-arg", "FAIL=3");
-  t.is(failed.code, 1);
-  const history = await s.wbuild("history", "--no-trunc", "out");
-  for (const text of [first, second, failed, history].map(({ stdout, stderr }) => stdout + stderr))
-    for (const value of values) t.false(text.includes(value), text);
-  // Nowhere in the store, be it as a name, a row or a file.
-  for (const value of values)
-    await t.throwsAsync(s.tool("grep", "-r", "-l", "-a", value, s.env.WBUILD_HOME), undefined, value);
-});
-
-test("secret: those of a bake's targets are hidden, too", async (t) => {
-  const s = await scene(t);
-  const context = await s.files("c", {
-    Dockerfile: `${base}\nRUN --mount=type=secret,id=k,env=K echo "[$K]"\n`,
-    "docker-bake.json": JSON.stringify({ target: { default: { secret: ["id=k,env=BAKED"] } } }),
-  });
-  const env = { BAKED: "value-of-a-target" };
-  const done = await s.wbuildWith({ env, cwd: context }, "bake", "--progress", "plain");
-  t.is(done.code, 0, done.stderr);
-  t.regex(done.stderr, /\[\*+\]/);
-  t.false((done.stdout + done.stderr).includes("value-of-a-target"));
-});
-
-test("a step cannot ask for more than it was allowed", async (t) => {
-  const s = await scene(t);
-  const file = (flag: string) => ({ Dockerfile: `${base}\nRUN ${flag} grep CapEff /proc/self/status > /got\n` });
-  for (const [flag, allow] of [
-    ["--network=host", "network.host"],
-    ["--security=insecure", "security.insecure"],
-    ["--device=vendor.com/class=none", "device=vendor.com/class=none"],
-  ] as const) {
-    const context = await s.files(allow, file(flag));
-    const { code, stderr } = await s.build(context);
-    t.is(code, 2);
-    t.true(stderr.includes("DF_NOT_ALLOWED") && stderr.includes(`--allow ${allow}`), stderr);
-    if (!flag.startsWith("--device")) await built(t, s, context, "--allow", allow);
-  }
-  t.regex(await s.run("out", "cat", "/got"), /CapEff:\s*0*[1-9a-f]/);
-});
-
-test("a device that the host describes is there, when it is allowed", async (t) => {
-  const s = await scene(t);
-  const cdi = await s.files("cdi", {
-    "x.json": JSON.stringify({
-      cdiVersion: "0.6.0",
-      kind: "test.com/null",
-      devices: [
-        {
-          name: "one",
-          containerEdits: {
-            deviceNodes: [{ path: "/dev/one", hostPath: "/dev/zero" }],
-            env: ["ONE=1"],
-            additionalGids: [77],
-            mounts: [{ hostPath: "/etc/hostname", containerPath: "/of-host", options: ["ro"] }],
-          },
-        },
-      ],
-    }),
-  });
-  const context = await s.files("c", {
-    Dockerfile: `${base}
-RUN --device=test.com/null=one head -c 2 /dev/one | od -An -tx1 > /got; echo $ONE $(id -G) >> /got; test -s /of-host && echo y >> /got
-RUN --device=test.com/null=two ls /dev/one 2>/dev/null || echo none >> /got
-`,
-    need: `${base}\nRUN --device=name=test.com/null=two,required true\n`,
-  });
-  const build = (...flags: string[]) =>
-    s.wbuildWith(
-      { env: { WBUILD_CDI_DIRS: cdi } },
-      ...["build", "--progress", "plain", "--network", "none", "-t", "out", ...flags, context],
-    );
-  t.is((await build("--allow", "device=test.com/null=one")).code, 2, "the other one is not allowed");
-  const done = await build("--allow", "device=test.com/null");
-  t.is(done.code, 0, done.stderr);
-  t.regex(await s.run("out", "cat", "/got"), /^ 00 00\n1 0.* 77\ny\nnone\n$/);
-  const lacking = await build("--allow", "device", "-f", join(context, "need"));
-  t.is(lacking.code, 1);
-  t.regex(lacking.stderr, /STEP_DEVICE/);
-});
-
-test("--network and BUILDKIT_SANDBOX_HOSTNAME are what the step sees", async (t) => {
-  const s = await scene(t);
-  const context = await s.files("c", {
-    Dockerfile: `${base}\nRUN --network=none ls /sys/class/net > /got; hostname >> /got; cat /etc/hostname >> /got\n`,
-  });
-  await built(t, s, context, "--build-arg", "BUILDKIT_SANDBOX_HOSTNAME=box");
-  t.is(await s.run("out", "cat", "/got"), "lo\nbox\nbox\n");
-  await built(t, s, context);
-  t.is(await s.run("out", "cat", "/got"), "lo\nbuildkitsandbox\nbuildkitsandbox\n");
 });
 
 test("what lies in another mount is mounted after it; targets follow links of the image", async (t) => {

@@ -71,6 +71,8 @@ export interface BuildRequest {
   /** For every image that the build makes. */
   readonly annotations?: readonly Annotation[];
   readonly attest?: AttestRequest;
+  /** An image in the store may do without layers whose files no step reads: it is noted where they can be had. */
+  readonly lazy?: boolean;
   /** Push every tag when the build is done. */
   readonly push: boolean;
   /** A push sends foreign layers (those with `urls`, which their maker alone may serve) too. */

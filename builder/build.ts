@@ -14,7 +14,7 @@ import { allNodes } from "./graph/merge.ts";
 import type { OutputSpec } from "./image/output/output-spec.ts";
 import type { FinishedImage } from "./image/output/write-result.ts";
 import { distinctPlatforms } from "./image/platform.ts";
-import { layerFetcher } from "./image/stored/base-image.ts";
+import { baseLayers } from "./image/stored/left-layers.ts";
 import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
 import { ResultCache } from "./solve/cache.ts";
@@ -69,7 +69,7 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
           ...(request.ssh === undefined ? {} : { ssh: request.ssh }),
           runtime: runtimes(store.home),
           style: styleOf(request),
-          fetchLayer: (ofWalk) => layerFetcher(store, registry, ofWalk),
+          remoteLayer: (ofWalk) => baseLayers({ store, registry }, ofWalk),
           tail: pushed === undefined ? undefined : (background) => earlyPush(pushed, targets, registry, background),
         },
         {

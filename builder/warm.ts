@@ -9,7 +9,8 @@ import { findStage } from "./dockerfile/stages.ts";
 import type { SourceOp } from "./graph/graph.ts";
 import { planBuild } from "./graph/plan.ts";
 import { formatPlatform } from "./image/platform.ts";
-import { keepBase, layerFetcher } from "./image/stored/base-image.ts";
+import { keepBase } from "./image/stored/base-image.ts";
+import { baseLayers } from "./image/stored/left-layers.ts";
 import { toldAsStep } from "./image/told-step.ts";
 import { type BuildWorld, type OpenedRequest, openRequest, stagesOf, withSource } from "./plan-request.ts";
 import { ResultCache } from "./solve/cache.ts";
@@ -69,8 +70,10 @@ async function fetchBase(
   registry: () => Promise<RegistryClient>,
 ): Promise<void> {
   await toldAsStep(report, `fetching ${reference} for ${formatPlatform(platform)}`, async () => {
-    const fetch = layerFetcher(store, registry, signal);
-    await sideBySide(distinct(layers.map(withDigest)), concurrency, signal, ({ layer }) => fetch(reference, layer));
+    const find = baseLayers({ store, registry }, signal);
+    await sideBySide(distinct(layers.map(withDigest)), concurrency, signal, ({ layer }) =>
+      find(reference, layer).fetch(),
+    );
     await keepBase(store, reference, platform, layers);
   });
 }

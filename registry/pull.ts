@@ -31,6 +31,11 @@ export interface FetchLayersOptions extends FetchOptions {
   readonly concurrency?: number;
 }
 
+export interface PullOptions extends ResolveOptions, FetchLayersOptions {
+  /** Manifest and configuration alone: the caller knows of the layers from then on, and where they are. */
+  readonly lazy?: boolean;
+}
+
 /** An image as a registry has it, before any of its layers were fetched. */
 export interface ResolvedImage {
   /** The manifest of the image for one platform. */
@@ -82,18 +87,18 @@ export async function resolveImage(
   return { descriptor: manifest.descriptor, named, manifest, config, layers };
 }
 
-/** Brings a whole image into a store, byte for byte. Throws what resolveImage and fetchBlob throw. */
+/** Brings a whole image into a store, or with `lazy` all but its layers, byte for byte. Throws what resolveImage and fetchBlob throw. */
 export async function pullImage(
   client: RegistryClient,
   reference: Reference,
   into: PullStore,
-  options: ResolveOptions & FetchLayersOptions,
+  options: PullOptions,
 ): Promise<PulledImage> {
   const repository = client.repository(reference);
   const image = await resolveImage(repository, reference.digest ?? reference.tag ?? "latest", options);
-  const blobs = image.layers.map(({ blob }) => blob);
+  const blobs = options.lazy ? [] : image.layers.map(({ blob }) => blob);
   await fetchLayers(repository, blobs, into, options);
-  // The manifest comes last: a store that has it has all that it names.
+  // The manifest comes last: a store that has it has all that it names, or was told to do without.
   await store(image.config, into);
   await store(image.manifest, into);
   return {

@@ -20,14 +20,16 @@ import {
   type WrittenResult,
   writeResult,
 } from "../image/output/write-result.ts";
+import { repositoriesWith } from "../image/stored/left-layers.ts";
 import { untaggedName } from "../image/stored/local.ts";
 import { toldAsStep, warnLeftOut } from "../image/told-step.ts";
 import type { Report } from "../progress/events.ts";
+import type { RemoteBlob } from "../steps/stack.ts";
 
 export interface DeliveryWorld extends ResultWorld {
   readonly registry: () => Promise<RegistryClient>;
   /** A layer that may not be in the store: an image of a registry that has it, and how it comes here. */
-  readonly remoteOf: (digest: string) => { readonly reference?: string; fetch(): Promise<void> } | undefined;
+  readonly remoteOf: (digest: string) => RemoteBlob | undefined;
   readonly report: Report;
   readonly signal: AbortSignal;
   readonly stdout: Writable;
@@ -104,6 +106,7 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
       continue;
     }
     if (output.type === "image" && output.store !== false) {
+      await noteSources(result, world);
       for (const name of nameResult(result, all, output, world.store)) named.add(name);
       if (output.unpack) for (const { unpack } of finished.images) await unpack?.();
     }
@@ -175,6 +178,14 @@ class Results {
 function idOf({ images, descriptor }: WrittenResult): Digest {
   const [first] = images;
   return images.length === 1 && first ? first.manifest.config.digest : descriptor.digest;
+}
+
+/** Before a name keeps it: of layers that were left where they are the store learns where that is. */
+async function noteSources({ images }: WrittenResult, { store, remoteOf }: DeliveryWorld): Promise<void> {
+  for (const { digest, size } of images.flatMap(({ manifest }) => manifest.layers)) {
+    const source = remoteOf(digest)?.source;
+    if (source && (await store.blobs.has(digest)) !== size) store.sources.note(digest, source);
+  }
 }
 
 /** Without a tag the image is kept under its digest, as docker keeps `<none>`, or under the prefix that was given for that. */
@@ -273,7 +284,8 @@ async function pushAll(
         mountFrom: (digest) => {
           const origin = world.remoteOf(digest)?.reference;
           const from = origin === undefined ? undefined : parseReference(origin);
-          return from && from.registry === reference.registry ? [from.repository] : [];
+          const own = from && from.registry === reference.registry ? [from.repository] : [];
+          return [...new Set([...own, ...repositoriesWith(world.store, digest, reference.registry)])];
         },
         bring: async ({ digest }) => world.remoteOf(digest)?.fetch(),
         onProgress,

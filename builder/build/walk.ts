@@ -12,9 +12,10 @@ import type { FailedStep, World } from "../steps/step.ts";
 import { Background } from "./background.ts";
 
 /** What the caller knows of a step's world; the rest belongs to one walk. */
-export interface WalkWorld extends Omit<World, "signal" | "background" | "keep" | "fetchLayer" | "tail" | "onFailure"> {
+export interface WalkWorld
+  extends Omit<World, "signal" | "background" | "keep" | "remoteLayer" | "tail" | "onFailure"> {
   readonly signal: AbortSignal;
-  readonly fetchLayer: (signal: AbortSignal) => World["fetchLayer"];
+  readonly remoteLayer: (signal: AbortSignal) => World["remoteLayer"];
   readonly tail: ((background: World["background"]) => NonNullable<World["tail"]>) | undefined;
   readonly cache: BuildCache | undefined;
   readonly whenFailed?: WhenFailed;
@@ -80,7 +81,7 @@ async function walkOnce(
       signal,
       background,
       keep: (resource) => kept.push(resource),
-      fetchLayer: world.fetchLayer(signal),
+      remoteLayer: world.remoteLayer(signal),
       ...(tail === undefined ? {} : { tail: tail(background) }),
       ...(whenFailed === undefined ? {} : { onFailure: (first) => (failed ??= first) }),
     },
@@ -93,7 +94,7 @@ async function walkOnce(
     const solved = new Map<string, Solved>();
     for (const node of nodes) solved.set(node.id, await solver.solve(node));
     const layers = new Set(targets.flatMap((node) => solved.get(node.id)?.stack.layers ?? []));
-    await atHand([...layers], needsBytes(request), signal);
+    await atHand([...layers], request, signal);
     return { solved, [Symbol.asyncDispose]: close };
   } catch (error) {
     ended.abort(error);
@@ -108,20 +109,28 @@ async function walkOnce(
   }
 }
 
-/** An image in the store, an archive, a folder, a look into the files: these need the layers' bytes. A push alone may not. */
-function needsBytes({ outputs, compression, attest }: BuildRequest): boolean {
+/**
+ * Which layers must be here: an archive, a folder, a look into the files need the bytes of all of them. A push alone needs
+ * none; an image that is kept lazily those of which nothing could be noted for later.
+ */
+function needsOf({ outputs, compression, attest, lazy }: BuildRequest): "all" | "unnoted" | "none" {
+  const isKept = (output: BuildRequest["outputs"][number]) => output.type === "image" && output.store !== false;
   const doesWithout = (output: BuildRequest["outputs"][number]) => {
     if (output.type === "cacheonly") return true;
-    const isPush = output.type === "registry" || (output.type === "image" && output.store === false);
-    return isPush && output.compression === undefined && output.rewriteTimestamp !== true;
+    const isImage = output.type === "registry" || (output.type === "image" && (lazy === true || !isKept(output)));
+    return isImage && output.compression === undefined && output.rewriteTimestamp !== true;
   };
-  return outputs.length === 0 || compression !== undefined || attest?.sbom === true || !outputs.every(doesWithout);
+  if (compression !== undefined || attest?.sbom === true || !outputs.every(doesWithout)) return "all";
+  if (outputs.length === 0) return lazy ? "unnoted" : "all";
+  return outputs.some(isKept) ? "unnoted" : "none";
 }
 
-async function atHand(layers: readonly StackLayer[], bytes: boolean, signal: AbortSignal): Promise<void> {
+async function atHand(layers: readonly StackLayer[], request: BuildRequest, signal: AbortSignal): Promise<void> {
+  const needs = needsOf(request);
   const elsewhere = layers.flatMap(({ remote }) => remote ?? []);
   await sideBySide(elsewhere, concurrency, signal, async (remote) => {
-    await (bytes ? remote.fetch() : remote.check?.());
+    const isNeeded = needs === "all" || (needs === "unnoted" && remote.source === undefined);
+    await (isNeeded ? remote.fetch() : remote.check?.());
   });
 }
 

@@ -1,10 +1,10 @@
 /** Results that were read from several places, as the solver looks for them; and which of their blobs proved to be lost. */
-import { createHash } from "node:crypto";
-import { decompressStream } from "../../layerfs/layer/compress.ts";
+import { readDiffId } from "../../layerfs/layer/diff-id.ts";
 import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { sourceOf } from "../image/stored/left-layers.ts";
 import type { CachedLayer, ImportedResults } from "../solve/cache.ts";
 import type { RemoteBlob } from "../steps/stack.ts";
 import type { ReadRecord } from "./config.ts";
@@ -67,8 +67,11 @@ export class Imports implements ImportedResults {
   }
 
   #remote(layer: Layer, reference: string | undefined): RemoteBlob {
+    const source = reference === undefined ? undefined : sourceOf(reference);
     return {
       ...(reference === undefined ? {} : { reference }),
+      // Nobody has compared the layer with its diffID: whoever brings it later does.
+      ...(source === undefined ? {} : { source: { ...source, claimed: layer.diffId } }),
       fetch: () => this.#fetch(layer),
       check: () => this.#check(layer),
     };
@@ -98,12 +101,8 @@ export class Imports implements ImportedResults {
    * Attack: a cache gives a layer the diffID of another. Nobody would notice before somebody unpacks the image, far from here.
    */
   async #prove({ blob, diffId }: Layer): Promise<void> {
-    const hash = createHash("sha256");
-    for await (const bytes of decompressStream(this.#world.blobs.open(blob))) {
-      this.#world.signal.throwIfAborted();
-      hash.update(bytes);
-    }
-    if (`sha256:${hash.digest("hex")}` === diffId) return;
+    const found = await readDiffId(this.#world.blobs.open(blob), this.#world.signal);
+    if (found.diffId === diffId) return;
     throw new WbuildError("CACHE_LOST", `its diffID is not ${diffId}, as the cache says`, { facts: { diffId } });
   }
 

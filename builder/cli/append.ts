@@ -54,14 +54,16 @@ export const appendCommand: Command = {
     const { platform } = await platformOf(flags);
     return carryOut(cli, flags, {
       image: flags.base ?? (async () => nothing(platform)),
-      edit: async ({ store, session, created }) => {
+      edit: async ({ store, session, created, bring }) => {
         const incoming: Incoming[] = [];
         for (const file of files) {
           const bytes = file === "-" ? cli.stdin : createReadStream(resolve(cli.cwd, file), { highWaterMark: 1 << 20 });
           incoming.push(await takeIncoming(store, file, readable(bytes, file), options));
         }
-        return (image) =>
-          appendIncoming(store, image, incoming, {
+        return async (image) => {
+          // A layer as it is stands on others unread, but for Windows' rules.
+          if (flags.path !== undefined || image.config.os === "windows") await bring([image]);
+          return appendIncoming(store, image, incoming, {
             ...options,
             ...(flags.path === undefined ? {} : { path: flags.path }),
             created,
@@ -73,6 +75,7 @@ export const appendCommand: Command = {
               ]),
             onDropped: ({ path, reason }) => session.warn(`${path} is left out: ${reason}`),
           });
+        };
       },
     });
   },

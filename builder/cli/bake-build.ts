@@ -18,6 +18,8 @@ import { openSession, type Session } from "./session.ts";
 
 export interface BakeBuildFlags extends ProgressFlags {
   readonly metadataFile?: string;
+  /** For every target. */
+  readonly lazy?: boolean;
 }
 
 interface World {
@@ -28,6 +30,7 @@ interface World {
   readonly report: Report;
   /** What two targets have in common is carried out once. */
   readonly flights: Flights;
+  readonly lazy: boolean;
 }
 
 /** The exit code. The first target that fails ends the others; its error is thrown. */
@@ -48,7 +51,7 @@ export async function buildAll(resolved: Resolved, flags: BakeBuildFlags, outer:
   const done = new Map<string, Promise<number>>();
   const one = async (name: string, target: Target): Promise<number> => {
     await Promise.all(linksOf(target).map((link) => done.get(link)));
-    const world: World = { folder, session, cli, report: named(report, name), flights };
+    const world: World = { folder, session, cli, report: named(report, name), flights, lazy: flags.lazy === true };
     const link = links.get(name);
     if (link !== undefined) await buildTarget(`${name}.linked`, withLinks(asLink(target, link), links), world);
     if (resolved.linked.has(name)) return 0;
@@ -105,7 +108,7 @@ async function buildTarget(name: string, target: Target, world: World): Promise<
   if (inline !== undefined) await writeFile(join(world.folder, `${name}.Dockerfile`), inline);
   const told = join(world.folder, `${name}.json`);
   const parser = defineParser("build", buildCommand);
-  readFlags("build", buildCommand, parser, [`--metadata-file=${told}`, ...args]);
+  readFlags("build", buildCommand, parser, [`--metadata-file=${told}`, ...(world.lazy ? ["--lazy"] : []), ...args]);
   if (target.call !== undefined && target.call !== "build")
     return { code: (await buildCommand.run(parser, world.cli)) ?? 0 };
   const { cli, session, report } = world;

@@ -17,6 +17,7 @@ interface BakeFlags extends ProgressFlags {
   readonly load?: boolean;
   readonly cache: boolean;
   readonly pull?: boolean;
+  readonly lazy?: boolean;
   readonly sbom?: string;
   readonly provenance?: string;
   readonly metadataFile?: string;
@@ -55,6 +56,7 @@ export const bakeCommand: Command = {
       .option("--load", "keep the image of every target in the store also when it goes elsewhere")
       .option("--no-cache", "carry out every step, whatever is cached")
       .option("--pull", "look for newer base images in their registries")
+      .option("--lazy", "download no layer whose files no step reads; it is fetched when somebody needs it")
       .option("--sbom <value>", "short for --set=*.attest=type=sbom")
       .option("--provenance <value>", "short for --set=*.attest=type=provenance")
       .option("--metadata-file <path>", "write what each target came to, as JSON, to this file")

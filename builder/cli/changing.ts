@@ -1,12 +1,13 @@
 /** What the commands that change images without building share: which image, in which world, and what becomes of the result. */
 import type { Command as Parser } from "commander";
-import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
+import type { Image } from "../../registry/oci/image.ts";
 import type { LocalImage } from "../image/stored/local.ts";
 import type { Edit, Edited } from "../mutate/edited.ts";
 import type { Find } from "../mutate/old-base.ts";
 import type { Remote } from "../mutate/remote.ts";
+import { bringing } from "./bring.ts";
 import { type Cli, collect } from "./command.ts";
 import { definePlainHttp, defineProgressFlags, type ProgressFlags } from "./flags/flags.ts";
 import { platformOf } from "./flags/platform-flag.ts";
@@ -40,8 +41,8 @@ export interface ChangingWorld {
   readonly created: string;
   /** Another image, from where the first came from. */
   readonly find: Find;
-  /** Fetches a layer that an edit must read, where the image is one of a registry. */
-  bring(layer: Descriptor): Promise<void>;
+  /** Fetches the layers of images that must be read, where they are in a registry still. */
+  bring(images: readonly Image[]): Promise<void>;
 }
 
 /** What is changed, and how it is done. */
@@ -71,7 +72,7 @@ export async function carryOut(cli: Cli, flags: ChangingFlags, change: Change): 
     store,
     created: createdBy(cli),
     find,
-    bring: remote?.bring ?? (async () => {}),
+    bring: remote === undefined ? bringing(session, cli) : (images) => bringAll(remote, images),
   };
   const found =
     typeof change.image !== "string"
@@ -91,6 +92,10 @@ export async function carryOut(cli: Cli, flags: ChangingFlags, change: Change): 
   for (const name of full) cli.stdout.write(`${name}@${edited.descriptor.digest}\n`);
   if (full.length === 0) cli.stdout.write(`${edited.id}\n`);
   return 0;
+}
+
+async function bringAll(remote: Remote, images: readonly Image[]): Promise<void> {
+  for (const { manifest } of images) for (const layer of manifest.layers) await remote.bring(layer);
 }
 
 async function openRemote(session: Session, store: Store, cli: Cli, flags: ChangingFlags): Promise<Remote> {

@@ -1,7 +1,9 @@
 /** `wbuild diff`: which files differ, and of Windows images which keys and values of the registry. */
 import { WbuildError } from "../../native/error.ts";
+import type { Image } from "../../registry/oci/image.ts";
 import type { ImageDifference } from "../diff.ts";
 import { harmless } from "../progress/harmless.ts";
+import { bringing } from "./bring.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { parseCount } from "./flags/values.ts";
 import { openSession } from "./session.ts";
@@ -41,6 +43,10 @@ export const diffCommand: Command = {
     const store = await session.store();
     const image = await findImage(store, first);
     const count = image.manifest.layers.length;
+    const after = second === undefined ? undefined : await findImage(store, second);
+    // What lies above the layer that is asked for, nobody looks at.
+    const layer = flags.layer === undefined ? undefined : parseCount("--layer", flags.layer, 1, count);
+    await bringing(session, cli)([upTo(image, layer ?? count), ...(after ? [after] : [])]);
     const isWindows = image.config.os === "windows";
     const byLayer = second === undefined && flags.layer === undefined && isWindows && count > 1;
     if (flags.eachLayer || byLayer) {
@@ -51,15 +57,21 @@ export const diffCommand: Command = {
       cli.stdout.write(flags.json ? json(layers) : await text());
       return 0;
     }
-    const layer = flags.layer === undefined ? undefined : parseCount("--layer", flags.layer, 1, count);
-    const found =
-      second === undefined
-        ? await diffOwnLayer(store, image, layer)
-        : await diffImages(store, image, await findImage(store, second));
+    const found = after ? await diffImages(store, image, after) : await diffOwnLayer(store, image, layer);
     cli.stdout.write(flags.json ? json([...found.files, ...found.registry]) : await lines(found));
     return 0;
   },
 };
+
+/** The image without what lies above a layer, which is counted from 1. */
+function upTo({ descriptor, manifest, config }: Image, layer: number): Image {
+  const diffIds = config.rootfs.diff_ids.slice(0, layer);
+  return {
+    descriptor,
+    manifest: { ...manifest, layers: manifest.layers.slice(0, layer) },
+    config: { ...config, rootfs: { ...config.rootfs, diff_ids: diffIds } },
+  };
+}
 
 async function lines({ files, registry }: ImageDifference): Promise<string> {
   const { diffLine } = await import("../image/inspect/diff.ts");

@@ -1,5 +1,6 @@
 /** `wbuild export`: an image's files as one tar. */
 import { WbuildError } from "../../native/error.ts";
+import { bringing } from "./bring.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { openSession } from "./session.ts";
 
@@ -25,6 +26,7 @@ export const exportCommand: Command = {
     await using session = openSession(cli);
     const store = await session.store();
     const image = await findImage(store, parser.args[0] ?? "");
+    await bringing(session, cli)([image]);
     const trees = [{ tree: await openImage(store, image).tree(), os: image.config.os }];
     if (output !== undefined && output !== "-") {
       await exportTar(trees, output, {});

@@ -57,14 +57,17 @@ export async function flatten(parser: Parser, cli: Cli, command: "flatten" | "sq
   const words = from !== undefined ? ["--from", from] : command === "flatten" && keepsBase ? ["--keep-base"] : [];
   return carryOut(cli, flags, {
     image: parser.args[0] ?? "",
-    edit: async (world) => async (image) =>
-      flattenImage(world.store, image, {
-        keep: keep ?? (keepsBase ? await layersOfBase(world, image, base) : 0),
+    edit: async (world) => async (image) => {
+      const kept = keep ?? (keepsBase ? await layersOfBase(world, image, base) : 0);
+      await world.bring([image]);
+      return flattenImage(world.store, image, {
+        keep: kept,
         ...(compression === undefined ? {} : { compression }),
         created: world.created,
         command: commandText(command, words),
         signal: cli.signal,
-      }),
+      });
+    },
   });
 }
 

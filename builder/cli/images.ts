@@ -16,7 +16,8 @@ export const imagesCommand: Command = {
   operands: "[NAME]",
   about: `
     Lists the images of the store by name. With NAME, only those of that name; it may hold * for any characters, and a tag.
-    SIZE is what the layers take as they are stored, compressed; layers that images share count for each.`,
+    SIZE is what the layers take as they are stored, compressed; layers that images share count for each.
+    What \`--lazy\` left in a registry is counted, and told.`,
   examples: [
     ["wbuild images", "all of them"],
     ["wbuild images 'registry.example.com/*'", "those of one registry"],
@@ -46,13 +47,13 @@ export const imagesCommand: Command = {
       cli.stdout.write(formatRows(rows, format, headers));
     } else {
       const digest = flags.digests ? ["DIGEST"] : [];
-      const cells = rows.map((row) => [
+      const cells = rows.map((row, at) => [
         row.Repository,
         row.Tag,
         ...(flags.digests ? [row.Digest] : []),
         row.ID,
         row.CreatedSince,
-        row.Size,
+        images[at]?.elsewhereBytes ? `${row.Size} (${row.Elsewhere} elsewhere)` : row.Size,
       ]);
       cli.stdout.write(table(["REPOSITORY", "TAG", ...digest, "IMAGE ID", "CREATED", "SIZE"], cells));
     }
@@ -68,4 +69,5 @@ const headers = {
   CreatedSince: "CREATED",
   CreatedAt: "CREATED AT",
   Size: "SIZE",
+  Elsewhere: "ELSEWHERE",
 } as const;

@@ -4,6 +4,7 @@ import { WbuildError } from "../../native/error.ts";
 import type { VerifyReport } from "../image/inspect/verify.ts";
 import type { LocalImage } from "../image/stored/local.ts";
 import { forReader, harmless } from "../progress/harmless.ts";
+import { bringing } from "./bring.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
 import { platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
@@ -59,8 +60,11 @@ export const inspectCommand: Command = {
     if (flags.verify) {
       const { verifyImage } = await import("../image/inspect/verify.ts");
       const reports = [];
-      for (const whole of found)
-        for (const image of await everyImage(store, whole)) reports.push(await verifyImage(store, image, cli.signal));
+      for (const whole of found) {
+        const images = await everyImage(store, whole);
+        await bringing(session, cli)(images);
+        for (const image of images) reports.push(await verifyImage(store, image, cli.signal));
+      }
       if (flags.format === undefined) for (const report of reports) cli.stdout.write(told(report));
       else await print(reports, flags.format, cli);
       return reports.some((report) => report.errors > 0) ? 1 : 0;

@@ -14,18 +14,26 @@ export const pullCommand: Command = {
   operands: "IMAGE",
   about: `
     Fetches an image and keeps it under its name. Its layers, configuration and history stay as they are, byte for
-    byte. Of an image for several platforms, the one for --platform is fetched, else the one for this host.`,
+    byte. Of an image for several platforms, the one for --platform is fetched, else the one for this host.
+
+    With --lazy manifest and configuration alone are fetched, and noted where the layers are. They are fetched and verified
+    when something needs their files: run, save, diff, a build that reads them, a push to another registry. A pull
+    without --lazy brings what is missing.`,
   examples: [
     ["wbuild pull alpine:3.20", "from Docker Hub"],
+    ["wbuild pull --lazy registry.example.com/team/app", "to look at it, or to push it on under another name"],
     ["wbuild pull --platform linux/arm64 registry.example.com/team/app", "for another platform"],
   ],
   define(parser) {
-    parser.argument("<image>").option("--platform <os/arch>", "fetch the image for this platform, such as linux/arm64");
+    parser
+      .argument("<image>")
+      .option("--platform <os/arch>", "fetch the image for this platform, such as linux/arm64")
+      .option("--lazy", "leave the layers in the registry until something needs them");
     defineProgressFlags(parser, "print the image ID alone");
     defineConnection(parser);
   },
   async run(parser, cli) {
-    const flags = flagsOf<ProgressFlags & ConnectionFlags & { platform?: string }>(parser);
+    const flags = flagsOf<ProgressFlags & ConnectionFlags & { platform?: string; lazy?: boolean }>(parser);
     const text = parser.args[0] ?? "";
     const { parseReference } = await import("../../registry/reference.ts");
     const { pullInto } = await import("../image/move/transfer.ts");
@@ -34,6 +42,7 @@ export const pullCommand: Command = {
     const client = await session.registry(connectionOf(flags, [registry]));
     const image = await pullInto(await session.store(), client, text, {
       ...(await platformOf(flags)),
+      lazy: flags.lazy === true,
       report: await session.report(flags),
       signal: cli.signal,
     });

@@ -68,8 +68,7 @@ export const rebaseCommand: Command = {
           if (before === undefined) continue;
           // Their registry has to be read; of Linux images nothing is fetched for a look.
           const isWindows = result.config.os === "windows";
-          for (const blob of isWindows ? [...before.image.manifest.layers, ...result.manifest.layers] : [])
-            await bring(blob);
+          if (isWindows) await bring([before.image, result]);
           await checkRebased(store, { ...before, result, force: flags.force === true }, cli.signal);
         }
       },

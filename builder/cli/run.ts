@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import { resolve } from "node:path";
 import type { Mount } from "../../native/core/spec.ts";
 import { WbuildError } from "../../native/error.ts";
+import { bringing } from "./bring.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
 import {
   addHostsOf,
@@ -102,6 +103,7 @@ export const runCommand: Command = {
     await using session = openSession(cli);
     const store = await session.store();
     const found = await findOrPull(image, flags, cli, session);
+    await bringing(session, cli, flags)([found]);
     const world = { store, warn: session.warn, signal: cli.signal, onSignals: cli.takeSignals };
     const exit = await runImage(found, request, world).catch(commandFailure(cli));
     if (typeof exit === "number") return exit;

@@ -1,5 +1,6 @@
 /** `wbuild save`: images to an archive or a folder. */
 import { WbuildError } from "../../native/error.ts";
+import { bringing } from "./bring.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { platformOf } from "./flags/platform-flag.ts";
 import { parseChoice } from "./flags/values.ts";
@@ -35,6 +36,7 @@ export const saveCommand: Command = {
     await saveLocal(await session.store(), parser.args, {
       format,
       ...(await platformOf(flags)),
+      bring: bringing(session, cli),
       ...(output === undefined ? { stream: cli.stdout } : { path: output }),
     });
     return 0;

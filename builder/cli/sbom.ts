@@ -1,4 +1,5 @@
 /** `wbuild sbom`: which packages an image holds, as SPDX. */
+import { bringing } from "./bring.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { type PlatformFlag, platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
@@ -43,6 +44,7 @@ export const sbomCommand: Command = {
         return 0;
       }
     }
+    await bringing(session, cli)([image]);
     const { sbomOf } = await import("../attestations.ts");
     cli.stdout.write(json(await sbomOf(store, image, cli.signal)));
     return 0;

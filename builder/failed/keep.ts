@@ -7,6 +7,7 @@ import { formatReference, parseReference } from "../../registry/reference.ts";
 import { platformBelow } from "../graph/bottom.ts";
 import { writeImage } from "../image/output/write-image.ts";
 import { hostPlatform } from "../image/platform.ts";
+import type { StackLayer } from "../steps/stack.ts";
 import type { FailedStep } from "../steps/step.ts";
 
 /** The image's name when none is given. */
@@ -23,8 +24,8 @@ export interface KeptImage {
 export async function keepImage(failed: FailedStep, name: string, store: Store): Promise<KeptImage> {
   const parsed = parseReference(name);
   const { stack } = failed;
-  // Every blob is in the store once its layer was unpacked.
   await stack.folders();
+  for (const layer of stack.layers) await keepBlob(layer, store);
   const layers: Layer[] = await Promise.all(stack.layers.map(({ committed }) => committed));
   const { os: _, ...platform } = platformBelow(failed.node) ?? hostPlatform();
   const written = await writeImage(store.blobs, {
@@ -38,6 +39,14 @@ export async function keepImage(failed: FailedStep, name: string, store: Store):
   });
   store.refs.set(formatReference(parsed), written.descriptor, written.keeps);
   return { id: written.manifest.config.digest, name: formatReference(parsed, { familiar: true }) };
+}
+
+/** A layer that was unpacked before, from another compression of it, needed no blob for that: an image does. */
+async function keepBlob({ remote, committed }: StackLayer, store: Store): Promise<void> {
+  const { blob } = await committed;
+  if (remote === undefined || (await store.blobs.has(blob.digest)) === blob.size) return;
+  if (remote.source === undefined) await remote.fetch();
+  else store.sources.note(blob.digest, remote.source);
 }
 
 /** Attack: the values of secrets and proxies, which the step may have had as variables, would stay in the image. */

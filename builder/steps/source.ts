@@ -6,8 +6,7 @@ import type { World } from "./step.ts";
 export function openSource(op: SourceOp, world: World): LayerStack {
   let stack = LayerStack.of(op.platform.os);
   for (const layer of op.layers) {
-    const { reference } = op;
-    const remote = reference === undefined ? undefined : { reference, fetch: () => world.fetchLayer(reference, layer) };
+    const remote = op.reference === undefined ? undefined : world.remoteLayer(op.reference, layer);
     stack = stack.with(storedLayer(world.store, stack, layer, remote));
   }
   return stack;

@@ -7,6 +7,7 @@ import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
 import { unpackLayer } from "../../layerfs/layer/unpack.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
+import type { BlobSource } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { stackTree } from "../../layerfs/tree/stacked.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
@@ -16,6 +17,8 @@ import { normalizeUnpacked } from "../../layerfs/windows/unpacked.ts";
 export interface RemoteBlob {
   /** Full reference of an image of a registry that has the blob: who pushes to that registry can have it mounted. */
   readonly reference?: string;
+  /** What the store may note of it, so that an image can do without the blob until somebody needs it. */
+  readonly source?: BlobSource;
   /** Brings the blob into the store unless it is there. */
   fetch(): Promise<void>;
   /** Asks whether it could be brought. Throws what `fetch` would. Absent: who named the layer vouches for it. */

@@ -8,7 +8,7 @@ import type { Node, Op } from "../graph/graph.ts";
 import type { Report } from "../progress/events.ts";
 import type { LayerFolders, RuntimeCore, StepHost, StepProcess } from "../runtime/runtime.ts";
 import type { AgentSource } from "../runtime/ssh/agent-source.ts";
-import type { LayerStack, StackLayer } from "./stack.ts";
+import type { LayerStack, RemoteBlob, StackLayer } from "./stack.ts";
 
 /** How layers of this build are written. */
 export interface LayerStyle {
@@ -34,8 +34,8 @@ export interface World {
   /** By their ids: values that steps may see and nothing may keep; agents for ssh. */
   readonly secrets?: ReadonlyMap<string, Uint8Array>;
   readonly ssh?: ReadonlyMap<string, AgentSource>;
-  /** Brings a base's layer into the store when it is not there. */
-  readonly fetchLayer: (reference: string, layer: Layer) => Promise<void>;
+  /** How the layer of a base, which has this name, comes into the store when it is not there. */
+  readonly remoteLayer: (reference: string, layer: Layer) => RemoteBlob;
   readonly report: Report;
   readonly warn: (text: string) => void;
   readonly signal: AbortSignal;

@@ -181,6 +181,12 @@ class Copying {
     return running;
   }
 
+  #sourceOf({ digest }: Descriptor) {
+    const registry = this.#to.repository?.registry;
+    const name = registry === undefined ? undefined : this.#from.repositoryOf?.(digest, registry);
+    return registry === undefined || name === undefined ? undefined : { registry, name };
+  }
+
   async #blob(blob: Descriptor, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { onProgress } = this.#options;
@@ -195,7 +201,7 @@ class Copying {
       const bytes = verified(this.#from.blob(blob, start, signal), blob, start, this.#from.place);
       return onProgress ? reported(bytes, event, onProgress, start) : bytes;
     };
-    const { repository } = this.#from;
+    const repository = this.#from.repository ?? this.#sourceOf(blob);
     const how = await this.#to.putBlob(blob, open, { signal, ...(repository ? { from: repository } : {}) });
     this.counts[how]++;
     if (how !== "sent") onProgress?.({ ...event, done: blob.size });

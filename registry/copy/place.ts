@@ -14,6 +14,8 @@ export interface CopySource {
   readonly place: string;
   /** The repository that the content is in: blobs are mounted from there when the target is in the same registry. */
   readonly repository?: { readonly registry: string; readonly name: string };
+  /** The same of a single blob, where the source knows it of some. */
+  readonly repositoryOf?: (blob: Digest, registry: string) => string | undefined;
   /** What the source's name means. Throws REG_NOT_FOUND. */
   named(): Promise<FetchedManifest>;
   /** One manifest of it. Throws REG_NOT_FOUND or REG_INCOMPLETE. Whoever calls compares the digest. */

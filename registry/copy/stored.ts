@@ -7,8 +7,19 @@ import { maxManifestBytes } from "../oci/schema.ts";
 import type { FetchedManifest } from "../repository.ts";
 import type { CopySource, CopyTarget } from "./place.ts";
 
+export interface StoreSourceOptions {
+  /** Fetches a blob that was left elsewhere; asked for only when the target lacks it, too. Passes over all others. */
+  readonly bring?: (blob: Descriptor) => Promise<void>;
+  readonly repositoryOf?: NonNullable<CopySource["repositoryOf"]>;
+}
+
 /** `named` is what the name means there. */
-export function storeSource(blobs: BlobStore, place: string, named: Descriptor): CopySource {
+export function storeSource(
+  blobs: BlobStore,
+  place: string,
+  named: Descriptor,
+  { bring, repositoryOf }: StoreSourceOptions = {},
+): CopySource {
   const required = async (blob: Descriptor) => {
     if ((await blobs.has(blob.digest)) === blob.size) return;
     throw new WbuildError("REG_INCOMPLETE", `${place} lacks ${blob.digest}`, {
@@ -28,7 +39,9 @@ export function storeSource(blobs: BlobStore, place: string, named: Descriptor):
     place,
     named: () => manifest(named),
     manifest,
+    ...(repositoryOf ? { repositoryOf } : {}),
     async *blob(blob, from) {
+      await bring?.(blob);
       await required(blob);
       yield* blobs.open(blob, ...(from > 0 ? [{ from }] : []));
     },

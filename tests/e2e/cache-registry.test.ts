@@ -1,10 +1,10 @@
 /** A cache that another machine reads: two stores that share nothing but a registry. */
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as nextTurn } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { base, writeWorkload } from "../bench/workloads.ts";
 import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.ts";
+import { blobsOf, downloads, manifestOf } from "./registry-shop.ts";
 import { type BuildOutcome, type Scene, scene } from "./scene.ts";
 
 /** A machine that has made a base and pushed it, and the context of the bench's d2 on that base. */
@@ -28,46 +28,9 @@ function ranNothing(t: ExecutionContext, built: BuildOutcome): void {
   t.deepEqual(ran, [], built.stderr);
 }
 
-let marks = 0;
-
-/** Digests of the registry's blobs that were sent to somebody, in order. */
-async function downloads(registry: RunningRegistry): Promise<string[]> {
-  // The registry logs a request when it has ended: one more behind those that count, and all of theirs are there.
-  const mark = `sha256:${String(++marks).padStart(64, "0")}`;
-  await fetch(`${registry.url}/v2/mark/blobs/${mark}`);
-  while (!registry.log().includes(`uri="/v2/mark/blobs/${mark}"`)) await nextTurn(5);
-  return registry
-    .log()
-    .split("\n")
-    .flatMap((line) => {
-      if (!line.includes("level=info") || !line.includes("http.request.method=GET")) return [];
-      return / http\.request\.uri="\/v2\/[^ "]*\/blobs\/(sha256:[0-9a-f]{64})/.exec(line)?.[1] ?? [];
-    });
-}
-
-async function blobsOf(s: Scene): Promise<string[]> {
-  const names: string[] = [];
-  for (const entry of await readdir(join(s.env.WBUILD_HOME, "store-v1/blobs"), {
-    recursive: true,
-    withFileTypes: true,
-  }))
-    if (entry.isFile()) names.push(`sha256:${entry.name}`);
-  return names;
-}
-
 async function digestOf(s: Scene, file: string): Promise<string> {
   const metadata = JSON.parse(await readFile(join(s.folder, file), "utf8")) as Record<string, string>;
   return metadata["containerimage.digest"] ?? "";
-}
-
-async function manifestOf(registry: RunningRegistry, tag: string, name = "app"): Promise<ManifestJson> {
-  const headers = { accept: "application/vnd.oci.image.manifest.v1+json" };
-  const response = await fetch(`${registry.url}/v2/${name}/manifests/${tag}`, { headers });
-  return (await response.json()) as ManifestJson;
-}
-
-interface ManifestJson {
-  readonly layers: readonly { readonly digest: string }[];
 }
 
 test("an empty store rebuilds d2 from the registry: no step is run, no layer comes here, the digest is the same", async (t) => {
@@ -87,7 +50,7 @@ test("an empty store rebuilds d2 from the registry: no step is run, no layer com
   const second = await two.build(context, ...push, join(two.folder, "m"), "--cache-from", ref);
   ranNothing(t, second);
   t.is(await digestOf(two, "m"), await digestOf(one, "m"));
-  const manifest = await manifestOf(registry, "1");
+  const manifest = await manifestOf(registry, "app", "1");
   const layers = new Set(manifest.layers.map(({ digest }) => digest));
   t.is(layers.size, 13);
   t.deepEqual(
@@ -146,7 +109,7 @@ test("a layer that the registry has lost is told of once, and its step is run ag
   const [registry, one, context] = await firstMachine(t);
   const ref = `${registry.host}/app:cache`;
   t.is((await one.build(context, "--cache-to", `type=registry,ref=${ref}`)).code, 0);
-  const manifest = await manifestOf(registry, "cache");
+  const manifest = await manifestOf(registry, "app", "cache");
   const lost = manifest.layers[2]?.digest.slice("sha256:".length) ?? "";
   for (const output of [
     ["-o", "type=registry", "-t", `${registry.host}/app:2`],
@@ -178,36 +141,4 @@ test("a cache that is not there, or no cache at all, is a warning; an export tha
   const ignored = await one.build(context, "--cache-to", "type=registry,ref=127.0.0.1:1/x:y,ignore-error=true");
   t.is(ignored.code, 0, ignored.stderr);
   t.regex(ignored.stderr, /the cache was not exported/);
-});
-
-test("--lazy --push: what no step reads of a base stays in its registry, and the image is whole there", async (t) => {
-  const [registry, one] = await firstMachine(t);
-  const folder = join(one.folder, "lazy");
-  await mkdir(folder);
-  await writeFile(join(folder, "file"), "new\n");
-  const two = await scene(t, { base: false });
-  const build = async (steps: string, ...args: string[]) => {
-    await writeFile(join(folder, "Dockerfile"), `FROM ${registry.host}/base:1\n${steps}\n`);
-    const before = (await downloads(registry)).length;
-    const built = await two.build(folder, ...args);
-    t.is(built.code, 0, built.stderr);
-    return (await downloads(registry)).slice(before);
-  };
-  const base = new Set((await manifestOf(registry, "1", "base")).layers.map(({ digest }) => digest));
-  const ofBase = (digests: string[]) => digests.filter((digest) => base.has(digest));
-  const name = `${registry.host}/app:lazy`;
-  t.deepEqual(ofBase(await build("ENV a=b\nCOPY --link file /file", "--lazy", "--push", "-t", name)), []);
-  t.deepEqual(
-    (await blobsOf(two)).filter((digest) => base.has(digest)),
-    [],
-    "layers of the base in the store",
-  );
-  t.notRegex((await two.wbuild("images")).stdout, /lazy/);
-  t.is((await manifestOf(registry, "lazy")).layers.length, base.size + 1);
-
-  // Who keeps the image has all of it.
-  t.deepEqual(new Set(ofBase(await build("ENV a=b\nCOPY --link file /file", "--lazy", "-t", "kept"))), base);
-  t.is(await two.run("kept", "cat", "/file"), "new\n");
-  t.is((await one.wbuild("pull", name)).code, 0);
-  t.is(await one.run(name, "cat", "/file"), "new\n");
 });

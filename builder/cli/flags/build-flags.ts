@@ -97,7 +97,7 @@ export function defineBuildFlags(parser: Parser): void {
     )
     .option("--push", "send every name to its registry when the build is done")
     .option("--load", "keep the image in the store also when --output writes it elsewhere")
-    .option("--lazy", "with --push, keep no image here: layers of bases that no step reads are not downloaded")
+    .option("--lazy", "download no layer whose files no step reads; it is fetched when somebody needs it")
     .option("--cache-from <spec>", "use results of other machines: type=registry|local|gha,…; may be repeated", collect)
     .option(
       "--cache-to <spec>",
@@ -141,9 +141,6 @@ export async function requestOf(parser: Parser, cli: Cli, context = parser.args[
   const compression =
     flags.compression === undefined ? undefined : parseCompression("--compression", flags.compression);
   const outputs = (flags.output ?? []).map((text) => parseOutput("--output", text));
-  // What buildx means by --push. An image in the store is whole, so who keeps one has every layer come here.
-  const isLazyPush = flags.lazy === true && flags.push === true && outputs.length === 0;
-  if (isLazyPush) outputs.push({ type: "registry", names: [] });
   if (flags.load && outputs.length > 0 && !outputs.some((output) => output.type === "image"))
     outputs.push({ type: "image", names: [], push: false });
   if (outputs.filter((output) => "dest" in output && output.dest === "-").length > 1)
@@ -178,7 +175,8 @@ export async function requestOf(parser: Parser, cli: Cli, context = parser.args[
     ...(await cachesOf(flags, cli)),
     noCache: flags.cache === false ? true : Array.isArray(flags.cacheFilter) ? flags.cacheFilter : false,
     outputs,
-    push: flags.push === true && !isLazyPush,
+    push: flags.push === true,
+    ...(flags.lazy ? { lazy: true } : {}),
     ...(attest === undefined ? {} : { attest }),
     ...(allowsNondistributable(flags) ? { allowNondistributable: true } : {}),
     ...(flags.iidfile === undefined ? {} : { iidfile: flags.iidfile }),

@@ -10,8 +10,8 @@ export interface HistoryRow {
   /** RFC 3339 as the image has it. */
   readonly created: string | undefined;
   readonly createdBy: string;
-  /** Uncompressed bytes of the step's layer; 0 for a step without one. */
-  readonly size: number;
+  /** Uncompressed bytes of the step's layer; 0 for a step without one, undefined for a layer that is elsewhere. */
+  readonly size: number | undefined;
   /** Keys and values of the registry that the step's layer changes; undefined without such a layer, and of a base. */
   readonly registryChanges: number | undefined;
   readonly comment: string;
@@ -34,13 +34,12 @@ const missing = "<missing>";
 const shownCreatedBy = 45;
 
 /**
- * One row for each history entry, newest first. `layerSizes` are uncompressed bytes, bottom layer first. Entries and
- * layers that do not fit together are still all shown: layers beyond the history get rows of their own. `registryCounts` as
- * registryCounts() gives them.
+ * One row for each history entry, newest first. `layerSizes` as layerSizes() gives them, `registryCounts` as registryCounts() does.
+ * Entries and layers that do not fit together are still all shown: layers beyond the history get rows of their own.
  */
 export function historyRows(
   image: Image,
-  layerSizes: readonly number[],
+  layerSizes: readonly (number | undefined)[],
   registryCounts: readonly (number | undefined)[] = [],
 ): HistoryRow[] {
   const entries: readonly History[] = image.config.history ?? [];
@@ -51,13 +50,13 @@ export function historyRows(
       id: undefined,
       created: entry.created,
       createdBy: entry.created_by ?? "",
-      size: own === undefined ? 0 : (layerSizes[own] ?? 0),
+      size: own === undefined || own >= layerSizes.length ? 0 : layerSizes[own],
       registryChanges: own === undefined ? undefined : registryCounts[own],
       comment: entry.comment ?? "",
     };
   });
   for (; layer < layerSizes.length; layer++) {
-    const [size = 0, registryChanges] = [layerSizes[layer], registryCounts[layer]];
+    const [size, registryChanges] = [layerSizes[layer], registryCounts[layer]];
     rows.push({ id: undefined, created: image.config.created, createdBy: "", size, registryChanges, comment: "" });
   }
   rows.reverse();
@@ -116,7 +115,7 @@ function fieldsOf(row: HistoryRow, options: HistoryOptions): Record<keyof typeof
     CreatedSince: isKnown ? humanAge(time, options.now) : "N/A",
     ID: options.noTrunc ? id : id.replace(/^sha256:/, "").slice(0, 12),
     RegistryChanges: row.registryChanges === undefined ? "" : String(row.registryChanges),
-    Size: options.human === false ? String(row.size) : formatBytes(row.size),
+    Size: row.size === undefined ? "N/A" : options.human === false ? String(row.size) : formatBytes(row.size),
   };
 }
 

@@ -12,13 +12,15 @@ import { isIndexType } from "../../../registry/oci/schema.ts";
 import { transcodeLayer } from "../output/transcode.ts";
 import { choosePlatform, chooseUsual } from "../platform.ts";
 import { layersOf } from "../stored/base-image.ts";
-import { everyImage, findImage, shortName, untaggedName } from "../stored/local.ts";
+import { everyImage, findImage, type LocalImage, shortName, untaggedName } from "../stored/local.ts";
 import { imagesIn, keepsOf, noSuchPlatform, readConfig, readIndex, readManifest } from "../stored/stored-image.ts";
 
 export type SaveTo = {
   readonly format: "oci" | "docker";
   /** Of an index this image alone; absent: an OCI archive holds all of them, a docker archive the one that runs here. */
   readonly platform?: Platform;
+  /** Makes images whole whose layers were left in a registry. */
+  readonly bring?: (images: readonly LocalImage[]) => Promise<void>;
 } & ({ readonly stream: Writable } | { readonly path: string });
 
 /**
@@ -34,6 +36,8 @@ export async function saveLocal(store: Store, texts: readonly string[], to: Save
     if (name !== undefined && !image.refs.includes(name)) image.refs.push(name);
   }
   const each = (await Promise.all(found.map((image) => everyImage(store, image)))).flat();
+  // Of an index a docker archive holds one image alone, the one that was found.
+  await to.bring?.(to.format === "docker" ? found : each);
   const diffIds = new Map(
     each.flatMap(({ manifest, config }) => layersOf(manifest, config)).map((layer) => [layer.blob.digest, layer]),
   );

@@ -6,7 +6,9 @@ import type { NamedImage } from "../../../registry/archive/layout.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
 import type { CopySource, CopyTarget } from "../../../registry/copy/place.ts";
 import { formatReference, parseReference, type Reference } from "../../../registry/reference.ts";
-import { findImage, nameFor } from "../stored/local.ts";
+import { repositoriesWith } from "../stored/left-layers.ts";
+import { everyImage, findImage, nameFor } from "../stored/local.ts";
+import { bringerOf } from "./bring-images.ts";
 
 export type Place =
   | { readonly kind: "registry"; readonly reference: Reference }
@@ -95,8 +97,12 @@ export async function openSource(
     case "store": {
       const { storeSource } = await import("../../../registry/copy/stored.ts");
       const store = await world.store();
-      const { whole } = await findImage(store, place.name, platform);
-      return storeSource(store.blobs, formatPlace(place), whole);
+      const image = await findImage(store, place.name, platform);
+      const bring = await bringerOf(await everyImage(store, image), { ...world, store });
+      return storeSource(store.blobs, formatPlace(place), image.whole, {
+        ...(bring === undefined ? {} : { bring }),
+        repositoryOf: (blob, registry) => repositoriesWith(store, blob, registry)[0],
+      });
     }
     case "oci": {
       const { layoutSource } = await import("../../../registry/copy/layout.ts");

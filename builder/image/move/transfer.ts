@@ -1,12 +1,15 @@
 /** Images between a registry and the store, under their names: what `pull` and `push` do. */
 import type { Platform } from "../../../layerfs/store/descriptor.ts";
+import type { Digest } from "../../../layerfs/store/digest.ts";
 import type { Store } from "../../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
 import { formatReference, parseReference, type Reference } from "../../../registry/reference.ts";
 import type { Report } from "../../progress/events.ts";
 import { choosePlatform, chooseUsual, formatPlatform, hostPlatform } from "../platform.ts";
-import { findImage, type LocalImage } from "../stored/local.ts";
+import { repositoriesWith, sourceOf } from "../stored/left-layers.ts";
+import { everyImage, findImage, type LocalImage } from "../stored/local.ts";
 import { toldAsStep, warnLeftOut } from "../told-step.ts";
+import { bringerOf } from "./bring-images.ts";
 
 export interface TransferOptions {
   readonly report: Report;
@@ -15,13 +18,13 @@ export interface TransferOptions {
 
 /**
  * Fetches the image for a platform (else this host's, else Windows') and points its name at it. Content is stored byte for byte.
- * Throws REG_*.
+ * With `lazy` its layers stay where they are until somebody needs them. Throws REG_*.
  */
 export async function pullInto(
   store: Store,
   client: RegistryClient,
   text: string,
-  options: TransferOptions & { readonly platform?: Platform },
+  options: TransferOptions & { readonly platform?: Platform; readonly lazy?: boolean },
 ): Promise<LocalImage> {
   const reference = parseReference(text);
   const name = formatReference(reference);
@@ -35,7 +38,11 @@ export async function pullInto(
         choose: (manifests) => (options.platform ? choosePlatform(manifests, platform) : chooseUsual(manifests)),
         signal: options.signal,
         onProgress,
+        ...(options.lazy ? { lazy: true } : {}),
       });
+      const source = sourceOf(name);
+      for (const { blob } of options.lazy ? pulled.layers : [])
+        if (source && (await store.blobs.has(blob.digest)) !== blob.size) store.sources.note(blob.digest, source);
       const keeps = [pulled.manifest.config.digest, ...pulled.layers.map((layer) => layer.blob.digest)];
       store.refs.set(name, pulled.descriptor, keeps);
       return await findImage(store, name);
@@ -56,9 +63,13 @@ export async function pushFrom(
   const image = await findImage(store, text, options.platform);
   const reference = parseReference(image.name ?? text);
   const { pushImage } = await import("../../../registry/push.ts");
+  const { signal } = options;
+  const bring = await bringerOf(await everyImage(store, image), { store, registry: async () => client, signal });
+  const others = siblings(store, reference);
   return toldAsStep(options.report, `push ${formatReference(reference, { familiar: true })}`, async (onProgress) => {
     const result = await pushImage(client, image.whole, reference, store.blobs, {
-      mountFrom: siblings(store, reference),
+      mountFrom: (digest) => [...new Set([...repositoriesWith(store, digest, reference.registry), ...others(digest)])],
+      ...(bring === undefined ? {} : { bring }),
       allowNondistributable: options.allowNondistributable === true,
       signal: options.signal,
       onProgress,
@@ -69,7 +80,7 @@ export async function pushFrom(
 }
 
 /** Repositories of the same registry whose images, as this store knows them, hold a blob. */
-function siblings(store: Store, target: Reference): (digest: string) => readonly string[] {
+function siblings(store: Store, target: Reference): (digest: Digest) => readonly string[] {
   const holders = new Map<string, Set<string>>();
   for (const ref of store.refs.list()) {
     if (!ref.name.startsWith(`${target.registry}/`)) continue;

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { Descriptor, Layer, Platform } from "../../../layerfs/store/descriptor.ts";
 import { type Digest, digestOf } from "../../../layerfs/store/digest.ts";
 import type { Store } from "../../../layerfs/store/store.ts";
-import { isWbuildError, WbuildError } from "../../../native/error.ts";
+import { WbuildError } from "../../../native/error.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
 import type { ImageConfig, Manifest } from "../../../registry/oci/image.ts";
 import { formatReference, parseReference } from "../../../registry/reference.ts";
@@ -164,27 +164,4 @@ function imageOf(reference: string, manifest: Manifest, config: ImageConfig): Ba
   const folder = config.os === "windows" ? normalizeFolder : (text: string) => posix.resolve("/", text);
   const absolute = WorkingDir ? { config: { ...config.config, WorkingDir: folder(WorkingDir) } } : {};
   return { reference, config: { ...config, ...absolute }, layers: layersOf(manifest, config) };
-}
-
-/** Brings layers' blobs into the store, each once however many ask. */
-export function layerFetcher(store: Store, registry: () => Promise<RegistryClient>, signal: AbortSignal) {
-  const running = new Map<Digest, Promise<void>>();
-  const fetch = async (reference: string, { blob }: Layer) => {
-    if ((await store.blobs.has(blob.digest)) === blob.size) return;
-    const repository = (await registry()).repository(parseReference(reference));
-    const { fetchBlob } = await import("../../../registry/pull.ts");
-    await fetchBlob(repository, blob, store.blobs, { signal });
-  };
-  return (reference: string, layer: Layer): Promise<void> => {
-    let work = running.get(layer.blob.digest);
-    if (!work) {
-      work = fetch(reference, layer).catch((error: unknown) => {
-        throw isWbuildError(error)
-          ? error
-          : new WbuildError("REG_FETCH", `cannot fetch a layer of ${reference}`, { cause: error });
-      });
-      running.set(layer.blob.digest, work);
-    }
-    return work;
-  };
 }

@@ -12,6 +12,7 @@ import { nearest } from "../../diagnose/nearest.ts";
 import { formatBytes } from "../../progress/units.ts";
 import { humanAge } from "../format/go-text.ts";
 import { choosePlatform, chooseUsual, formatPlatform } from "../platform.ts";
+import { leftLayers } from "./left-layers.ts";
 import { imagesIn, keepsOf, noSuchPlatform, readConfig, readManifest } from "./stored-image.ts";
 
 /** Refs of images that nobody named, so that they are not collected: this and the manifest's digest. */
@@ -43,6 +44,8 @@ export interface ImageRow extends LocalImage {
   readonly tag: string;
   /** Bytes of everything that the name keeps, as it is stored. */
   readonly sizeBytes: number;
+  /** Those of them that were left in a registry. */
+  readonly elsewhereBytes: number;
   /** Milliseconds since 1970: when it was made, else when it came here. */
   readonly createdMs: number;
 }
@@ -110,7 +113,7 @@ export async function listImages(store: Store): Promise<ImageRow[]> {
   const rows: ImageRow[] = [];
   for (const ref of store.refs.list()) {
     const image = await localImage(store, ref).catch(() => undefined);
-    if (image) rows.push(rowOf(image, await sizeOf(store, image)));
+    if (image) rows.push(await rowOf(store, image));
   }
   return rows;
 }
@@ -227,23 +230,26 @@ async function meantBy(start: string, image: LocalImage, store: Store): Promise<
   return each.length === 1 && found.length === 1 ? [image] : found;
 }
 
-function rowOf(image: LocalImage, sizeBytes: number): ImageRow {
+async function rowOf(store: Store, image: LocalImage): Promise<ImageRow> {
   const { config, name, ref } = image;
   const made = Date.parse(config.created ?? "");
   const reference = name === undefined ? undefined : parseReferenceOf(name);
+  const images = await everyImage(store, image);
+  const left = await leftLayers(store, images).catch(() => []);
   return {
     ...image,
     repository: reference ? formatName(reference, { familiar: true }) : "<none>",
     tag: reference?.tag ?? "<none>",
-    sizeBytes,
+    sizeBytes: sizeOf(image, images),
+    elsewhereBytes: left.reduce((sum, { blob }) => sum + blob.size, 0),
     createdMs: Number.isFinite(made) ? made : ref.createdMs,
   };
 }
 
 /** Manifests, configurations and layers; what images of an index share counts once. */
-async function sizeOf(store: Store, image: LocalImage): Promise<number> {
+function sizeOf(image: LocalImage, images: readonly LocalImage[]): number {
   const sizes = new Map<Digest, number>([[image.whole.digest, image.whole.size]]);
-  for (const { descriptor, manifest } of await everyImage(store, image))
+  for (const { descriptor, manifest } of images)
     for (const { digest, size } of [descriptor, manifest.config, ...manifest.layers]) sizes.set(digest, size);
   return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
@@ -292,6 +298,7 @@ export function imageFields(image: ImageRow, options: { readonly isFull: boolean
     CreatedSince: humanAge(image.createdMs, options.now),
     CreatedAt: new Date(image.createdMs).toISOString(),
     Size: formatBytes(image.sizeBytes),
+    Elsewhere: formatBytes(image.elsewhereBytes),
     Platforms: image.images.map(({ platform }) => (platform ? formatPlatform(platform) : "unknown")).join(", "),
   };
 }

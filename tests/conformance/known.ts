@@ -73,6 +73,25 @@ export const known: readonly Known[] = [
     cases: /no name once|label without a name/,
     reason: "this BuildKit takes a blank name",
   },
+  {
+    peer: "docker",
+    versions: old,
+    cases: /a trigger that (copies|mounts)/,
+    reason: "this BuildKit does not look for stages in triggers",
+  },
+  {
+    peer: "docker",
+    versions: old,
+    cases: /a trigger with a here-document/,
+    reason: "this BuildKit is older than here-documents",
+  },
+  {
+    peer: "docker",
+    versions: old,
+    cases: /triggers of every kind/,
+    explains: /^history/,
+    reason: "this BuildKit writes the history in another form",
+  },
   { peer: "docker", versions: old, cases: /asked for by number/, reason: "this BuildKit finds targets by name only" },
   {
     peer: "docker",
@@ -234,7 +253,33 @@ export const known: readonly Known[] = [
   { peer: "buildah", cases: /the escape directive/, reason: "buildah takes the backslash as well" },
   { peer: "buildah", lines: /^# check=/, reason: "buildah has no checks" },
   { peer: "buildah", cases: /a file that is too large/, reason: "we read at most 4 MiB" },
-  { peer: "buildah", cases: /: SHELL$/, explains: /^Cmd/, reason: "buildah gives CMD the usual shell" },
+  {
+    peer: "buildah",
+    cases: /: SHELL$|triggers of every kind/,
+    explains: /^Cmd/,
+    reason: "buildah gives CMD the usual shell",
+  },
+  {
+    peer: "buildah",
+    cases: /triggers of every kind/,
+    explains: /only theirs: .* etc\//,
+    reason: "buildah leaves the files behind that it mounts over",
+  },
+  { peer: "buildah", cases: /a trigger that (copies|mounts)/, reason: "buildah does not look for stages in triggers" },
+  {
+    peer: "buildah",
+    cases: /escaped with the other character/,
+    reason: "buildah reads quotes before it reads escapes",
+  },
+  {
+    peer: "buildah",
+    versions: oldBuildah,
+    cases: /HEALTHCHECK with all flags/,
+    reason: "this buildah is older than the flag",
+  },
+  { peer: "buildah", cases: /a file stands in the folder's place/, reason: "buildah does not look what the folder is" },
+  { peer: "buildah", cases: /bind: what is not in the stage/, reason: "buildah does not look whether it is there" },
+  { peer: "buildah", cases: /the container's own mounts/, reason: "buildah mounts over /proc" },
 ];
 
 /** Why a case differs; undefined when one of its differences is not explained. */

@@ -163,6 +163,22 @@ export const addCases: CaseTable = {
       file: [scratch, "ADD --keep-git-dir=true a.txt /"],
       tree: ['644 0:0 file a.txt = "a\\n"'],
     },
+    {
+      name: "a checksum that is none",
+      file: [scratch, "ADD --checksum=md5:0 http://a.invalid/x /"],
+      error: "DF_REMOTE_SOURCE",
+    },
+    { name: "a URL that is none", file: [scratch, "ADD https://[x /"], error: "CTX_FETCH" },
+    {
+      name: "a repository's ref that git would take as an option",
+      file: [scratch, "ADD https://a.invalid/x.git#--upload-pack=x /"],
+      error: "CTX_GIT_URL",
+    },
+    {
+      name: "a checksum of a repository that is no commit",
+      file: [scratch, "ADD --checksum=sha256:00 https://a.invalid/x.git /"],
+      error: "CTX_GIT_URL",
+    },
     { name: "COPY's flags", file: [scratch, "ADD --from=one a.txt /"], error: "DF_UNKNOWN_FLAG" },
     { name: "--unpack with another value", file: [scratch, "ADD --unpack=maybe a.txt /"], error: "DF_FLAG_VALUE" },
     { name: "one word is too few", file: [scratch, "ADD a.txt"], error: "DF_MISSING_ARGUMENT" },

@@ -193,6 +193,27 @@ export const expansionCases: CaseTable = {
       config: { Labels: { a: "x1y" } },
     },
     {
+      name: "words of every operator in words",
+      file: [
+        scratch,
+        "ARG p=a/b.tar.gz s=1",
+        "LABEL a=${u:-${p##*/}} b=${s:+${p%%.*}} c=${u-${p%.*}} d=${s+${p#*/}} e=${p/${s}/x} f=${p//${u:-/}/_} g=${s:?${p}}",
+      ],
+      config: {
+        Labels: { a: "b.tar.gz", b: "a/b", c: "a/b.tar", d: "b.tar.gz", e: "a/b.tar.gz", f: "a_b.tar.gz", g: "1" },
+      },
+    },
+    {
+      name: "an escaped brace, slash and star in words",
+      file: [scratch, "ARG p=a/b*c}d", "LABEL a=${u:-x\\}y} b=${p/\\//-} c=${p#*\\*} d=${p%\\}*}"],
+      config: { Labels: { a: "x}y", b: "a-b*c}d", c: "c}d", d: "a/b*c" } },
+    },
+    {
+      name: "quotes in words",
+      file: [scratch, "ARG s=1", `LABEL a=\${u:-"two words"} b=\${u:-'$s'} c="\${u:-"$s"}"`],
+      config: { Labels: { a: "two words", b: "$s", c: "1" } },
+    },
+    {
       name: "an escaped dollar",
       file: [scratch, "ARG A=1", "LABEL a=\\$A b=\\${A}"],
       config: { Labels: { a: "$A", b: "${A}" } },

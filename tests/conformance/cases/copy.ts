@@ -260,6 +260,12 @@ export const copyCases: CaseTable = {
       error: "STEP_NOT_A_DIRECTORY",
     },
     {
+      name: "a target that is a link to itself",
+      context: { "a.txt": "a\n", l: { to: "l" } },
+      file: [scratch, "COPY l /l", "COPY a.txt /l/"],
+      error: "TREE_LOOP",
+    },
+    {
       name: "two names of one file stay so in a folder",
       context: { "d/a": "same", "d/b": { same: "d/a" } },
       file: [scratch, "COPY d /"],

@@ -1,4 +1,4 @@
-import { type CaseTable, scratch } from "../case.ts";
+import { type CaseTable, linux, scratch } from "../case.ts";
 
 export const fromCases: CaseTable = {
   about: "FROM and stages",
@@ -59,6 +59,18 @@ export const fromCases: CaseTable = {
       file: ["FROM scratch AS a", "LABEL x=1", "FROM scratch AS a", "LABEL x=2", "FROM a"],
       config: { Labels: { x: "2" } },
     },
+    { name: "a platform that is none", file: ["FROM --platform=a/b/c/d scratch"], error: "IMG_PLATFORM_SYNTAX" },
+    {
+      name: "a platform that an image is not made for",
+      file: ["FROM --platform=linux/s390x wbuild.local/linux", "COPY a.txt /"],
+      error: "IMG_PLATFORM",
+    },
+    {
+      name: "a name that stands for what nothing can",
+      file: ["FROM x"],
+      request: { namedContexts: [{ name: "x", value: "ftp://a.invalid/x" }] },
+      error: "CTX_NAMED",
+    },
     { name: "a platform without a value", file: ["FROM --platform scratch"], error: "DF_FLAG_VALUE" },
     { name: "no FROM", file: ["ARG A=1"], error: "DF_NO_FROM" },
     { name: "an instruction before FROM", file: ["LABEL a=1", scratch], error: "DF_BEFORE_FROM" },
@@ -104,6 +116,59 @@ export const languageCases: CaseTable = {
       name: "the escape directive",
       file: ["# escape=`", scratch, "LABEL a=x\\y `", "  b=`$x"],
       config: { Labels: { a: "x\\y", b: "$x" } },
+    },
+    {
+      name: "words in words, escaped with the other character",
+      file: ["# escape=`", scratch, "ARG s=1", 'LABEL a=${u:-${v:-`}"`"$s"}} b=${u:-a\\b} c=${s:+"`$s"}'],
+      config: { Labels: { a: '}"1', b: "a\\b", c: "$s" } },
+    },
+    {
+      name: "a byte-order mark before a directive",
+      file: ["\ufeff# escape=`", scratch, "LABEL a=1 `", "  b=2"],
+      config: { Labels: { a: "1", b: "2" } },
+    },
+    {
+      name: "a byte-order mark before an instruction",
+      file: [`\ufeff${scratch}`, "LABEL a=1"],
+      config: { Labels: { a: "1" } },
+    },
+    {
+      name: "a string over several lines, with a comment and an empty line in it",
+      file: [scratch, 'LABEL a="one \\', "# no", "", '  two" b=3'],
+      config: { Labels: { a: "one   two", b: "3" } },
+    },
+    {
+      name: "comments and empty lines in a continued RUN, indented",
+      runs: true,
+      file: [linux, "RUN echo 1 > /x; \\", "", "  # no", "\t", "  echo 2 >> /x"],
+      tree: ['644 0:0 file x = "1\\n2\\n"'],
+    },
+    {
+      name: "comments in a continued HEALTHCHECK with all flags",
+      file: [
+        scratch,
+        "HEALTHCHECK --interval=1m \\",
+        "  # how long the first",
+        "  --start-period=3s --start-interval=500ms \\",
+        "  --timeout=2s --retries=4 CMD true \\",
+        "# and more",
+        " && x",
+      ],
+      config: {
+        Healthcheck: {
+          Test: ["CMD-SHELL", "true  && x"],
+          Interval: 60e9,
+          Timeout: 2e9,
+          StartPeriod: 3e9,
+          StartInterval: 0.5e9,
+          Retries: 4,
+        },
+      },
+    },
+    {
+      name: "names of directives have no letter case",
+      file: ["# ESCAPE = `", scratch, "LABEL a=1 `", "b=2"],
+      config: { Labels: { a: "1", b: "2" } },
     },
     {
       name: "the syntax directive",

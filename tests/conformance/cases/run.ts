@@ -73,6 +73,13 @@ export const runCases: CaseTable = {
       error: "DF_NOT_ALLOWED",
     },
     { name: "--security of another kind", file: [linux, "RUN --security=some true"], error: "DF_FLAG_VALUE" },
+    {
+      name: "--device that this host does not have",
+      file: [linux, "RUN --device=wbuild.invalid/gpu=0,required true"],
+      request: { allow: { devices: true } },
+      runs: true,
+      error: "STEP_DEVICE",
+    },
     { name: "--device is not given", file: [linux, "RUN --device=vendor.com/gpu=0 true"], error: "DF_NOT_ALLOWED" },
   ],
 };
@@ -220,6 +227,18 @@ export const mountCases: CaseTable = {
       request: { secrets },
       file: [linux, "RUN --mount=type=secret,id=token,env=TOKEN echo ${#TOKEN} > /x"],
       tree: ['644 0:0 file x = "4\\n"'],
+    },
+    {
+      name: "bind: what is not in the stage",
+      runs: true,
+      file: [`${scratch} AS one`, "COPY a.txt /", linux, "RUN --mount=from=one,source=/nothing,target=/tmp true"],
+      error: "STEP_MOUNT_SOURCE",
+    },
+    {
+      name: "over the container's own mounts",
+      runs: true,
+      file: [linux, "RUN --mount=type=tmpfs,target=/proc true"],
+      error: "BOX_MOUNT_TARGET",
     },
     {
       name: "secret: not there, and not needed",

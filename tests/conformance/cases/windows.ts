@@ -37,6 +37,16 @@ export const windowsCases: CaseTable = {
       config: { Shell: ["powershell", "-Command"], Cmd: ["powershell -Command dir"] },
     }),
     windows({ name: "variables have no PATH of their own", file: [scratch, "ENV A=1"], config: { Env: ["A=1"] } }),
+    windows({
+      name: "names of variables have no letter case, and keep their first spelling",
+      file: [scratch, "ARG Arg=1", "ENV Name=$ARG", "ENV NAME=${name}2 other=$aRG"],
+      config: { Env: ["Name=12", "other=1"] },
+    }),
+    windows({
+      name: "a value of a declared argument, asked for in other letters",
+      file: [scratch, "ARG Arg=1", "ENV x=$arg"],
+      config: { Env: ["x=1"] },
+    }),
     windows({ name: "--chmod", file: [scratch, "COPY --chmod=755 a.txt /"], error: "DF_UNSUPPORTED_FLAG" }),
     windows({ name: "--chown of an unknown account", file: [scratch, "COPY --chown=me a.txt /"], error: "DF_CHOWN" }),
     windows({

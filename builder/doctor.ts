@@ -36,7 +36,10 @@ const littleRoom = 1_000_000_000;
 /** Looks at the host; changes nothing but that the store's folder is made. */
 export async function examineHost(home: string): Promise<Finding[]> {
   const { probeHost } = await import("../native/core/probe.ts");
-  const findings = (await probeHost()).map(findingOf);
+  // What overlayfs takes depends on the file system: it is tried where steps will write.
+  const store = storeFinding(home);
+  const findings = (await (store.state === "missing" ? probeHost() : probeHost(home))).map(findingOf);
+  const canRun = !findings.some(({ isNeeded, state }) => isNeeded && state === "missing");
   const { findBusybox } = await import("./base/busybox.ts");
   findings.push(
     await findBusybox().then(
@@ -66,8 +69,8 @@ export async function examineHost(home: string): Promise<Finding[]> {
     });
   }
   findings.push(await foreignFinding());
-  findings.push(await wineFinding(home));
-  findings.push(storeFinding(home));
+  findings.push(await wineFinding(home, canRun));
+  findings.push(store);
   return findings;
 }
 
@@ -97,8 +100,8 @@ async function foreignFinding(): Promise<Finding> {
   return { ...base, state: "missing", what, hint: hint ?? "apt-get install qemu-user-static" };
 }
 
-/** Whether steps of Windows images can run, and which files of Wine are ours instead. */
-async function wineFinding(home: string): Promise<Finding> {
+/** Whether steps of Windows images can run, and which files of Wine are ours instead. `canRun`: any step at all can. */
+async function wineFinding(home: string, canRun: boolean): Promise<Finding> {
   const base = { name: "wine", isNeeded: false } as const;
   const { findWine, wineVersion } = await import("./runtime/wine/personality/find-wine.ts");
   const wine = findWine();
@@ -110,6 +113,7 @@ async function wineFinding(home: string): Promise<Finding> {
     const { knownPersonality } = await import("./runtime/wine/personality/personality.ts");
     const known = knownPersonality(home, wine);
     const what = `Wine ${await wineVersion(wine)} (${wine.loader}) for steps of Windows images`;
+    if (!canRun) return { ...base, state: "limited", what: `${what}, which cannot run here`, hint: "see above" };
     const ours =
       known === undefined
         ? "is set up at the first one"
@@ -123,7 +127,7 @@ async function wineFinding(home: string): Promise<Finding> {
     return {
       ...base,
       state: "limited",
-      what: `Wine is there (${wine.loader}), but cannot be used: ${(error as Error).message}`,
+      what: `Wine is there (${wine.loader}), but cannot be used: ${(error as Error).message.trim()}`,
       hint,
     };
   }

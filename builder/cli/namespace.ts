@@ -10,10 +10,11 @@ export async function runInNamespace(warn: (text: string) => void): Promise<numb
   if (canMakeContainers()) return undefined;
   try {
     const argv = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-    return await enterUserNamespace(argv, process.env);
+    return await enterUserNamespace(argv, process.env, warn);
   } catch (error) {
     if (!isWbuildError(error)) throw error;
-    warn(`${error.message}; steps that run commands will not work (\`wbuild doctor\` says more)`);
+    const remedy = error.hint === undefined ? "" : ` (${error.hint})`;
+    warn(`${error.message}${remedy}; steps that run commands will not work (\`wbuild doctor\` says more)`);
     return undefined;
   }
 }

@@ -80,6 +80,10 @@ function failure(line: ReportLine): WbuildError {
   });
 }
 
+/** What to do where the kernel refuses a second /proc in a user namespace: the first shows less than all. */
+export const hiddenProc =
+  "the container that wbuild is in hides parts of /proc: start it with systempaths=unconfined (in a pod: procMount: Unmasked)";
+
 const EPERM = constants.errno.EPERM;
 const hints: Partial<Record<string, (line: ReportLine) => string | undefined>> = {
   BOX_NAMESPACE: (line) =>
@@ -92,6 +96,7 @@ const hints: Partial<Record<string, (line: ReportLine) => string | undefined>> =
     line.errno === constants.errno.ENOENT
       ? "the program, or the interpreter or loader that it names, is not in the image"
       : undefined,
+  BOX_MOUNT: (line) => (line.errno === EPERM && line.path === "/proc" ? hiddenProc : undefined),
   BOX_CWD: () => "set WORKDIR to a folder that exists in the image",
   BOX_ID_MAP: () => "give this user ranges in /etc/subuid and /etc/subgid, and install uidmap",
 };

@@ -1,14 +1,16 @@
 /** What this host can do for containers; `wbuild doctor` prints it. The kernel's part is tried by the launcher, not guessed. */
 import { execFile } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { release, tmpdir } from "node:os";
+import { release, constants as system, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ownCgroups } from "./cgroup.ts";
 import { errnoText } from "./errno.ts";
-import { launcherPath } from "./launch.ts";
+import { ownIdRanges } from "./id-ranges.ts";
+import { hiddenProc, launcherPath } from "./launch.ts";
 import { findProgram } from "./programs.ts";
-import { canMakeContainers, insideUserNamespace, mappedIds, ownIdRanges } from "./userns.ts";
+import { canMakeContainers, insideUserNamespace, mappedIds, tryIdRanges } from "./userns.ts";
+import { idRangesLack, refusedHelper, userNamespaceLack } from "./userns-lack.ts";
 
 export interface Capability {
   /** Stable name, for programs: "overlay", "id maps" … */
@@ -45,9 +47,9 @@ function mayWrite(path: string): boolean {
   }
 }
 
-/** One JSON line each from `wbuild-sandbox probe`; undefined when the launcher cannot be run. */
-async function tryKernel(): Promise<Map<string, Trial> | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), "wbuild-probe-"));
+/** In a folder of `place`: one JSON line each from `wbuild-sandbox probe`; undefined when the launcher cannot be run. */
+async function tryKernel(place: string): Promise<Map<string, Trial> | undefined> {
+  const folder = mkdtempSync(join(place, "wbuild-probe-"));
   try {
     const { stdout } = await promisify(execFile)(launcherPath(), ["probe", folder], { timeout: 20_000 });
     const trials = stdout
@@ -64,7 +66,7 @@ async function tryKernel(): Promise<Map<string, Trial> | undefined> {
 
 /** Can a process have a register of interpreters (binfmt_misc) of its own here? Linux 6.7. Takes some 30 ms. */
 export async function canRegisterInterpreters(): Promise<boolean> {
-  return (await tryKernel())?.get("interpreters")?.ok === true;
+  return (await tryKernel(tmpdir()))?.get("interpreters")?.ok === true;
 }
 
 const capability = (name: string, required: boolean, ok: boolean, detail: string, remedy?: string): Capability => ({
@@ -90,37 +92,55 @@ function kernel(): Capability {
 }
 
 function userNamespaces(trial: Trial | undefined, asRoot: boolean): Capability {
-  const restricted = readOrEmpty("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1";
-  const off =
-    readOrEmpty("/proc/sys/kernel/unprivileged_userns_clone") === "0" ||
-    readOrEmpty("/proc/sys/user/max_user_namespaces") === "0";
-  const remedy = restricted
-    ? "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns for wbuild-sandbox"
-    : off
-      ? "sysctl user.max_user_namespaces=15000 (on older Debian also kernel.unprivileged_userns_clone=1)"
-      : "run as root";
   const ok = trial?.ok === true;
+  const { why, remedy } = userNamespaceLack(trial?.errno ?? 0);
   const use = asRoot ? "not used by root" : "ordinary users build in one";
-  return capability("user namespaces", !asRoot, ok, ok ? use : errnoText(trial?.errno ?? 0), remedy);
+  return capability("user namespaces", !asRoot, ok, ok ? use : why, remedy);
 }
 
-function idMaps(): Capability {
-  if (insideUserNamespace()) {
+const oneId = "every file of a Linux image belongs to root there, chown to others fails";
+
+async function idMaps(trial: Trial | undefined): Promise<Capability> {
+  if (canMakeContainers()) {
+    if (!insideUserNamespace()) return capability("id maps", false, true, "root: every id");
     const count = mappedIds();
     return capability("id maps", false, count > 1, `${count} ids in this user namespace`, "map a range of ids into it");
   }
-  if (canMakeContainers()) return capability("id maps", false, true, "root: every id");
-  const { uids } = ownIdRanges();
-  const count = uids.reduce((sum, range) => sum + range.count, 0);
-  return capability(
-    "id maps",
-    false,
-    count > 0,
-    count > 0
-      ? `${count} ids from /etc/subuid besides this user`
-      : "a single id: every file in an image belongs to root, chown to others fails",
-    "apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER",
+  const name = "id maps";
+  if (trial?.ok !== true) return capability(name, false, false, "none without a user namespace", "see above");
+  const lack = idRangesLack();
+  if (lack !== undefined) return capability(name, false, false, `a single id, ${lack.why}: ${oneId}`, lack.remedy);
+  const refused = await tryIdRanges().then(
+    () => undefined,
+    (error: Error) => error.message,
   );
+  if (refused !== undefined) return capability(name, false, false, `a single id, ${refused}: ${oneId}`, refusedHelper);
+  const count = ownIdRanges().uids.reduce((sum, range) => sum + range.count, 0);
+  return capability(name, false, true, `${count} ids from /etc/subuid besides this user`);
+}
+
+/** For what is tried in a user namespace, where there can be none. */
+const notTried = (name: string) =>
+  capability(name, true, false, "cannot be tried without a user namespace", "see above");
+
+function overlay(trial: Trial | undefined, asRoot: boolean): Capability {
+  const ok = trial?.ok === true;
+  const found = ok ? (asRoot ? "as root" : "in a user namespace") : errnoText(trial?.errno ?? 0);
+  return capability("overlay", true, ok, found, overlayRemedy(trial?.errno ?? 0, asRoot));
+}
+
+function overlayRemedy(code: number, asRoot: boolean): string {
+  const { errno } = system;
+  if (code === errno.ENODEV) return "as root: modprobe overlay";
+  if (code === errno.EOPNOTSUPP) {
+    return "keep the store ($WBUILD_HOME) on a file system with user attributes: ext4, xfs, btrfs, tmpfs since Linux 6.6";
+  }
+  if (code === errno.EINVAL) {
+    return "keep the store ($WBUILD_HOME) on ext4, xfs, btrfs or tmpfs: not on another overlay (a container's own files), NFS or FAT";
+  }
+  return asRoot
+    ? "run with CAP_SYS_ADMIN"
+    : "ordinary users need Linux 5.11, and no AppArmor profile that forbids mounts";
 }
 
 function cgroups(): Capability {
@@ -173,16 +193,19 @@ function fromTrial(
 }
 
 /**
- * Everything that running steps needs of this host, in the order in which people should read it. Takes about 30 ms; mounts
- * and namespaces are made in child processes and vanish with them. Throws nothing.
+ * Everything that running steps needs of this host, in the order in which people should read it. `place` is a folder on the
+ * file system where steps will write. Takes about 50 ms; mounts and namespaces are made in child processes and vanish with
+ * them. Throws what making a folder in `place` throws.
  */
-export async function probeHost(): Promise<Capability[]> {
-  const trials = await tryKernel();
+export async function probeHost(place: string = tmpdir()): Promise<Capability[]> {
+  const trials = await tryKernel(place);
   if (trials === undefined) {
     return [kernel(), capability("launcher", true, false, `${launcherPath()} cannot be run`, "npm run setup")];
   }
   const asRoot = canMakeContainers();
   const initial = asRoot && !insideUserNamespace();
+  const namespace = trials.get("user namespace");
+  const canTry = asRoot || namespace?.ok === true;
   return [
     kernel(),
     capability("launcher", true, true, launcherPath()),
@@ -192,15 +215,10 @@ export async function probeHost(): Promise<Capability[]> {
       true,
       initial ? "root" : asRoot ? "root of a user namespace" : "an ordinary user: steps run in a user namespace",
     ),
-    fromTrial(
-      "overlay",
-      true,
-      trials.get(asRoot ? "overlay" : "overlay in a user namespace"),
-      asRoot ? "as root" : "in a user namespace",
-      "modprobe overlay; for ordinary users Linux 5.11 or later",
-    ),
-    userNamespaces(trials.get("user namespace"), asRoot),
-    idMaps(),
+    userNamespaces(namespace, asRoot),
+    await idMaps(namespace),
+    canTry ? overlay(trials.get(asRoot ? "overlay" : "overlay in a user namespace"), asRoot) : notTried("overlay"),
+    canTry ? fromTrial("proc", true, trials.get("proc"), "a step can have its own", hiddenProc) : notTried("proc"),
     fromTrial("seccomp", true, trials.get("seccomp"), "filters can be loaded", "a kernel with CONFIG_SECCOMP_FILTER"),
     cgroups(),
     network(trials.get("network namespace"), initial),

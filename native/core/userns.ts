@@ -1,19 +1,15 @@
 /** User namespaces: how an ordinary user becomes root of a container. The CLI runs itself once more inside one. */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { constants, userInfo } from "node:os";
+import { constants } from "node:os";
 import type { Duplex, Readable } from "node:stream";
-import { WbuildError } from "../error.ts";
+import { isWbuildError, WbuildError } from "../error.ts";
 import { errnoText } from "./errno.ts";
+import { ownIdMap } from "./id-ranges.ts";
 import { encodeOptions, type LaunchOption, launcherPath } from "./launch.ts";
 import { findProgram } from "./programs.ts";
 
 const CAP_SYS_ADMIN = 21n;
-
-export interface IdRange {
-  readonly start: number;
-  readonly count: number;
-}
 
 function readOrEmpty(path: string): string {
   try {
@@ -46,74 +42,41 @@ export function canMakeContainers(): boolean {
   return process.geteuid?.() === 0 && line !== null && ((BigInt(`0x${line[1]}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
 }
 
-/** The ranges of /etc/subuid or /etc/subgid (see subuid(5)) that belong to a user, by name or by number. */
-export function parseIdRanges(text: string, name: string, uid: number): IdRange[] {
-  const ranges: IdRange[] = [];
-  for (const line of text.split("\n")) {
-    const fields = line.trim().split(":");
-    const [owner, start, count] = [fields[0], Number(fields[1]), Number(fields[2])];
-    if (fields.length !== 3 || (owner !== name && owner !== String(uid))) continue;
-    if (!Number.isSafeInteger(start) || !Number.isSafeInteger(count) || start < 0 || count <= 0) continue;
-    if (start + count > 4294967295) continue;
-    ranges.push({ start, count });
-  }
-  return ranges.slice(0, 18);
-}
-
-/** Triples for newuidmap: we are 0, the ranges follow from 1. */
-export function mapArguments(self: number, ranges: readonly IdRange[]): number[] {
-  const all = [0, self, 1];
-  let inside = 1;
-  for (const { start, count } of ranges) {
-    all.push(inside, start, count);
-    inside += count;
-  }
-  return all;
-}
-
-/** What maps this user would get; both empty for a single-id map. */
-export function ownIdRanges(): { uids: IdRange[]; gids: IdRange[]; newuidmap?: string; newgidmap?: string } {
-  const uid = process.getuid?.() ?? 0;
-  let name = "";
-  try {
-    name = userInfo().username;
-  } catch {
-    // newuidmap refuses to work for a uid without a passwd entry, also where ranges name it by number.
-    return { uids: [], gids: [] };
-  }
-  const uids = parseIdRanges(readOrEmpty("/etc/subuid"), name, uid);
-  const gids = parseIdRanges(readOrEmpty("/etc/subgid"), name, uid);
-  const newuidmap = findProgram("newuidmap");
-  const newgidmap = findProgram("newgidmap");
-  if (uids.length === 0 || gids.length === 0 || newuidmap === undefined || newgidmap === undefined) {
-    return { uids: [], gids: [] };
-  }
-  return { uids, gids, newuidmap, newgidmap };
-}
-
 /**
  * Runs a command (usually `[process.execPath, …process.execArgv, …process.argv.slice(1)]`) as root of a new user namespace, on
  * our own terminal and streams, and resolves to its exit code (128 + number after a signal). With ranges in /etc/subuid
- * and /etc/subgid all of them are mapped, else only this user, as root.
+ * and /etc/subgid all of them are mapped; without, or with a warning where newuidmap fails, only this user, as root.
  * Afterwards the command finds canMakeContainers() true and everything else as it is for root.
  * Throws BOX_NAMESPACE, BOX_ID_MAP, BOX_NOT_BUILT, BOX_COMMAND.
  */
-export async function enterUserNamespace(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const { uids, gids, newuidmap, newgidmap } = ownIdRanges();
-  const options: LaunchOption[] = [];
-  if (newuidmap !== undefined && newgidmap !== undefined) {
-    options.push(["map.newuidmap", newuidmap], ["map.newgidmap", newgidmap]);
-    for (const value of mapArguments(process.getuid?.() ?? 0, uids)) options.push(["map.uid", value]);
-    for (const value of mapArguments(process.getgid?.() ?? 0, gids)) options.push(["map.gid", value]);
-  }
+export async function enterUserNamespace(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  warn: (text: string) => void = () => {},
+): Promise<number> {
   const [program, ...rest] = argv;
   const path = program?.startsWith("/") ? program : findProgram(program ?? "");
   if (path === undefined) throw new WbuildError("BOX_COMMAND", `cannot find the program ${program ?? ""}`);
-  for (const arg of [path, ...rest]) options.push(["arg", arg]);
-  for (const [name, value] of Object.entries(env)) if (value !== undefined) options.push(["env", `${name}=${value}`]);
+  const command: LaunchOption[] = [path, ...rest].map((arg) => ["arg", arg]);
+  for (const [name, value] of Object.entries(env)) if (value !== undefined) command.push(["env", `${name}=${value}`]);
+  const map = ownIdMap();
+  try {
+    return await execute([...map, ...command], "inherit");
+  } catch (error) {
+    if (map.length === 0 || !isWbuildError(error) || error.code !== "BOX_ID_MAP") throw error;
+    warn(`${error.message}: this user goes on with a single id (\`wbuild doctor\` says more)`);
+    return await execute(command, "inherit");
+  }
+}
 
+/** Tries to map all of this user's ids. Throws BOX_NAMESPACE, BOX_ID_MAP, BOX_NOT_BUILT. */
+export async function tryIdRanges(): Promise<void> {
+  await execute([...ownIdMap(), ["arg", "/bin/true"]], "ignore");
+}
+
+async function execute(options: readonly LaunchOption[], streams: "inherit" | "ignore"): Promise<number> {
   const child = spawn(launcherPath(), ["userns", "3", "4"], {
-    stdio: ["inherit", "inherit", "inherit", "pipe", "pipe"],
+    stdio: [streams, streams, streams, "pipe", "pipe"],
     env: {},
   });
   const control = child.stdio[3] as Duplex;
@@ -138,7 +101,7 @@ export async function enterUserNamespace(argv: readonly string[], env: NodeJS.Pr
       );
       child.on("close", (...how) => resolve(how));
     });
-    if (told !== "") throw mapFailure(told);
+    if (told !== "") throw await mapFailure(told);
     return code ?? 128 + (constants.signals[signal ?? "SIGKILL"] ?? 9);
   } finally {
     for (const each of passed) process.off(each, pass);
@@ -146,19 +109,22 @@ export async function enterUserNamespace(argv: readonly string[], env: NodeJS.Pr
   }
 }
 
-function mapFailure(report: string): WbuildError {
+async function mapFailure(report: string): Promise<WbuildError> {
   const line = JSON.parse(report.split("\n")[0] ?? "{}") as {
     code?: string;
     operation?: string;
     path?: string;
     errno?: number;
   };
-  const restricted = readOrEmpty("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").trim() === "1";
-  const code = line.code === "BOX_NAMESPACE" || line.code === "BOX_COMMAND" ? line.code : "BOX_ID_MAP";
+  const facts = { ...line };
+  if (line.code === "BOX_NAMESPACE") {
+    const { userNamespaceLack } = await import("./userns-lack.ts");
+    const { why, remedy } = userNamespaceLack(line.errno ?? 0);
+    return new WbuildError("BOX_NAMESPACE", `cannot make a user namespace: ${why}`, { facts, hint: remedy });
+  }
+  const code = line.code === "BOX_COMMAND" ? line.code : "BOX_ID_MAP";
   return new WbuildError(code, `cannot ${line.operation} ${line.path}: ${errnoText(line.errno ?? 0)}`, {
-    facts: { ...line },
-    hint: restricted
-      ? "AppArmor forbids user namespaces here: `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or run as root"
-      : "run as root, or see `wbuild doctor` for what an ordinary user needs on this host",
+    facts,
+    hint: "run as root, or see `wbuild doctor` for what an ordinary user needs on this host",
   });
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -71,7 +72,8 @@ static int overlay(const char *scratch, const char *more) {
   if (chdir(scratch) < 0) return errno;
   snprintf(options, sizeof options, "%slowerdir=lower,upperdir=upper,workdir=work", more);
   if (mount("overlay", "merged", "overlay", 0, options) < 0) return errno;
-  return 0;
+  /* It mounts without, too, and fails later: when a folder takes the place of one that is below. */
+  return *more && setxattr("upper", "user.wbuild", "y", 1, 0) < 0 ? errno : 0;
 }
 
 static int overlay_here(const char *scratch) { return overlay(scratch, geteuid() == 0 ? "" : "userxattr,"); }
@@ -79,6 +81,18 @@ static int overlay_here(const char *scratch) { return overlay(scratch, geteuid()
 static int overlay_in_user_namespace(const char *scratch) {
   int error = user_namespace(scratch);
   return error ? error : overlay(scratch, "userxattr,");
+}
+
+/* A container that hides parts of its /proc may not have another one in a user namespace. */
+static int process_files(const char *scratch) {
+  int status = 0, error = geteuid() == 0 ? 0 : user_namespace(scratch);
+  if (!error) error = mount_namespace(scratch);
+  if (error) return error;
+  if (unshare(CLONE_NEWPID) < 0) return errno;
+  pid_t child = fork();
+  if (child == 0) _exit(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ? errno & 0xff : 0);
+  if (child < 0 || waitpid(child, &status, 0) < 0) return errno;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
 }
 
 static int network_namespace(const char *scratch) {
@@ -111,6 +125,7 @@ int probe_host(const char *scratch) {
   attempt("cgroup namespace", cgroup_namespace, scratch);
   attempt("overlay", overlay_here, scratch);
   attempt("overlay in a user namespace", overlay_in_user_namespace, scratch);
+  attempt("proc", process_files, scratch);
   attempt("seccomp", seccomp_filter, scratch);
   attempt("interpreters", interpreters, scratch);
   return 0;

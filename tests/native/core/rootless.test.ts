@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
+import { mapArguments, parseIdRanges } from "../../../native/core/id-ranges.ts";
 import { findProgram } from "../../../native/core/programs.ts";
-import { mapArguments, parseIdRanges } from "../../../native/core/userns.ts";
 import { makePlace, noContainers } from "./box.ts";
 
 const reason = noContainers ?? (findProgram("newuidmap") === undefined ? "needs uidmap" : undefined);
@@ -64,7 +64,7 @@ const paths = { PATH: process.env.PATH, CHECKOUT: checkout, NODE: process.execPa
  * Runs a script in a container as user `uid`. In a mount namespace of the test's own /etc/subuid and /etc/subgid are `ranges`,
  * /dev/net/tun is open to everybody, as udev makes it.
  */
-function asUser(uid: number, ranges: string, script: string, options: object = {}): Told {
+function asUser(uid: number, ranges: string, script: string, options: object = {}, flags: string[] = []): Told {
   const place = makePlace();
   const folder = mkdtempSync(join(tmpdir(), "wbuild-user-"));
   try {
@@ -97,6 +97,7 @@ function asUser(uid: number, ranges: string, script: string, options: object = {
           `--reuid=${uid}`,
           `--regid=${uid}`,
           "--clear-groups",
+          ...flags,
           join(folder, "node"),
           "--import=tsx",
           child,
@@ -155,6 +156,12 @@ run("without a range: a single id, nobody else to become", (t) => {
   );
   t.is(told.ids, 1);
   t.is(told.stdout, "0\nrefused\n1\n");
+});
+
+run("with a range that newuidmap may not use (no_new_privs): a single id", (t) => {
+  const told = asUser(uid, `${uid}:500000:65536\n`, "id -u", {}, ["--no-new-privs"]);
+  t.is(told.ids, 1);
+  t.is(told.stdout, "0\n");
 });
 
 run("without a range USER of another id is BOX_ID_MAP", (t) => {

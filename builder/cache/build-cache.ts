@@ -73,7 +73,7 @@ export function openBuildCache(
 
 async function readAll(sources: readonly CacheSource[], world: BuildCacheWorld): Promise<Imports> {
   const { store, warn, signal } = world;
-  const imports = new Imports({ blobs: store.blobs, warn, signal });
+  const imports = new Imports({ store, warn, signal });
   const read = await Promise.all(
     sources.map(async (source) => {
       const name = nameOf(source);

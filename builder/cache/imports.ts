@@ -1,8 +1,8 @@
 /** Results that were read from several places, as the solver looks for them; and which of their blobs proved to be lost. */
 import { readDiffId } from "../../layerfs/layer/diff-id.ts";
-import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
+import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { sourceOf } from "../image/stored/left-layers.ts";
 import type { CachedLayer, ImportedResults } from "../solve/cache.ts";
@@ -11,7 +11,7 @@ import type { ReadRecord } from "./config.ts";
 import type { CachePlace } from "./place.ts";
 
 export interface ImportsWorld {
-  readonly blobs: BlobStore;
+  readonly store: Pick<Store, "blobs" | "layers">;
   readonly warn: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -88,11 +88,12 @@ export class Imports implements ImportedResults {
   }
 
   async #bring(layer: Layer): Promise<void> {
-    const { blobs } = this.#world;
-    const { blob } = layer;
-    if ((await blobs.has(blob.digest)) === blob.size) return;
+    const { blobs, layers } = this.#world.store;
+    const { blob, diffId } = layer;
+    const isHere = (await blobs.has(blob.digest)) === blob.size;
+    if (isHere && layers.byBlob(blob.digest)?.diffId === diffId) return;
     await this.#tryPlaces(blob.digest, async (place) => {
-      await place.fetch(blob, blobs);
+      if (!isHere) await place.fetch(blob, blobs);
       await this.#prove(layer);
     });
   }
@@ -100,14 +101,16 @@ export class Imports implements ImportedResults {
   /**
    * Attack: a cache gives a layer the diffID of another. Nobody would notice before somebody unpacks the image, far from here.
    */
-  async #prove({ blob, diffId }: Layer): Promise<void> {
-    const found = await readDiffId(this.#world.blobs.open(blob), this.#world.signal);
-    if (found.diffId === diffId) return;
+  async #prove(layer: Layer): Promise<void> {
+    const { store, signal } = this.#world;
+    const { blob, diffId } = layer;
+    const found = await readDiffId(store.blobs.open(blob), signal);
+    if (found.diffId === diffId) return store.layers.record(layer, { uncompressedSize: found.uncompressedSize });
     throw new WbuildError("CACHE_LOST", `its diffID is not ${diffId}, as the cache says`, { facts: { diffId } });
   }
 
   async #check({ blob }: Layer): Promise<void> {
-    if ((await this.#world.blobs.has(blob.digest)) === blob.size) return;
+    if ((await this.#world.store.blobs.has(blob.digest)) === blob.size) return;
     await this.#tryPlaces(blob.digest, async (place) => {
       if (!(await place.has(blob)))
         throw new WbuildError("CACHE_LOST", "it is not there any more", { facts: { digest: blob.digest } });

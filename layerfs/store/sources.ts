@@ -75,13 +75,14 @@ export function sourcesOf(db: Database, session: Session, now: () => number): So
     find(blob) {
       isThere ||= hasTable(db);
       if (!isThere) return [];
-      const rows = session.hold([blob], () =>
+      const look = () =>
         db.all<Row>(
           `SELECT registry, repository, reference, claimed FROM sources WHERE blob = ?
            ORDER BY noted DESC, registry, repository`,
           blob,
-        ),
-      );
+        );
+      // Of most blobs there is none, and nothing to hold: a list of images asks for every layer.
+      const rows = look().length === 0 ? [] : session.hold([blob], look);
       return rows.map(({ claimed, ...source }) => ({ ...source, ...(claimed === null ? {} : { claimed }) }));
     },
   };

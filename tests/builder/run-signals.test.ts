@@ -1,20 +1,13 @@
-/** A process in a container may speak before we know that it has begun; what people then send it must reach it. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test from "ava";
 import { findImage } from "../../builder/image/stored/local.ts";
 import { runImage } from "../../builder/run.ts";
 import type { Execution, RuntimeCore } from "../../builder/runtime/runtime.ts";
-import { openStore } from "../../layerfs/store/store.ts";
 import { makeImage } from "../doubles/images.ts";
+import { scratchStore } from "../doubles/scratch.ts";
 
 for (const when of ["before it is known to run", "while it runs"] as const)
   test(`a signal ${when} reaches the process, and is no interruption of ours`, async (t) => {
-    const home = mkdtempSync(join(tmpdir(), "wbuild-signals-"));
-    t.teardown(() => rmSync(home, { recursive: true, force: true }));
-    const store = openStore(home);
-    t.teardown(() => store[Symbol.dispose]());
+    const store = scratchStore(t);
     store.refs.set("docker.io/library/app:latest", await makeImage(store.blobs), []);
 
     let send: (name: NodeJS.Signals) => void = () => t.fail("nobody listens");

@@ -3,10 +3,10 @@ import test from "ava";
 import fc from "fast-check";
 import { isDigest } from "../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../native/error.ts";
-import { openRegistry } from "../../registry/client.ts";
 import { subjectOf } from "../../registry/referrers.ts";
 import { nextOf } from "../../registry/transport/pages.ts";
 import { startFake } from "../doubles/fake-registry.ts";
+import { anonymousClient } from "../doubles/registry-client.ts";
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 2000);
 const digest = `sha256:${"a".repeat(64)}` as const;
@@ -62,10 +62,7 @@ test("a subject is a digest or none", (t) => {
 test("tags and referrers from answers of any shape", async (t) => {
   let answer = "";
   await using fake = await startFake((_request, response) => void response.end(answer));
-  await using client = openRegistry({
-    userAgent: "wbuild-test/1",
-    warn() {},
-    credentials: { find: async () => undefined },
+  await using client = anonymousClient({
     retry: { attempts: 1 },
   });
   const repository = client.repository({ registry: fake.host, repository: "team/app" });

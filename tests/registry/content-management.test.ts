@@ -2,7 +2,7 @@
 import test from "ava";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
-import { openRegistry, type RegistryOptions } from "../../registry/client.ts";
+import type { RegistryOptions } from "../../registry/client.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { pushImage } from "../../registry/push.ts";
 import { parseReference } from "../../registry/reference.ts";
@@ -11,18 +11,10 @@ import { nextOf } from "../../registry/transport/pages.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { complain, startFake } from "../doubles/fake-registry.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
+import { openApp } from "../doubles/registry-client.ts";
 
-function open(host: string, options: Partial<RegistryOptions> = {}) {
-  const client = openRegistry({
-    userAgent: "wbuild-test/1",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2, attempts: 3 },
-    ...options,
-  });
-  const repository = client.repository(parseReference(`${host}/team/app`));
-  return { client, repository, [Symbol.asyncDispose]: client.close };
-}
+const open = (host: string, options: Partial<RegistryOptions> = {}) =>
+  openApp(host, { ...options, retry: { attempts: 3, ...options.retry } });
 
 const empty = Buffer.from("{}");
 const emptyConfig = { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf(empty), size: 2 };

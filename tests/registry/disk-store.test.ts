@@ -6,13 +6,13 @@ import test from "ava";
 import { openStore } from "../../layerfs/store/store.ts";
 import { loadArchive } from "../../registry/archive/load.ts";
 import { saveImages } from "../../registry/archive/save.ts";
-import { openRegistry } from "../../registry/client.ts";
 import { fetchBlob, pullImage } from "../../registry/pull.ts";
 import { pushImage } from "../../registry/push.ts";
 import { parseReference } from "../../registry/reference.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { startFake } from "../doubles/fake-registry.ts";
 import { makeImage } from "../doubles/images.ts";
+import { anonymousClient } from "../doubles/registry-client.ts";
 
 test("through a registry and an archive from store to store: the same bytes; wrong bytes are not kept", async (t) => {
   const dir = await mkdtemp(join(tmpdir(), "wbuild-disk-"));
@@ -25,7 +25,7 @@ test("through a registry and an archive from store to store: the same bytes; wro
   const image = await makeImage(a, { layers });
 
   await using registry = await startRegistry();
-  await using client = openRegistry({ userAgent: "t", warn() {}, credentials: { find: async () => undefined } });
+  await using client = anonymousClient();
   const reference = parseReference(`${registry.host}/disk/app:1`);
   const events: string[] = [];
   await pushImage(client, image, reference, a);

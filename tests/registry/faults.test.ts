@@ -3,30 +3,18 @@ import { inspect } from "node:util";
 import test from "ava";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../native/error.ts";
-import { openRegistry, type RegistryOptions } from "../../registry/client.ts";
+import type { RegistryOptions } from "../../registry/client.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { fetchBlob } from "../../registry/pull.ts";
-import { parseReference } from "../../registry/reference.ts";
 import { complain, startFake } from "../doubles/fake-registry.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
+import { openApp } from "../doubles/registry-client.ts";
 
 const secret = { username: "eve", password: "correct-horse-battery" };
 const basic = Buffer.from(`${secret.username}:${secret.password}`).toString("base64");
 
-function open(host: string, options: Partial<RegistryOptions> = {}) {
-  const client = openRegistry({
-    userAgent: "wbuild-test/1",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2, attempts: 4 },
-    ...options,
-  });
-  return {
-    client,
-    repository: client.repository(parseReference(`${host}/team/app`)),
-    [Symbol.asyncDispose]: client.close,
-  };
-}
+const open = (host: string, options: Partial<RegistryOptions> = {}) =>
+  openApp(host, { ...options, retry: { attempts: 4, ...options.retry } });
 
 const content = Buffer.from("0123456789".repeat(100_000));
 const blob = { mediaType: mediaTypes.ociLayerGzip, digest: digestOf(content), size: content.length };

@@ -9,7 +9,6 @@ import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { isWbuildError } from "../../native/error.ts";
 import { loadArchive } from "../../registry/archive/load.ts";
 import { saveImages } from "../../registry/archive/save.ts";
-import { openRegistry, type RegistryOptions } from "../../registry/client.ts";
 import { isForeign, mediaTypes } from "../../registry/oci/image.ts";
 import { parseManifest } from "../../registry/oci/schema.ts";
 import { fetchBlob, pullImage } from "../../registry/pull.ts";
@@ -19,6 +18,7 @@ import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.
 import { complain, type FakeRegistry, startFake } from "../doubles/fake-registry.ts";
 import { makeImage } from "../doubles/images.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
+import { anonymousClient } from "../doubles/registry-client.ts";
 
 const run = promisify(execFile);
 const account = { username: "ann", password: "p4ss:word/+" };
@@ -35,16 +35,7 @@ test.after.always(async () => {
   await Promise.all([plain, secure].map((registry) => registry?.close()));
 });
 
-function open(options: Partial<RegistryOptions> = {}) {
-  return openRegistry({
-    userAgent: "wbuild-test",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2 },
-    ...options,
-  });
-}
-const asAnn = () => open({ credentials: { find: async () => account }, ca: secure.ca ?? "" });
+const asAnn = () => anonymousClient({ credentials: { find: async () => account }, ca: secure.ca ?? "" });
 const any = (manifests: readonly Descriptor[]) => manifests[0];
 
 const dockerForeign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
@@ -99,7 +90,7 @@ for (const [name, mediaType] of [
     const urls = ["gone", "layer", "never"].map((path) => `http://${maker.host}/${path}`);
     const made = await foreignImage(urls, mediaType);
     content = made.content;
-    await using client = open();
+    await using client = anonymousClient();
     const reference = parseReference(`${plain.host}/foreign/${name}:1`);
     const sent = await pushImage(client, made.image, reference, made.blobs);
     t.like(sent, { sent: 2, leftOut: 1 });
@@ -123,7 +114,7 @@ for (const [name, mediaType] of [
 test("with allowNondistributable the registry gets the bytes too, and is asked first from then on", async (t) => {
   await using maker = await startMaker(() => Buffer.alloc(0));
   const made = await foreignImage([`http://${maker.host}/layer`]);
-  await using client = open();
+  await using client = anonymousClient();
   const reference = parseReference(`${plain.host}/foreign/allowed:1`);
   t.like(await pushImage(client, made.image, reference, made.blobs, { allowNondistributable: true }), {
     sent: 3,
@@ -161,7 +152,7 @@ async function fetchVia(t: ExecutionContext, urls: (host: string) => string[], c
       : complain(response, 404, "BLOB_UNKNOWN", "not here"),
   );
   t.teardown(() => fake[Symbol.asyncDispose]());
-  const client = open({ credentials: { find: async () => account } });
+  const client = anonymousClient({ credentials: { find: async () => account } });
   t.teardown(() => client.close());
   const into = new MemoryBlobs();
   const { digest, size } = await new MemoryBlobs().put(content, { mediaType: dockerForeign });
@@ -243,7 +234,7 @@ test("skopeo takes our image on with its urls, leaves the bytes out of a layout,
   await using maker = await startMaker(() => content);
   const made = await foreignImage([`http://${maker.host}/layer`], ociForeign);
   content = made.content;
-  await using client = open();
+  await using client = anonymousClient();
   const name = `${plain.host}/foreign/skopeo:1`;
   await pushImage(client, made.image, parseReference(name), made.blobs);
   const folder = await mkdtemp(join(tmpdir(), "wbuild-foreign-"));

@@ -1,28 +1,19 @@
 /** Answers made to harm whoever reads them: endless, dripping, huge, leading astray, or made of patterns that cost time. */
 import test from "ava";
 import { digestOf } from "../../layerfs/store/digest.ts";
-import { openRegistry, type RegistryOptions } from "../../registry/client.ts";
+import type { RegistryOptions } from "../../registry/client.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { fetchBlob } from "../../registry/pull.ts";
-import { parseReference } from "../../registry/reference.ts";
 import { Redactor } from "../../registry/transport/redact.ts";
 import type { Http } from "../../registry/transport/request.ts";
 import { Session } from "../../registry/transport/session.ts";
 import { Authorizer } from "../../registry/transport/token.ts";
 import { complain, type FakeRegistry, startFake } from "../doubles/fake-registry.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
+import { openApp } from "../doubles/registry-client.ts";
 
-function open(host: string, options: Partial<RegistryOptions> = {}) {
-  const client = openRegistry({
-    userAgent: "wbuild-test/1",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2, attempts: 2 },
-    ...options,
-  });
-  const repository = client.repository(parseReference(`${host}/team/app`));
-  return { client, repository, [Symbol.asyncDispose]: client.close };
-}
+const open = (host: string, options: Partial<RegistryOptions> = {}) =>
+  openApp(host, { ...options, retry: { attempts: 2, ...options.retry } });
 
 /** Answers a request without end, some bytes at a time. */
 function drip(response: Parameters<Parameters<typeof startFake>[0]>[1], status: number, headers = {}): void {

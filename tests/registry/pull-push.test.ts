@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import test from "ava";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { isWbuildError } from "../../native/error.ts";
-import { openRegistry, type RegistryOptions } from "../../registry/client.ts";
+import type { RegistryOptions } from "../../registry/client.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { pullImage } from "../../registry/pull.ts";
 import { pushImage } from "../../registry/push.ts";
@@ -15,6 +15,7 @@ import { parseReference } from "../../registry/reference.ts";
 import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.ts";
 import { makeImage, makeIndex, type SampleOptions } from "../doubles/images.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
+import { anonymousClient } from "../doubles/registry-client.ts";
 
 const run = promisify(execFile);
 let plain: RunningRegistry;
@@ -33,15 +34,6 @@ test.after.always(async () => {
   await Promise.all([plain, basic, secure].map((registry) => registry?.close()));
 });
 
-function open(options: Partial<RegistryOptions> = {}) {
-  return openRegistry({
-    userAgent: "wbuild-test",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2 },
-    ...options,
-  });
-}
 const asAnn: Partial<RegistryOptions> = { credentials: { find: async () => account } };
 const amd64 = (manifests: readonly Descriptor[]) => manifests.find((m) => m.platform?.architecture === "amd64");
 
@@ -55,7 +47,7 @@ const shapes: SampleOptions[] = [
 for (const shape of shapes) {
   test(`pushed by us, copied by skopeo, pulled by us: same bytes (${shape.format}, ${shape.compression})`, async (t) => {
     const name = `shape/${shape.format}-${shape.compression}`;
-    await using client = open();
+    await using client = anonymousClient();
     const ours = new MemoryBlobs();
     const layers = [
       { name: "a", content: "a".repeat(300_000) },
@@ -91,7 +83,7 @@ test("pushed by skopeo from an OCI layout of umoci, pulled by us", async (t) => 
   await run("umoci", ["new", "--image", `${layout}:one`]);
   await run("umoci", ["insert", "--image", `${layout}:one`, "/etc/hostname", "/etc/hostname"]);
   await run("skopeo", ["copy", "--dest-tls-verify=false", `oci:${layout}:one`, `docker://${plain.host}/umoci:one`]);
-  await using client = open();
+  await using client = anonymousClient();
   const pulled = new MemoryBlobs();
   const found = await pullImage(client, parseReference(`${plain.host}/umoci:one`), pulled, { choose: amd64 });
   t.is(found.manifest.mediaType, mediaTypes.ociManifest);
@@ -100,7 +92,7 @@ test("pushed by skopeo from an OCI layout of umoci, pulled by us", async (t) => 
 });
 
 test("a second push sends nothing; another repository of the registry gives its blobs by mount", async (t) => {
-  await using client = open();
+  await using client = anonymousClient();
   const ours = new MemoryBlobs();
   const image = await makeImage(ours, { layers: [{ name: "m", content: "mounted" }] });
   await pushImage(client, image, parseReference(`${plain.host}/mount/from`), ours);
@@ -113,7 +105,7 @@ test("a second push sends nothing; another repository of the registry gives its 
 });
 
 test("an index is pushed with its children, and the wanted platform comes back", async (t) => {
-  await using client = open();
+  await using client = anonymousClient();
   const ours = new MemoryBlobs();
   const index = await makeIndex(ours, ["arm64", "amd64"]);
   const reference = parseReference(`${plain.host}/index:many`);
@@ -131,14 +123,14 @@ test("basic authentication: refused to strangers with a hint, open to the accoun
   const ours = new MemoryBlobs();
   const image = await makeImage(ours);
   const reference = parseReference(`${basic.host}/private/app:1`);
-  await using stranger = open();
+  await using stranger = anonymousClient();
   const error = await t.throwsAsync(pushImage(stranger, image, reference, ours), {
     code: "REG_UNAUTHORIZED",
   } as object);
   t.regex(String(error), /cannot .* at 127\.0\.0\.1:\d+\/private\/app: HTTP 401: UNAUTHORIZED/);
   t.is((error as { hint?: string }).hint, `log in with: wbuild login ${basic.host}`);
 
-  await using client = open(asAnn);
+  await using client = anonymousClient(asAnn);
   await pushImage(client, image, reference, ours);
   const pulled = await pullImage(client, reference, new MemoryBlobs(), { choose: amd64 });
   t.is(pulled.descriptor.digest, image.digest);
@@ -152,12 +144,12 @@ test("TLS: an unknown authority is named, a known one is trusted, and checks can
   const ours = new MemoryBlobs();
   const image = await makeImage(ours);
   const reference = parseReference(`${secure.host}/tls/app:1`);
-  await using doubting = open(asAnn);
+  await using doubting = anonymousClient(asAnn);
   await t.throwsAsync(pushImage(doubting, image, reference, ours), { code: "REG_TLS" } as object);
-  await using trusting = open({ ...asAnn, ca: secure.ca ?? "" });
+  await using trusting = anonymousClient({ ...asAnn, ca: secure.ca ?? "" });
   await pushImage(trusting, image, reference, ours);
   const warnings: string[] = [];
-  await using careless = open({ ...asAnn, insecure: [secure.host], warn: (text) => warnings.push(text) });
+  await using careless = anonymousClient({ ...asAnn, insecure: [secure.host], warn: (text) => warnings.push(text) });
   t.is((await pullImage(careless, reference, new MemoryBlobs(), { choose: amd64 })).descriptor.digest, image.digest);
   t.deepEqual(warnings, [`the certificate of ${secure.host} is not checked`]);
 });
@@ -169,15 +161,15 @@ for (const name of ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"])
       before === undefined ? delete process.env[name] : Object.assign(process.env, { [name]: before }),
     );
     process.env[name] = secure.caFile;
-    await using client = open(asAnn);
+    await using client = anonymousClient(asAnn);
     await t.notThrowsAsync(client.checkLogin(secure.host, account));
     process.env[name] = "/nowhere.pem";
-    await using lost = open(asAnn);
+    await using lost = anonymousClient(asAnn);
     await t.throwsAsync(lost.checkLogin(secure.host, account), { code: "REG_TLS", message: /nowhere\.pem/ } as object);
   });
 
 test("a layer is streamed before its digest is known, and is then there", async (t) => {
-  await using client = open();
+  await using client = anonymousClient();
   const repository = client.repository(parseReference(`${plain.host}/stream/app`));
   const blobs = new MemoryBlobs();
   const part = Buffer.alloc(1_000_000, "x");
@@ -223,7 +215,7 @@ test("a layer is streamed before its digest is known, and is then there", async 
 });
 
 test("tags are listed through all pages; what is not there is said by name", async (t) => {
-  await using client = open();
+  await using client = anonymousClient();
   const ours = new MemoryBlobs();
   const image = await makeImage(ours);
   for (const tag of ["a", "b", "c"]) await pushImage(client, image, parseReference(`${plain.host}/tags:${tag}`), ours);
@@ -234,7 +226,7 @@ test("tags are listed through all pages; what is not there is said by name", asy
 });
 
 test("wbuild.local is never asked", (t) => {
-  const client = open();
+  const client = anonymousClient();
   const error = t.throws(() => client.repository(parseReference("wbuild.local/linux")));
   t.true(isWbuildError(error, "REG_LOCAL_ONLY"));
   t.is((error as { hint?: string }).hint, "make it with: wbuild base linux");

@@ -9,19 +9,13 @@ import { startRegistry } from "../doubles/docker-registry.ts";
 import { complain, startFake } from "../doubles/fake-registry.ts";
 import { makeImage } from "../doubles/images.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
+import { anonymousClient } from "../doubles/registry-client.ts";
 import { startTokenServer } from "../doubles/token-server.ts";
 
 const account = { username: "bob", password: "s3cret-passw0rd" };
 
-function open(credentials: Credentials | undefined, options: Partial<RegistryOptions> = {}) {
-  return openRegistry({
-    userAgent: "wbuild-test",
-    warn() {},
-    credentials: { find: async () => credentials },
-    retry: { baseMs: 1, capMs: 2 },
-    ...options,
-  });
-}
+const open = (credentials: Credentials | undefined, options: Partial<RegistryOptions> = {}) =>
+  anonymousClient({ credentials: { find: async () => credentials }, ...options });
 const choose = () => undefined;
 
 for (const field of ["token", "access_token"] as const)

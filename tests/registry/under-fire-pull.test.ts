@@ -1,7 +1,6 @@
 /** Pulls under fire: what arrives is verified, what broke goes on, what is wrong is never in the store; and it is told. */
-import { mkdtempSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
@@ -18,6 +17,8 @@ import { complain, startFake } from "../doubles/fake-registry.ts";
 import { type Fault, startFaultProxy } from "../doubles/fault-proxy.ts";
 import { makeImage } from "../doubles/images.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
+import { clientFor } from "../doubles/registry-client.ts";
+import { scratchFolder } from "../doubles/scratch.ts";
 import { startTokenServer } from "../doubles/token-server.ts";
 
 let real: RunningRegistry;
@@ -40,15 +41,11 @@ test.before(async () => {
 test.after.always(() => real?.close());
 
 function open(t: ExecutionContext, host: string, options: Partial<RegistryOptions> = {}) {
-  const client = openRegistry({
-    userAgent: "wbuild-test/1",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2, attempts: 4 },
+  const client = clientFor(t, {
     fetchTimeoutMs: 5000,
     ...options,
+    retry: { attempts: 4, ...options.retry },
   });
-  t.teardown(() => client.close());
   return { client, repository: client.repository(parseReference(`${host}/team/app`)) };
 }
 
@@ -59,12 +56,8 @@ async function before(t: ExecutionContext, upstream: string) {
 }
 
 function newStore(t: ExecutionContext): Store {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-fire-"));
-  const store = openStore(home, { upkeep: false });
-  t.teardown(() => {
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
+  const store = openStore(scratchFolder(t), { upkeep: false });
+  t.teardown(() => store[Symbol.dispose]());
   return store;
 }
 

@@ -2,11 +2,12 @@
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { isWbuildError, type WbuildError } from "../../native/error.ts";
-import { openRegistry, type RegistryOptions } from "../../registry/client.ts";
+import type { RegistryOptions } from "../../registry/client.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { parseReference } from "../../registry/reference.ts";
 import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.ts";
 import { type Fault, type ProxyOptions, startFaultProxy } from "../doubles/fault-proxy.ts";
+import { clientFor } from "../doubles/registry-client.ts";
 import { type SpecOptions, startSpecRegistry } from "../doubles/spec-registry.ts";
 import { startTokenServer } from "../doubles/token-server.ts";
 
@@ -31,16 +32,12 @@ async function* bytesOf(content: Uint8Array, from = 0): AsyncGenerator<Uint8Arra
 }
 
 function open(t: ExecutionContext, host: string, options: Partial<RegistryOptions> = {}) {
-  const client = openRegistry({
-    userAgent: "wbuild-test/1",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2, attempts: 4 },
+  const client = clientFor(t, {
     fetchTimeoutMs: 5000,
     chunkBytes,
     ...options,
+    retry: { attempts: 4, ...options.retry },
   });
-  t.teardown(() => client.close());
   return client.repository(parseReference(`${host}/team/app`));
 }
 

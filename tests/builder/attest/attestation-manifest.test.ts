@@ -1,8 +1,4 @@
-/** How statements are stored beside an image, and found again. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import {
   attestationsOf,
   imageSubjects,
@@ -13,24 +9,14 @@ import { attestationFields, readAttestations } from "../../../builder/attest/rea
 import { writeIndex } from "../../../builder/image/output/write-image.ts";
 import { readManifest } from "../../../builder/image/stored/stored-image.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
-import { openStore } from "../../../layerfs/store/store.ts";
 import { makeImage } from "../../doubles/images.ts";
-
-function freshStore(t: ExecutionContext) {
-  const folder = mkdtempSync(join(tmpdir(), "wbuild-attest-"));
-  const store = openStore(folder, { upkeep: false });
-  t.teardown(() => {
-    store[Symbol.dispose]();
-    rmSync(folder, { recursive: true });
-  });
-  return store;
-}
+import { scratchStore } from "../../doubles/scratch.ts";
 
 const list = { predicateType: "https://spdx.dev/Document", predicate: { name: "x" }, filename: "" };
 const how = { predicateType: "https://slsa.dev/provenance/v0.2", predicate: { buildType: "y" }, filename: "" };
 
 test("statements are layers of a manifest that names its image; each is kept", async (t) => {
-  const store = freshStore(t);
+  const store = scratchStore(t);
   const image = await makeImage(store.blobs);
   const subjects = imageSubjects(image.digest, []);
   t.is(subjects[0]?.name, "_");
@@ -52,7 +38,7 @@ test("statements are layers of a manifest that names its image; each is kept", a
 });
 
 test("as an OCI artifact the manifest points at its image", async (t) => {
-  const store = freshStore(t);
+  const store = scratchStore(t);
   const image = { ...(await makeImage(store.blobs)), platform: { os: "linux", architecture: "amd64" } };
   const statements = [statementOf(list, imageSubjects(image.digest, []))];
   const { descriptor } = await writeAttestations(store.blobs, image, statements, { ociArtifact: true });
@@ -72,7 +58,7 @@ for (const [what, text] of [
   ["a predicate that is none", '{"predicateType":"https://spdx.dev/Document","predicate":7}'],
 ] as const)
   test(`a foreign statement is refused: ${what}`, async (t) => {
-    const store = freshStore(t);
+    const store = scratchStore(t);
     const image = await makeImage(store.blobs);
     const layer = await store.blobs.put(Buffer.from(text), { mediaType: "application/vnd.in-toto+json" });
     const config = await store.blobs.put(Buffer.from("{}"), { mediaType: "application/vnd.oci.empty.v1+json" });

@@ -8,11 +8,12 @@ import { type BuildCache, openBuildCache } from "../../../builder/cache/build-ca
 import type { CacheSource, CacheTarget, GhaService } from "../../../builder/cache/spec.ts";
 import type { ResultRecord } from "../../../builder/solve/cache.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
-import { openStore, type Store } from "../../../layerfs/store/store.ts";
+import type { Store } from "../../../layerfs/store/store.ts";
 import { isWbuildError } from "../../../native/error.ts";
-import { openRegistry } from "../../../registry/client.ts";
 import { startRegistry } from "../../doubles/docker-registry.ts";
 import { type GhaDouble, startGha } from "../../doubles/gha-cache.ts";
+import { clientFor } from "../../doubles/registry-client.ts";
+import { scratchStore } from "../../doubles/scratch.ts";
 
 const common = { mode: "max", ignoreError: false } as const;
 const form = { imageManifest: true, ociMediaTypes: true } as const;
@@ -24,20 +25,10 @@ interface Machine {
 }
 
 function machine(t: ExecutionContext): Machine {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-test-"));
-  const store = openStore(home, { upkeep: false });
+  const store = scratchStore(t);
   const warnings: string[] = [];
   const signal = AbortSignal.timeout(60_000);
-  const client = openRegistry({
-    userAgent: "test",
-    warn: () => undefined,
-    credentials: { find: async () => undefined },
-  });
-  t.teardown(async () => {
-    await client.close();
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
+  const client = clientFor(t);
   return {
     store,
     warnings,

@@ -6,18 +6,11 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { runCli, sandboxOf } from "../../doubles/cli.ts";
-import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
+import { startRegistry } from "../../doubles/docker-registry.ts";
+import { registryPair } from "../../doubles/registry-pair.ts";
 
 const run = promisify(execFile);
-let near: RunningRegistry;
-let far: RunningRegistry;
-
-test.before(async () => {
-  [near, far] = await Promise.all([startRegistry(), startRegistry()]);
-});
-test.after.always(async () => {
-  await Promise.all([near, far].map((registry) => registry?.close()));
-});
+const { near, far } = await registryPair();
 
 /** A store with one image, `app:1`; gives how to call wbuild. */
 async function scene(t: ExecutionContext) {

@@ -1,16 +1,13 @@
-/** Files of a tar below a folder of an image: what becomes of folders, links and whiteouts. The tars are hostile or careless. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { writeImage } from "../../../builder/image/output/write-image.ts";
 import { takeIncoming } from "../../../builder/mutate/append.ts";
 import { appendIncoming, nothing } from "../../../builder/mutate/append-image.ts";
 import { readTar } from "../../../layerfs/layer/read.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
-import { openStore, type Store } from "../../../layerfs/store/store.ts";
+import type { Store } from "../../../layerfs/store/store.ts";
 import { type Image, mediaTypes } from "../../../registry/oci/image.ts";
 import { naiveTar } from "../../doubles/naive-tar.ts";
+import { scratchStore } from "../../doubles/scratch.ts";
 import { type Member, tarOf } from "../../layerfs/layer/workbench.ts";
 
 const signal = new AbortController().signal;
@@ -18,18 +15,6 @@ const file = (name: string, body = "x"): Member => ({ name, type: "0", body });
 const folder = (name: string, mode = "0000755\0"): Member => ({ name, type: "5", mode });
 const symlink = (name: string, link: string): Member => ({ name, type: "2", link });
 const hardLink = (name: string, link: string): Member => ({ name, type: "1", link });
-
-function storeFor(t: ExecutionContext): Store {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-mutate-"));
-  const store = openStore(home);
-  const lease = store.lease();
-  t.teardown(() => {
-    lease[Symbol.dispose]();
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
-  return store;
-}
 
 const below = [folder("usr"), folder("usr/bin"), symlink("bin", "usr/bin"), folder("tmp", "0001777\0"), file("etc")];
 
@@ -44,7 +29,7 @@ async function* bytes(tar: Uint8Array) {
 }
 
 async function appended(t: ExecutionContext, members: readonly Member[], path?: string, onto?: Image) {
-  const store = storeFor(t);
+  const store = scratchStore(t);
   const incoming = await takeIncoming(store, "a.tar", bytes(tarOf(...members)), { compression: "none", signal });
   return appendIncoming(store, onto ?? (await baseOf(store)), [incoming], {
     compression: "none",

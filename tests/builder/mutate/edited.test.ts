@@ -1,24 +1,13 @@
-/** Whose documents a changed image has, and what a name for it keeps. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { type NewImage, writeImage } from "../../../builder/image/output/write-image.ts";
 import { findImage, untaggedName } from "../../../builder/image/stored/local.ts";
 import { editImages, fullHistory, nameResult } from "../../../builder/mutate/edited.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
-import { openStore } from "../../../layerfs/store/store.ts";
 import { mediaTypes } from "../../../registry/oci/image.ts";
+import { scratchStore } from "../../doubles/scratch.ts";
 
 async function changed(t: ExecutionContext, types: "oci" | "docker", change: (image: NewImage) => NewImage) {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-mutate-"));
-  const store = openStore(home);
-  const lease = store.lease();
-  t.teardown(() => {
-    lease[Symbol.dispose]();
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
+  const store = scratchStore(t);
   const bytes = Buffer.from("no tar, and nobody reads it");
   const layer = { blob: await store.blobs.put(bytes, { mediaType: mediaTypes.ociLayerGzip }), diffId: digestOf(bytes) };
   const image: NewImage = { config: { os: "linux", architecture: "amd64" }, layers: [layer] };

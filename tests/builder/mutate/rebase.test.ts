@@ -1,31 +1,16 @@
-/** Linux images on another base: which base it is, and when the image's own layers cannot do without the old one. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { writeImage } from "../../../builder/image/output/write-image.ts";
 import { type Find, oldBaseOf } from "../../../builder/mutate/old-base.ts";
 import { checkRebased, rebaseImage } from "../../../builder/mutate/rebase.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
-import { openStore, type Store } from "../../../layerfs/store/store.ts";
+import type { Store } from "../../../layerfs/store/store.ts";
 import { WbuildError } from "../../../native/error.ts";
 import { type Image, mediaTypes } from "../../../registry/oci/image.ts";
+import { scratchStore } from "../../doubles/scratch.ts";
 import { type Member, tarOf } from "../../layerfs/layer/workbench.ts";
 
 const signal = new AbortController().signal;
 const created = "2023-11-14T22:13:20.000Z";
-
-function storeFor(t: ExecutionContext): Store {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-mutate-"));
-  const store = openStore(home);
-  const lease = store.lease();
-  t.teardown(() => {
-    lease[Symbol.dispose]();
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
-  return store;
-}
 
 const file = (name: string, body = "x"): Member => ({ name, type: "0", body });
 const link = (name: string, target: string): Member => ({ name, type: "1", link: target });
@@ -55,7 +40,7 @@ const rows: readonly (readonly [title: string, next: readonly Member[], own: rea
 ];
 for (const [title, next, members, fits] of rows) {
   test(`rebase: ${title}`, async (t) => {
-    const store = storeFor(t);
+    const store = scratchStore(t);
     const [old, image, onto] = [
       await imageOf(store, base),
       await imageOf(store, own(...members)),
@@ -71,7 +56,7 @@ for (const [title, next, members, fits] of rows) {
 const [nameKey, digestKey] = ["org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"];
 
 test("the old base: as named, else by the annotations' digest, which does not move, else by their name", async (t) => {
-  const store = storeFor(t);
+  const store = scratchStore(t);
   const old = await imageOf(store, base);
   const asked: string[] = [];
   const find: Find = async (text) => {
@@ -87,7 +72,7 @@ test("the old base: as named, else by the annotations' digest, which does not mo
 });
 
 test("the old base: refused when nothing tells it, and when it is not below the image", async (t) => {
-  const store = storeFor(t);
+  const store = scratchStore(t);
   const image = await imageOf(store, own());
   const other = await imageOf(store, [[file("lib/a", "another")]]);
   await t.throwsAsync(
@@ -106,7 +91,7 @@ test("the old base: refused when nothing tells it, and when it is not below the 
 });
 
 test("the old base of a Windows image is looked for in its version first", async (t) => {
-  const store = storeFor(t);
+  const store = scratchStore(t);
   const old = await imageOf(store, base);
   const plain = await imageOf(store, own());
   const image = { ...plain, config: { ...plain.config, os: "windows", "os.version": "10.0.20348.1" } };

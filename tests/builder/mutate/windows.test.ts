@@ -1,7 +1,3 @@
-/** Windows images: their registry when layers become one, and when another base comes below. Layers of the tests' own making. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { verifyImage } from "../../../builder/image/inspect/verify.ts";
 import { writeImage } from "../../../builder/image/output/write-image.ts";
@@ -16,9 +12,10 @@ import { mergeHives } from "../../../layerfs/hive/merge.ts";
 import { readHive } from "../../../layerfs/hive/regf/read.ts";
 import { writeHive } from "../../../layerfs/hive/regf/write.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
-import { openStore, type Store } from "../../../layerfs/store/store.ts";
+import type { Store } from "../../../layerfs/store/store.ts";
 import { deltaNames, deltaPath, emptyDelta } from "../../../layerfs/windows/deltas.ts";
 import { type Image, mediaTypes } from "../../../registry/oci/image.ts";
+import { scratchStore } from "../../doubles/scratch.ts";
 import { hiveBytes, type Keys } from "../../doubles/windows-base.ts";
 import type { Member } from "../../layerfs/layer/workbench.ts";
 import {
@@ -53,18 +50,6 @@ function layerWith(before: Keys, after: Keys, files: readonly Member[] = []): Me
   const delta = writeHive(diffHives(readHive(hiveBytes(before)), readHive(hiveBytes(after))));
   const bytes = (name: string) => Buffer.from(name === "Software" ? delta : emptyDelta());
   return [folder("Hives"), ...deltaNames.map((name) => file(deltaPath(name), bytes(name))), folder("Files"), ...files];
-}
-
-function storeFor(t: ExecutionContext): Store {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-mutate-"));
-  const store = openStore(home);
-  const lease = store.lease();
-  t.teardown(() => {
-    lease[Symbol.dispose]();
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
-  return store;
 }
 
 async function imageOf(store: Store, version: string, ...members: Member[][]): Promise<Image> {
@@ -109,7 +94,7 @@ const two: Keys = { "App\\Old": { Path: "mine", Kept: "k" }, "App\\Mine": { a: "
 
 for (const keep of [0, 1]) {
   test(`flatten over ${keep} layers: the registry says the same, importers take it, the same bytes twice`, async (t) => {
-    const store = storeFor(t);
+    const store = scratchStore(t);
     const image = await imageOf(
       store,
       "10.0.20348.1",
@@ -146,7 +131,7 @@ for (const keep of [0, 1]) {
 }
 
 test("a single delta keeps its bytes", async (t) => {
-  const store = storeFor(t);
+  const store = scratchStore(t);
   const image = await imageOf(
     store,
     "10.0.20348.1",
@@ -164,7 +149,7 @@ test("a single delta keeps its bytes", async (t) => {
 });
 
 test("a foreign layer does not become part of another", async (t) => {
-  const store = storeFor(t);
+  const store = scratchStore(t);
   const image = await imageOf(store, "10.0.20348.1", baseWith(bases.old), layerWith(bases.old, one));
   const mediaType = "application/vnd.docker.image.rootfs.foreign.diff.tar";
   const [base, ...above] = image.manifest.layers;
@@ -219,7 +204,7 @@ const rows: readonly Row[] = [
 
 for (const { title, onto, own, told } of rows) {
   test(`rebase: ${title}`, async (t) => {
-    const store = storeFor(t);
+    const store = scratchStore(t);
     const old = await imageOf(store, "10.0.20348.1", baseWith(bases.old));
     const base = await imageOf(store, "10.0.20348.2", baseWith(onto, [file("Files/new.dll")]));
     const image = await imageOf(
@@ -246,7 +231,7 @@ for (const { title, onto, own, told } of rows) {
 }
 
 test("rebase: what importers would refuse is refused, also with force: a link to a file that the new base lacks", async (t) => {
-  const store = storeFor(t);
+  const store = scratchStore(t);
   const old = await imageOf(store, "10.0.20348.1", baseWith(bases.old, [file("Files/dll.dll")]));
   const base = await imageOf(store, "10.0.20348.2", baseWith(bases.old));
   const link: Member = { name: "Files/link.dll", type: "1", link: "Files/dll.dll" };
@@ -264,7 +249,7 @@ test("rebase: what importers would refuse is refused, also with force: a link to
 });
 
 test("rebase: an image for one system cannot stand on a base for another", async (t) => {
-  const store = storeFor(t);
+  const store = scratchStore(t);
   const image = await imageOf(store, "10.0.20348.1", baseWith(bases.old), layerWith(bases.old, one));
   const old = await imageOf(store, "10.0.20348.1", baseWith(bases.old));
   const base = { ...old, config: { ...old.config, os: "linux" } };

@@ -6,36 +6,22 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { isWbuildError } from "../../../native/error.ts";
 import { tarFileSink } from "../../../registry/archive/sink.ts";
-import { openRegistry } from "../../../registry/client.ts";
 import { ociArchiveTarget } from "../../../registry/copy/archive.ts";
 import { copyImage } from "../../../registry/copy/copy.ts";
 import { remoteSource, remoteTarget } from "../../../registry/copy/remote.ts";
 import { pushImage } from "../../../registry/push.ts";
 import { parseReference } from "../../../registry/reference.ts";
-import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
 import { type Rule, startFaultProxy } from "../../doubles/fault-proxy.ts";
 import { makeImage } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { clientFor } from "../../doubles/registry-client.ts";
+import { registryPair } from "../../doubles/registry-pair.ts";
 
-let near: RunningRegistry;
-let far: RunningRegistry;
-
-test.before(async () => {
-  [near, far] = await Promise.all([startRegistry(), startRegistry()]);
-});
-test.after.always(async () => {
-  await Promise.all([near, far].map((registry) => registry?.close()));
-});
+const { near, far } = await registryPair();
 
 /** One layer of some megabytes that nothing compresses, at `near`. */
 async function scene(t: ExecutionContext, name: string) {
-  const client = openRegistry({
-    userAgent: "wbuild-test",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2 },
-  });
-  t.teardown(() => client.close());
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const image = await makeImage(ours, {
     compression: "none",

@@ -1,14 +1,12 @@
 /** Copies between two real registries: what is asked, sent, mounted, refused; skopeo looks at what came of them. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
 import { digestOf, hexOf } from "../../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../../native/error.ts";
-import { openRegistry } from "../../../registry/client.ts";
 import { copyImage } from "../../../registry/copy/copy.ts";
 import { layoutSource, layoutTarget } from "../../../registry/copy/layout.ts";
 import type { CopySource } from "../../../registry/copy/place.ts";
@@ -17,51 +15,24 @@ import { storeSource, storeTarget } from "../../../registry/copy/stored.ts";
 import { mediaTypes } from "../../../registry/oci/image.ts";
 import { pushImage } from "../../../registry/push.ts";
 import { parseReference } from "../../../registry/reference.ts";
-import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
 import { type FaultProxy, startFaultProxy } from "../../doubles/fault-proxy.ts";
 import { makeImage, makeIndex } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { clientFor } from "../../doubles/registry-client.ts";
+import { registryPair } from "../../doubles/registry-pair.ts";
+import { scratchFolder } from "../../doubles/scratch.ts";
+import { rawBySkopeo } from "./skopeo.ts";
 
 const run = promisify(execFile);
-let near: RunningRegistry;
-let far: RunningRegistry;
-
-test.before(async () => {
-  [near, far] = await Promise.all([startRegistry(), startRegistry()]);
-});
-test.after.always(async () => {
-  await Promise.all([near, far].map((registry) => registry?.close()));
-});
-
-function open(t: ExecutionContext) {
-  const client = openRegistry({
-    userAgent: "wbuild-test",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2 },
-  });
-  t.teardown(() => client.close());
-  return client;
-}
-
-function scratch(t: ExecutionContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "wbuild-copy-"));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
+const { near, far } = await registryPair();
 
 /** Without the question whether there is a registry at all. */
 function asked(proxy: FaultProxy): string[] {
   return proxy.requests.filter((line) => !line.endsWith(" /v2/"));
 }
 
-async function rawBySkopeo(name: string): Promise<string> {
-  const { stdout } = await run("skopeo", ["inspect", "--raw", "--tls-verify=false", name]);
-  return digestOf(stdout);
-}
-
 test("an index goes from registry to registry with all its images, and every digest stays", async (t) => {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const index = await makeIndex(ours, ["amd64", "arm64", "s390x"]);
   await pushImage(client, index, parseReference(`${near.host}/team/many:1`), ours);
@@ -73,13 +44,13 @@ test("an index goes from registry to registry with all its images, and every dig
   t.deepEqual([result.manifests, result.sent, result.mounted, result.present], [4, 6, 0, 0]);
   t.is(await rawBySkopeo(`docker://${far.host}/mirror/many:2`), index.digest);
   // skopeo takes each image there, so that all blobs must be what manifests and configurations say.
-  const to = scratch(t);
+  const to = scratchFolder(t);
   await run("skopeo", ["copy", "--all", "--src-tls-verify=false", `docker://${far.host}/mirror/many:2`, `dir:${to}/x`]);
   t.is(digestOf(readFileSync(`${to}/x/manifest.json`)), index.digest);
 });
 
 test("what is there costs one question a manifest; a new tag of what is there sends no blob", async (t) => {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const index = await makeIndex(ours, ["amd64", "arm64"]);
   await using before = await startFaultProxy(near.host);
@@ -116,7 +87,7 @@ test("what is there costs one question a manifest; a new tag of what is there se
 });
 
 test("inside one registry blobs are mounted, and their bytes are not read", async (t) => {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const image = await makeImage(ours, { layers: [{ name: "m", content: "only here" }] });
   await using proxy = await startFaultProxy(near.host);
@@ -134,7 +105,7 @@ test("inside one registry blobs are mounted, and their bytes are not read", asyn
 });
 
 test("one platform of an index alone, by the choice of whoever asks", async (t) => {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const index = await makeIndex(ours, ["amd64", "arm64"]);
   const choose = (all: readonly Descriptor[]) => all.find(({ platform }) => platform?.architecture === "arm64");
@@ -156,7 +127,7 @@ test("one platform of an index alone, by the choice of whoever asks", async (t) 
 
 /** A signature as cosign keeps it (a tag), and a list of packages that names its subject. */
 async function withReferrers(t: ExecutionContext) {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const image = await makeImage(ours, { layers: [{ name: "s", content: t.title }] });
   const reference = parseReference(`${near.host}/signed/${hexOf(digestOf(t.title)).slice(0, 8)}:1`);
@@ -198,7 +169,7 @@ test("--include-referrers brings what names the image as its subject, and cosign
 
 test("referrers go through an OCI layout, and a store says that it cannot", async (t) => {
   const { client, image, reference, sbom, signature, cosignTag } = await withReferrers(t);
-  const folder = scratch(t);
+  const folder = scratchFolder(t);
   await copyImage(remoteSource(client, reference), await layoutTarget(`${folder}/layout`, "app"), {
     includeReferrers: true,
   });
@@ -224,7 +195,7 @@ test("referrers go through an OCI layout, and a store says that it cannot", asyn
 });
 
 test("wrong bytes at the source arrive nowhere", async (t) => {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const image = await makeImage(ours, { layers: [{ name: "x", content: `good ${t.title}` }] });
   const honest = storeSource(ours, "store:x", image);
@@ -273,7 +244,7 @@ test("a source that names an image as its own referrer is not followed for ever"
   const ours = new MemoryBlobs();
   const image = await makeImage(ours);
   const source = storeSource(ours, "store:x", image);
-  const layout = join(scratch(t), "layout");
+  const layout = join(scratchFolder(t), "layout");
   const result = await copyImage(
     { ...source, referrers: async () => [{ descriptor: image }] },
     await layoutTarget(layout),
@@ -311,7 +282,7 @@ test("many blobs go side by side, and not more than asked for", async (t) => {
 });
 
 test("a destination by digest takes that content and no other", async (t) => {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const image = await makeImage(ours, { layers: [{ name: "d", content: t.title }] });
   const target = (digest: string) => remoteTarget(client, parseReference(`${far.host}/by-digest@${digest}`));

@@ -1,16 +1,15 @@
 /** Copies into and out of layouts, archives, folders and stores; skopeo and umoci look at what came of them. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
-import { digestOf, hexOf } from "../../../layerfs/store/digest.ts";
+import { hexOf } from "../../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { loadArchive } from "../../../registry/archive/load.ts";
 import { tarFileSink } from "../../../registry/archive/sink.ts";
-import { openRegistry } from "../../../registry/client.ts";
 import { dockerArchiveTarget, ociArchiveTarget } from "../../../registry/copy/archive.ts";
 import { copyImage } from "../../../registry/copy/copy.ts";
 import { folderSource, folderTarget } from "../../../registry/copy/folder.ts";
@@ -19,47 +18,20 @@ import { remoteTarget } from "../../../registry/copy/remote.ts";
 import { storeSource, storeTarget } from "../../../registry/copy/stored.ts";
 import { mediaTypes } from "../../../registry/oci/image.ts";
 import { parseReference } from "../../../registry/reference.ts";
-import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
 import { makeImage, makeIndex } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { clientFor } from "../../doubles/registry-client.ts";
+import { registryPair } from "../../doubles/registry-pair.ts";
+import { scratchFolder } from "../../doubles/scratch.ts";
+import { rawBySkopeo } from "./skopeo.ts";
 
 const run = promisify(execFile);
-let near: RunningRegistry;
-let far: RunningRegistry;
-
-test.before(async () => {
-  [near, far] = await Promise.all([startRegistry(), startRegistry()]);
-});
-test.after.always(async () => {
-  await Promise.all([near, far].map((registry) => registry?.close()));
-});
-
-function open(t: ExecutionContext) {
-  const client = openRegistry({
-    userAgent: "wbuild-test",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2 },
-  });
-  t.teardown(() => client.close());
-  return client;
-}
-
-function scratch(t: ExecutionContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "wbuild-copy-"));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function rawBySkopeo(name: string): Promise<string> {
-  const { stdout } = await run("skopeo", ["inspect", "--raw", "--tls-verify=false", name]);
-  return digestOf(stdout);
-}
+const { near, far } = await registryPair();
 
 test("through an OCI layout: umoci and skopeo read it, other images in it stay, and it goes on byte for byte", async (t) => {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
-  const layout = join(scratch(t), "layout");
+  const layout = join(scratchFolder(t), "layout");
   const images = [await makeImage(ours), await makeImage(ours, { layers: [{ name: "two", content: "2" }] })];
   for (const [i, image] of images.entries())
     await copyImage(storeSource(ours, "store:x", image), await layoutTarget(layout, `v${i}`));
@@ -82,7 +54,7 @@ for (const format of ["oci", "docker"] as const)
     const ours = new MemoryBlobs();
     const layers = ["a", "b", "c", "d", "e"].map((name) => ({ name, content: name.repeat(50_000) }));
     const image = await makeImage(ours, { layers });
-    const path = join(scratch(t), "image.tar");
+    const path = join(scratchFolder(t), "image.tar");
     const sink = await tarFileSink(path);
     const target =
       format === "oci"
@@ -100,7 +72,7 @@ test("a docker archive refuses what it could hold only after a conversion, and l
   const ours = new MemoryBlobs();
   const zstd = await makeImage(ours, { compression: "zstd" });
   const index = await makeIndex(ours, ["amd64", "arm64"]);
-  const folder = scratch(t);
+  const folder = scratchFolder(t);
   for (const image of [zstd, index]) {
     const target = dockerArchiveTarget(await tarFileSink(join(folder, "x.tar")), "docker-archive:x.tar", []);
     const error = await t.throwsAsync(copyImage(storeSource(ours, "store:x", image), target));
@@ -110,10 +82,10 @@ test("a docker archive refuses what it could hold only after a conversion, and l
 });
 
 test("skopeo's dir: form, written for skopeo and read from skopeo", async (t) => {
-  const client = open(t);
+  const client = clientFor(t);
   const ours = new MemoryBlobs();
   const index = await makeIndex(ours, ["amd64", "arm64"]);
-  const folder = scratch(t);
+  const folder = scratchFolder(t);
   await copyImage(storeSource(ours, "store:x", index), await folderTarget(`${folder}/a`));
   await run("skopeo", ["copy", "--all", "--dest-tls-verify=false", `dir:${folder}/a`, `docker://${near.host}/dir:1`]);
   await run("skopeo", ["copy", "--all", "--src-tls-verify=false", `docker://${near.host}/dir:1`, `dir:${folder}/b`]);
@@ -137,7 +109,7 @@ test("into a store: all that the name means is kept by it", async (t) => {
 test("a layout whose blob is a link to elsewhere, or is cut off, is not read", async (t) => {
   const ours = new MemoryBlobs();
   const image = await makeImage(ours);
-  const layout = join(scratch(t), "layout");
+  const layout = join(scratchFolder(t), "layout");
   await copyImage(storeSource(ours, "store:x", image), await layoutTarget(layout, "v"));
   const { config } = JSON.parse(Buffer.from(ours.content.get(image.digest) ?? []).toString()) as { config: Descriptor };
   writeFileSync(join(layout, "blobs/sha256", hexOf(config.digest)), "{}");
@@ -161,7 +133,7 @@ test("what is no image is carried: a build cache's index of layers, an artifact 
   ];
   for (const [mediaType, content] of documents) {
     const named = await ours.put(Buffer.from(JSON.stringify(content)), { mediaType });
-    const folder = join(scratch(t), "layout");
+    const folder = join(scratchFolder(t), "layout");
     await copyImage(storeSource(ours, "store:x", named), await layoutTarget(folder, "x"));
     const there = new MemoryBlobs();
     await copyImage(

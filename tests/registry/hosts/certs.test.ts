@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import anyTest, { type TestFn } from "ava";
-import { openRegistry, type RegistryOptions } from "../../../registry/client.ts";
+import type { RegistryOptions } from "../../../registry/client.ts";
 import { certificatesOf } from "../../../registry/hosts/certs.ts";
 import { openHosts } from "../../../registry/hosts/lookup.ts";
 import { pullImage } from "../../../registry/pull.ts";
@@ -12,6 +12,7 @@ import { parseReference } from "../../../registry/reference.ts";
 import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
 import { makeImage } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { anonymousClient } from "../../doubles/registry-client.ts";
 
 const test = anyTest as TestFn<{ folder: string }>;
 let guarded: RunningRegistry;
@@ -32,10 +33,7 @@ async function write(folder: string, files: Readonly<Record<string, string>>): P
 }
 
 function clientOf(folder: string, env: NodeJS.ProcessEnv = {}, options: Partial<RegistryOptions> = {}) {
-  return openRegistry({
-    userAgent: "wbuild-test",
-    warn() {},
-    credentials: { find: async () => undefined },
+  return anonymousClient({
     retry: { attempts: 1 },
     hosts: openHosts({ root: folder, env: { HOME: join(folder, "home"), ...env } }),
     ...options,

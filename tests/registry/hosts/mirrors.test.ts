@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import anyTest, { type TestFn } from "ava";
-import { openRegistry, type RegistryOptions } from "../../../registry/client.ts";
+import type { RegistryOptions } from "../../../registry/client.ts";
 import { openHosts } from "../../../registry/hosts/lookup.ts";
 import { pullImage } from "../../../registry/pull.ts";
 import { pushImage } from "../../../registry/push.ts";
@@ -14,6 +14,7 @@ import { startRegistry } from "../../doubles/docker-registry.ts";
 import { complain, type FakeRegistry, startFake } from "../../doubles/fake-registry.ts";
 import { makeImage } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { anonymousClient } from "../../doubles/registry-client.ts";
 
 const test = anyTest as TestFn<{ folder: string }>;
 test.beforeEach(async (t) => {
@@ -33,11 +34,7 @@ async function clientOf(
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);
   }
-  return openRegistry({
-    userAgent: "wbuild-test",
-    warn() {},
-    credentials: { find: async () => undefined },
-    retry: { baseMs: 1, capMs: 2 },
+  return anonymousClient({
     hosts: openHosts({ root: folder, env: { HOME: join(folder, "home") } }),
     ...options,
   });

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import test from "ava";
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
 import { isWbuildError } from "../../../native/error.ts";
-import { openRegistry, type RegistryClient } from "../../../registry/client.ts";
+import type { RegistryClient } from "../../../registry/client.ts";
 import { pushImage } from "../../../registry/push.ts";
 import { parseReference } from "../../../registry/reference.ts";
 import type { Repository } from "../../../registry/repository.ts";
@@ -16,6 +16,7 @@ import { type RunningRegistry, startRegistry } from "../../doubles/docker-regist
 import { startFake } from "../../doubles/fake-registry.ts";
 import { makeImage } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { anonymousClient } from "../../doubles/registry-client.ts";
 import { type SigstoreDouble, startSigstore, tokenFor } from "../../doubles/sigstore.ts";
 
 const issuer = "https://id.example.com";
@@ -27,7 +28,7 @@ let sigstore: SigstoreDouble;
 let stranger: SigstoreDouble;
 test.before(async () => {
   [registry, sigstore, stranger] = await Promise.all([startRegistry(), startSigstore(issuer), startSigstore(issuer)]);
-  client = openRegistry({ userAgent, warn() {}, credentials: { find: async () => undefined } });
+  client = anonymousClient();
 });
 test.after.always(async () => {
   await client?.close();

@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
-import { openRegistry, type RegistryClient } from "../../../registry/client.ts";
+import type { RegistryClient } from "../../../registry/client.ts";
 import { parseManifest } from "../../../registry/oci/schema.ts";
 import { pushImage } from "../../../registry/push.ts";
 import { parseReference } from "../../../registry/reference.ts";
@@ -20,6 +20,7 @@ import { verifyImage } from "../../../registry/sign/verify-image.ts";
 import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
 import { makeImage } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { anonymousClient } from "../../doubles/registry-client.ts";
 
 const run = promisify(execFile);
 let registry: RunningRegistry;
@@ -27,7 +28,7 @@ let client: RegistryClient;
 
 test.before(async () => {
   registry = await startRegistry();
-  client = openRegistry({ userAgent: "wbuild-test", warn() {}, credentials: { find: async () => undefined } });
+  client = anonymousClient();
 });
 test.after.always(async () => {
   await client?.close();

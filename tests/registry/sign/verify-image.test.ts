@@ -4,7 +4,7 @@ import test from "ava";
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../../native/error.ts";
-import { openRegistry, type RegistryClient } from "../../../registry/client.ts";
+import type { RegistryClient } from "../../../registry/client.ts";
 import { mediaTypes } from "../../../registry/oci/image.ts";
 import { parseIndex, parseManifest } from "../../../registry/oci/schema.ts";
 import { pushImage } from "../../../registry/push.ts";
@@ -19,12 +19,13 @@ import { verifyImage } from "../../../registry/sign/verify-image.ts";
 import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
 import { makeImage, makeIndex } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { anonymousClient } from "../../doubles/registry-client.ts";
 
 let registry: RunningRegistry;
 let client: RegistryClient;
 test.before(async () => {
   registry = await startRegistry();
-  client = openRegistry({ userAgent: "wbuild-test", warn() {}, credentials: { find: async () => undefined } });
+  client = anonymousClient();
 });
 test.after.always(async () => {
   await client?.close();

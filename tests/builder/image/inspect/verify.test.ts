@@ -1,17 +1,13 @@
-/** The verifier's half for configuration, manifest and digests: each rule broken alone. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { verifyImage } from "../../../../builder/image/inspect/verify.ts";
 import { findImage } from "../../../../builder/image/stored/local.ts";
 import type { Descriptor } from "../../../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../../../layerfs/store/digest.ts";
-import { openStore } from "../../../../layerfs/store/store.ts";
 import { imageRules } from "../../../../layerfs/windows/verify/image-rules.ts";
 import { mediaTypes } from "../../../../registry/oci/image.ts";
 import { tarOf as plainTar } from "../../../doubles/images.ts";
+import { scratchStore } from "../../../doubles/scratch.ts";
 import { baseLayer, childLayer, tarsOf } from "../../../layerfs/windows/verify-workbench.ts";
 
 const tars = tarsOf(baseLayer(), childLayer());
@@ -75,13 +71,8 @@ const rows: readonly (readonly [rules: readonly string[], change: Change])[] = [
   [["args-escaped-alone"], config({ config: { ArgsEscaped: true } })],
 ];
 
-async function reportOf(t: { teardown(fn: () => void): void }, system: "windows" | "linux", change: Change) {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-verify-"));
-  const store = openStore(home);
-  t.teardown(() => {
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
+async function reportOf(t: ExecutionContext, system: "windows" | "linux", change: Change) {
+  const store = scratchStore(t);
   const contents = system === "windows" ? tars : [await plainTar([["a", "a"]]), await plainTar([["../b", "b"]])];
   const layers: Descriptor[] = [];
   for (const tar of contents) layers.push(await store.blobs.put(gzipSync(tar), { mediaType: mediaTypes.ociLayerGzip }));
@@ -142,12 +133,7 @@ test("every rule about images has a row", (t) => {
 });
 
 test("an abort ends the check", async (t) => {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-verify-"));
-  const store = openStore(home);
-  t.teardown(() => {
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
+  const store = scratchStore(t);
   const tar = tars[0] as Buffer;
   const blob = await store.blobs.put(tar, { mediaType: mediaTypes.ociLayer });
   const put = (value: unknown, mediaType: string) => store.blobs.put(Buffer.from(JSON.stringify(value)), { mediaType });

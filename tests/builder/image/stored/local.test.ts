@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { writeImage } from "../../../../builder/image/output/write-image.ts";
 import {
   findImage,
@@ -15,19 +12,8 @@ import {
   tagImage,
   untaggedName,
 } from "../../../../builder/image/stored/local.ts";
-import { openStore, type Store } from "../../../../layerfs/store/store.ts";
-
-function freshStore(t: ExecutionContext): Store {
-  const folder = mkdtempSync(join(tmpdir(), "wbuild-local-"));
-  const store = openStore(folder, { upkeep: false });
-  const lease = store.lease();
-  t.teardown(() => {
-    lease[Symbol.dispose]();
-    store[Symbol.dispose]();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  return store;
-}
+import type { Store } from "../../../../layerfs/store/store.ts";
+import { scratchStore } from "../../../doubles/scratch.ts";
 
 /** An image without layers whose author makes it different from the others. */
 async function put(store: Store, author: string, ...names: string[]) {
@@ -38,7 +24,7 @@ async function put(store: Store, author: string, ...names: string[]) {
 }
 
 test("finds an image by every form of its name, its ID and its digest", async (t) => {
-  const store = freshStore(t);
+  const store = scratchStore(t);
   const image = await put(store, "a", "docker.io/library/app:latest", "r.example.com/team/app:1");
   const id = image.manifest.config.digest;
   const forms = [
@@ -59,7 +45,7 @@ test("finds an image by every form of its name, its ID and its digest", async (t
 });
 
 test("says which name is near, and what is ambiguous", async (t) => {
-  const store = freshStore(t);
+  const store = scratchStore(t);
   await put(store, "a", "docker.io/library/web-server:latest");
   t.like(await t.throwsAsync(findImage(store, "web-sevrer")), {
     code: "IMG_NOT_FOUND",
@@ -84,7 +70,7 @@ test("says which name is near, and what is ambiguous", async (t) => {
 });
 
 test("tags, lists and matches", async (t) => {
-  const store = freshStore(t);
+  const store = scratchStore(t);
   const { descriptor } = await put(store, "a");
   store.refs.set(untaggedName(descriptor.digest), descriptor, [descriptor.digest]);
   t.like((await listImages(store))[0], { repository: "<none>", tag: "<none>", name: undefined });
@@ -120,7 +106,7 @@ test("tags, lists and matches", async (t) => {
 });
 
 test("removes a name, by ID all names only when forced, and says when the image is gone", async (t) => {
-  const store = freshStore(t);
+  const store = scratchStore(t);
   const { manifest } = await put(
     store,
     "a",
@@ -136,13 +122,13 @@ test("removes a name, by ID all names only when forced, and says when the image 
 });
 
 test("a name that looks like an ID is a name first", async (t) => {
-  const store = freshStore(t);
+  const store = scratchStore(t);
   await put(store, "a", "docker.io/library/cafe:latest", "docker.io/library/other:latest");
   t.deepEqual((await removeImage(store, "cafe", false)).untagged, ["cafe:latest"]);
 });
 
 test("unnamed images go by age, named ones never", async (t) => {
-  const store = freshStore(t);
+  const store = scratchStore(t);
   const { descriptor, keeps } = await put(store, "a", "docker.io/library/app:1");
   store.refs.set(untaggedName(descriptor.digest), descriptor, keeps);
   t.is(removeUntagged(store, Date.now() - 60_000), 0);

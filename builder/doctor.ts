@@ -1,6 +1,7 @@
 /** What this host can do, and what to install for the rest: findings as data, and as a list for people. */
-import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
+import { accessSync, constants, statfsSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "../layerfs/store/make-folder.ts";
 import type { Capability } from "../native/core/probe.ts";
 import { findProgram } from "../native/core/programs.ts";
 import { isWbuildError } from "../native/error.ts";
@@ -147,7 +148,7 @@ function findingOf({ name, ok, required, detail, remedy }: Capability): Finding 
 function storeFinding(home: string): Finding {
   const base = { name: "store", isNeeded: true };
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    makeFolder(home, 0o700);
     accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK);
     const { bavail, bsize } = statfsSync(home);
     const free = bavail * bsize;

@@ -1,10 +1,11 @@
 /** What becomes of a finished image: names in the store, archives, folders, registries. */
 import { statSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname, parse, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
+import { makeFolder } from "../../layerfs/store/make-folder.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
@@ -259,7 +260,7 @@ async function deliverArchive(
     if (output.dest === "-")
       return saveImages(images, store.blobs, { to: { stream: world.stdout }, format, tar: true });
     const path = resolve(output.dest);
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     return saveImages(images, store.blobs, { to: { path }, format, tar: !output.folder });
   });
 }

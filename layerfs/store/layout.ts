@@ -1,7 +1,7 @@
 /** Where things lie in the store's folder. The version is part of the name, so that two layouts never share a file. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Digest, hexOf, parseDigest } from "./digest.ts";
+import { makeFolder } from "./make-folder.ts";
 
 export interface Layout {
   /** What the user named: $WBUILD_HOME. */
@@ -43,7 +43,7 @@ export function layoutOf(home: string): Layout {
 /** Makes the folders; nobody else may look into them: layers hold other people's files, cache rows hold commands. */
 export function makeFolders(layout: Layout): void {
   for (const folder of [layout.root, layout.blobs, layout.indexes, layout.snapshots, layout.temp, layout.leases]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
   }
 }
 

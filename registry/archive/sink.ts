@@ -5,6 +5,7 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { makeFolder } from "../../layerfs/store/make-folder.ts";
 import { WbuildError } from "../../native/error.ts";
 import { layoutFile } from "./layout.ts";
 
@@ -82,7 +83,7 @@ async function tarSink(write: (tar: Readable) => Promise<void>, clean: () => Pro
 /** A folder; blobs that it already has stay. Throws REG_ARCHIVE_TARGET when something else lies there. */
 export async function folderSink(folder: string): Promise<Sink> {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     const names = await readdir(folder);
     if (names.length > 0 && !names.includes(layoutFile))
       throw new WbuildError("REG_ARCHIVE_TARGET", `${folder} is not empty and is no OCI layout`, {

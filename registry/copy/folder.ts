@@ -1,8 +1,9 @@
 /** skopeo's `dir:` as a source and as a target of copies: manifest.json and blobs by their digests, in one flat folder. */
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { digestOf, hexOf } from "../../layerfs/store/digest.ts";
+import { makeFolder } from "../../layerfs/store/make-folder.ts";
 import { WbuildError } from "../../native/error.ts";
 import { damaged, fileBytes } from "../archive/members.ts";
 import { fileSink } from "../archive/sink.ts";
@@ -43,7 +44,7 @@ export async function folderTarget(folder: string): Promise<CopyTarget> {
       facts: { path: folder },
       hint: "name a new or empty folder",
     });
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const sink = fileSink(folder);
   let named: Uint8Array | undefined;
   return {

@@ -1,6 +1,6 @@
 /** The last stage's files as one tree: a tar, or a folder on this host (`-o type=tar|local`, `wbuild export`). */
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Writable } from "node:stream";
@@ -10,6 +10,7 @@ import { unpackLayer } from "../../../layerfs/layer/unpack.ts";
 import { writeLayer } from "../../../layerfs/layer/write.ts";
 import type { BlobFiles } from "../../../layerfs/store/blob-store.ts";
 import type { Digest } from "../../../layerfs/store/digest.ts";
+import { makeFolder } from "../../../layerfs/store/make-folder.ts";
 import type { Tree } from "../../../layerfs/tree/tree.ts";
 import { driveTree } from "../../../layerfs/windows/drive.ts";
 import { toLinux } from "../../../layerfs/windows/to-linux.ts";
@@ -41,7 +42,7 @@ export async function exportTar(trees: readonly PlacedTree[], path: string, styl
     await using file = await temporaryTar(trees, tmpdir(), style);
     return pipeline(createReadStream(file.path, { highWaterMark: 1 << 20 }), createWriteStream(target));
   }
-  await mkdir(dirname(target), { recursive: true });
+  makeFolder(dirname(target));
   await using file = await temporaryTar(trees, dirname(target), style);
   await rename(file.path, target);
 }
@@ -65,7 +66,7 @@ export async function exportFolder(
   style: TreeStyle,
 ): Promise<void> {
   const target = resolve(path);
-  await mkdir(target, { recursive: true });
+  makeFolder(target);
   await using file = await temporaryTar(trees, scratch, style);
   await unpackLayer({ path: file.path }, target, { form: "plain" });
 }

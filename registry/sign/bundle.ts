@@ -85,25 +85,25 @@ export async function attachBundle(repository: Repository, subject: Descriptor, 
   return repository.pushManifest(Buffer.from(JSON.stringify(manifest)), mediaTypes.ociManifest);
 }
 
-/** The bundles among those that refer to an image which may hold signatures of it, unread. */
-export async function findBundles(repository: Repository, referrers: readonly Descriptor[]): Promise<Uint8Array[]> {
-  const found: Uint8Array[] = [];
+/** What may be bundles with signatures of an image among those that refer to it; each gives its bytes, if it is one. */
+export function findBundles(
+  repository: Repository,
+  referrers: readonly Descriptor[],
+): (() => Promise<Uint8Array | undefined>)[] {
   const own = referrers.filter(mayBeSignature);
   if (own.length > maxBundles)
     throw new WbuildError("REG_SIGNATURE", `the image has ${own.length} signatures, too many to check`);
-  for (const referrer of own) {
+  return own.map((referrer) => async () => {
     const { bytes, mediaType } = await repository.manifest(referrer);
-    if (!isManifestType(mediaType)) continue;
+    if (!isManifestType(mediaType)) return undefined;
     const { layers, annotations } = parseManifest(bytes, mediaType);
     const [layer] = layers;
-    if (
-      layer &&
+    const isBundle =
+      layer !== undefined &&
       bundleTypePattern.test(layer.mediaType) &&
-      (annotations?.[predicateKey] ?? signPredicate) === signPredicate
-    )
-      found.push(await fetchBlob(repository, layer, maxBundleBytes));
-  }
-  return found;
+      (annotations?.[predicateKey] ?? signPredicate) === signPredicate;
+    return isBundle ? fetchBlob(repository, layer, maxBundleBytes) : undefined;
+  });
 }
 
 /** Registries and older clients may leave the annotations out of the list; the manifest itself is asked then. */

@@ -63,48 +63,55 @@ export function signatureTag(digest: Digest): string {
   return `sha256-${hexOf(digest)}.sig`;
 }
 
+/** A signature that is fetched when it is looked at: one that is damaged must not hide those beside it. */
+export type FindSignature = () => Promise<TagSignature>;
+
 /** All signatures under the tag; none is an empty list. Layers that are no signed claims are passed over. */
 export async function readSignatureTag(repository: Repository, digest: Digest): Promise<TagSignature[]> {
-  const manifest = await readManifest(repository, digest);
-  return readLayers(repository, manifest?.layers ?? []);
-}
-
-/** All signatures in manifests of this form among those that refer to an image. */
-export async function readSignatureReferrers(
-  repository: Repository,
-  referrers: readonly Descriptor[],
-): Promise<TagSignature[]> {
-  const own = referrers.filter(({ artifactType }) => artifactType === artifactMediaType).slice(0, maxSignatures);
   const found: TagSignature[] = [];
-  for (const referrer of own) {
-    const { bytes, mediaType } = await repository.manifest(referrer);
-    if (isManifestType(mediaType))
-      found.push(...(await readLayers(repository, parseManifest(bytes, mediaType).layers)));
-  }
+  for (const find of await findUnderTag(repository, digest)) found.push(await find());
   return found;
 }
 
-async function readLayers(repository: Repository, layers: readonly Descriptor[]): Promise<TagSignature[]> {
-  const found: TagSignature[] = [];
+/** The same, unfetched. */
+export async function findUnderTag(repository: Repository, digest: Digest): Promise<FindSignature[]> {
+  const manifest = await readManifest(repository, digest);
+  return claimsOf(repository, manifest?.layers ?? []);
+}
+
+/** What may be manifests of this form among those that refer to an image; each tells its signatures. */
+export function findAmongReferrers(
+  repository: Repository,
+  referrers: readonly Descriptor[],
+): (() => Promise<FindSignature[]>)[] {
+  const own = referrers.filter(({ artifactType }) => artifactType === artifactMediaType).slice(0, maxSignatures);
+  return own.map((referrer) => async () => {
+    const { bytes, mediaType } = await repository.manifest(referrer);
+    return isManifestType(mediaType) ? claimsOf(repository, parseManifest(bytes, mediaType).layers) : [];
+  });
+}
+
+function claimsOf(repository: Repository, layers: readonly Descriptor[]): FindSignature[] {
   const claims = layers.filter(({ mediaType }) => mediaType === claimMediaType);
   if (claims.length > maxSignatures)
     throw new WbuildError("REG_SIGNATURE", `the image has ${claims.length} signatures, too many to check`);
   const fetched = new Map<Digest, Promise<Uint8Array>>();
-  for (const layer of claims) {
+  return claims.flatMap((layer) => {
     const { [signatureKey]: signature, [certificateKey]: certificate, [chainKey]: chain } = layer.annotations ?? {};
-    if (signature === undefined) continue;
-    const claim = fetched.get(layer.digest) ?? fetchBlob(repository, layer, maxClaimBytes);
-    fetched.set(layer.digest, claim);
-    const logEntry = readLogEntry(layer.annotations?.[logKey]);
-    found.push({
-      claim: await claim,
-      signature: Buffer.from(signature, "base64"),
-      ...(certificate ? { certificate } : {}),
-      ...(chain ? { chain } : {}),
-      ...(logEntry ? { logEntry } : {}),
-    });
-  }
-  return found;
+    if (signature === undefined) return [];
+    return async () => {
+      const claim = fetched.get(layer.digest) ?? fetchBlob(repository, layer, maxClaimBytes);
+      fetched.set(layer.digest, claim);
+      const logEntry = readLogEntry(layer.annotations?.[logKey]);
+      return {
+        claim: await claim,
+        signature: Buffer.from(signature, "base64"),
+        ...(certificate ? { certificate } : {}),
+        ...(chain ? { chain } : {}),
+        ...(logEntry ? { logEntry } : {}),
+      };
+    };
+  });
 }
 
 /**

@@ -2,12 +2,12 @@
 import { createHash, type KeyObject } from "node:crypto";
 import type { Bundle } from "@sigstore/bundle";
 import type { Digest } from "../../layerfs/store/digest.ts";
-import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { type ErrorCode, isWbuildError, WbuildError } from "../../native/error.ts";
 import type { Repository } from "../repository.ts";
 import { bundleOf, findBundles, parseBundle, preAuthEncoding } from "./bundle.ts";
 import { type Claim, checkClaim, parseSimpleSigning, parseStatement, statementMediaType } from "./claim.ts";
 import { hintOf, isSignedBy } from "./signature.ts";
-import { readSignatureReferrers, readSignatureTag, type TagSignature } from "./signature-tag.ts";
+import { findAmongReferrers, findUnderTag, type TagSignature } from "./signature-tag.ts";
 import { bundleJsonOf, type Identity, type IdentityPolicy, type TrustedRoot } from "./trust.ts";
 
 /** Whose signatures count. With a key and a root, the transparency log must know of the signature, too. */
@@ -37,6 +37,15 @@ interface Candidate {
   readonly detached?: Uint8Array;
 }
 
+/** What is wrong with one signature, and says nothing of those beside it. Attack, or a deletion: a broken one hides the good. */
+const passedOver = [
+  "REG_SIGNATURE",
+  "REG_NOT_FOUND",
+  "REG_MANIFEST",
+  "REG_DIGEST_MISMATCH",
+  "REG_SIZE_MISMATCH",
+] as const satisfies readonly ErrorCode[];
+
 /**
  * Every signature of the digest that holds; at least one. Throws REG_UNSIGNED when there is none at all, REG_SIGNATURE
  * when none holds, with the reason for each.
@@ -49,27 +58,26 @@ export async function verifyImage(
   const place = `${repository.registry}/${repository.name}@${digest}`;
   const verified: VerifiedSignature[] = [];
   const reasons: string[] = [];
-  let count = 0;
   for await (const find of candidates(repository, digest)) {
-    count++;
     try {
       const candidate = await find();
+      if (!candidate) continue;
       // The signature first: what a stranger wrote is not looked into.
       const identity = await judge(candidate, trust);
       const claim = candidate.claim();
       checkClaim(claim, digest, annotations);
       verified.push({ claim, ...(identity ? { identity } : {}) });
     } catch (error) {
-      if (!isWbuildError(error, "REG_SIGNATURE")) throw error;
+      if (!isWbuildError(error) || !passedOver.some((code) => code === error.code)) throw error;
       reasons.push(error.message);
     }
   }
   if (verified.length > 0) return verified;
   const facts = { registry: repository.registry, repository: repository.name, digest };
-  if (count === 0) throw new WbuildError("REG_UNSIGNED", `${place} has no signature`, { facts });
+  if (reasons.length === 0) throw new WbuildError("REG_UNSIGNED", `${place} has no signature`, { facts });
   const told = [...new Set(reasons)].slice(0, 5).join("; ");
-  throw new WbuildError("REG_SIGNATURE", `none of the ${count} signatures of ${place} holds: ${told}`, {
-    facts: { ...facts, signatures: count },
+  throw new WbuildError("REG_SIGNATURE", `none of the ${reasons.length} signatures of ${place} holds: ${told}`, {
+    facts: { ...facts, signatures: reasons.length },
   });
 }
 
@@ -81,11 +89,22 @@ async function judge(candidate: Candidate, trust: Trust): Promise<Identity | und
   return undefined;
 }
 
-async function* candidates(repository: Repository, digest: Digest): AsyncGenerator<() => Promise<Candidate>> {
-  for (const signature of await readSignatureTag(repository, digest)) yield async () => fromTag(signature);
+/** Each rejects with what is wrong with it; undefined: it turned out to be no signature. */
+async function* candidates(
+  repository: Repository,
+  digest: Digest,
+): AsyncGenerator<() => Promise<Candidate | undefined>> {
+  for (const find of await findUnderTag(repository, digest)) yield async () => fromTag(await find());
   const referrers = await repository.referrers(digest);
-  for (const signature of await readSignatureReferrers(repository, referrers)) yield async () => fromTag(signature);
-  for (const bytes of await findBundles(repository, referrers)) yield async () => fromBundle(await parseBundle(bytes));
+  for (const open of findAmongReferrers(repository, referrers)) {
+    const found = await open().catch((error: unknown) => [() => Promise.reject(error)]);
+    for (const find of found) yield async () => fromTag(await find());
+  }
+  for (const open of findBundles(repository, referrers))
+    yield async () => {
+      const bytes = await open();
+      return bytes && fromBundle(await parseBundle(bytes));
+    };
 }
 
 function fromTag(signature: TagSignature): Candidate {

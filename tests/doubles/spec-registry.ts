@@ -1,6 +1,6 @@
 /**
  * A registry in memory that knows what Debian's docker-registry 2.8 does not: uploads that keep their parts and tell how
- * much they have, pieces of a least size, the referrers API (OCI distribution specification 1.1).
+ * much they have, pieces of a least size (OCI distribution specification 1.1). It has no referrers API.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -96,6 +96,7 @@ export async function startSpecRegistry({ minimum }: SpecOptions = {}): Promise<
       return response.writeHead(202, { ...told(id), ...least }).end();
     }
     if (pathname.includes("/blobs/")) return blob(request, response, last);
+    if (pathname.includes("/referrers/")) return complain(response, 404, "UNSUPPORTED", "no referrers API");
     return manifest(request, response, last);
   };
 

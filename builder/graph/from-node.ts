@@ -3,6 +3,7 @@ import { dockerfileError } from "../dockerfile/errors.ts";
 import type { Word } from "../dockerfile/instruction.ts";
 import { originOfCopy } from "../dockerfile/stages.ts";
 import type { Node } from "./graph.ts";
+import { locatedAt } from "./located-at.ts";
 import type { StageView } from "./plan-world.ts";
 
 /** `flag` is what the Dockerfile calls it (`COPY --from`). Throws DF_STAGE_CYCLE, DF_STAGE_INDEX, and what looking an image up throws. */
@@ -11,7 +12,9 @@ export async function fromNode(view: StageView, word: Word, flag: string): Promi
   const origin = originOfCopy(dockerfile, word);
   if (origin.kind !== "stage") {
     const image = origin.kind === "image" ? origin.name : "scratch";
-    const { node, base } = await view.world.sourceOf(image, options.targetPlatform);
+    const { node, base } = await view.world.sourceOf(image, options.targetPlatform).catch((error: unknown) => {
+      throw locatedAt(error, word, view.world);
+    });
     return { node, os: base?.config.os ?? options.targetPlatform.os };
   }
   if (origin.stage === view.stage) {

@@ -9,8 +9,9 @@ import { parsePlatform, platformOf } from "../image/platform.ts";
 import type { BaseImage } from "../image/stored/base-image.ts";
 import type { BuildGraph, CopyOp, Node, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
+import { locatedAt } from "./located-at.ts";
 import type { PlannedStage, PlanOptions, PlanWorld } from "./plan-world.ts";
-import { locatedAt, StagePlan } from "./stage-plan.ts";
+import { StagePlan } from "./stage-plan.ts";
 
 /** Throws DF_* with the place in the Dockerfile, and what `findBase` throws. */
 export async function planBuild(given: Dockerfile, options: PlanOptions): Promise<BuildGraph> {

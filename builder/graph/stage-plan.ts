@@ -1,12 +1,11 @@
 /** One stage while it is read: its variables, its image config, its history and the node its files come from. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
-import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { ContainerConfig } from "../../registry/oci/image.ts";
 import type { Span } from "../diagnose/source.ts";
 import { withoutUrlSecrets } from "../diagnose/url-secrets.ts";
 import { expandInstruction } from "../dockerfile/expand.ts";
 import { titleOf } from "../dockerfile/here-document.ts";
-import type { Copy, From, Instruction, Run, Stage, Word, Workdir } from "../dockerfile/instruction.ts";
+import type { Copy, From, Instruction, Run, Stage, Workdir } from "../dockerfile/instruction.ts";
 import { parseTrigger } from "../dockerfile/parse.ts";
 import { StageScope } from "../dockerfile/scope.ts";
 import type { Origin } from "../dockerfile/stages.ts";
@@ -16,6 +15,7 @@ import { type CreatedByOptions, createdBy, historyComment } from "../image/histo
 import { formatPlatform, platformOf } from "../image/platform.ts";
 import type { Node, PlannedHistory, Target } from "./graph.ts";
 import { nodeId } from "./key.ts";
+import { locatedAt } from "./located-at.ts";
 import { swallowedPath } from "./paths.ts";
 import { planCopy } from "./plan-copy.ts";
 import { planRun } from "./plan-run.ts";
@@ -246,16 +246,6 @@ async function fromImage(world: PlanWorld, stage: Stage, image: string, platform
     history: [],
     platform: platformOf(base.config),
   };
-}
-
-/** An image that cannot be had is blamed on the word that names it, and so is a platform that there is not. */
-export function locatedAt(error: unknown, { span }: Word, world: PlanWorld): unknown {
-  if (!isWbuildError(error) || error.facts.span !== undefined) return error;
-  return new WbuildError(error.code, error.message, {
-    facts: { ...error.facts, file: world.source.name, span },
-    cause: error.cause,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  });
 }
 
 function oneLine(text: string): string {

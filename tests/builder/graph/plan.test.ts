@@ -6,7 +6,7 @@ import type { PlanOptions } from "../../../builder/graph/plan-world.ts";
 import { printJson, printMermaid, printText } from "../../../builder/graph/print.ts";
 import type { BaseImage } from "../../../builder/image/stored/base-image.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
-import { isWbuildError } from "../../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../../native/error.ts";
 import type { ContainerConfig } from "../../../registry/oci/image.ts";
 
 const platform = { os: "linux", architecture: "amd64" };
@@ -121,6 +121,24 @@ test("plan: what is wrong with a trigger is shown at the FROM that brings it", a
   t.true(isWbuildError(error, "DF_EXPANSION"), String(error));
   t.like(error, { facts: { span: { start: { line: 3, column: 1 } } } });
 });
+
+const unknownImages: [name: string, lines: string[], line: number, column: number][] = [
+  ["FROM", ["FROM busy", "FROM none"], 2, 6],
+  ["COPY --from", ["FROM busy", "RUN a", "COPY --from=none /a /b"], 3, 13],
+  ["RUN --mount from", ["FROM busy", "RUN --mount=from=none,target=/m make"], 2, 18],
+  ["a trigger's COPY --from", ["FROM busy AS other", "FROM child"], 2, 1],
+];
+for (const [name, lines, line, column] of unknownImages)
+  test(`plan: an image that cannot be had is blamed on the word that names it: ${name}`, async (t) => {
+    const findBase: PlanOptions["findBase"] = async (image) => {
+      const config = bases[image];
+      if (!config) throw new WbuildError("REG_NOT_FOUND", `there is no ${image}`);
+      return baseImage(image, config);
+    };
+    const error = await t.throwsAsync(plan(lines, { findBase }));
+    t.true(isWbuildError(error, "REG_NOT_FOUND"), String(error));
+    t.like(error, { facts: { file: "Dockerfile", span: { start: { line, column } } } });
+  });
 
 test("plan: build arguments for the build itself are never unused, and a foreign front end is told of", async (t) => {
   const names = [

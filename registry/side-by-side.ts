@@ -29,6 +29,29 @@ export async function sideBySide<T>(
   signal?.throwIfAborted();
 }
 
+/** A counting semaphore that serves in order: for work that comes from several places and shares one limit. */
+export class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = Math.max(1, count);
+  }
+
+  /** Runs `work` when a slot is free; gives it back also when the work fails. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+}
+
 /** What a transfer says while it lasts. */
 export interface TransferProgress {
   readonly digest: `sha256:${string}`;

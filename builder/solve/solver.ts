@@ -5,6 +5,7 @@
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { Slots } from "../../registry/side-by-side.ts";
 import type { CopyOp, MkdirOp, Node, RunOp } from "../graph/graph.ts";
 import { opKey } from "../graph/key.ts";
 import { addStep } from "../steps/add.ts";
@@ -25,7 +26,6 @@ import {
   type ResultRecord,
 } from "./cache.ts";
 import type { SharedFlights } from "./flights.ts";
-import { Slots } from "./schedule.ts";
 
 export interface Solved {
   readonly stack: LayerStack;

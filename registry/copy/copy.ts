@@ -9,7 +9,7 @@ import { isForeign } from "../oci/image.ts";
 import { isIndexType } from "../oci/schema.ts";
 import { type Choose, labelOf } from "../pull.ts";
 import type { FetchedManifest } from "../repository.ts";
-import { distinct, type OnProgress, reported, sideBySide } from "../side-by-side.ts";
+import { distinct, type OnProgress, reported, Slots, sideBySide } from "../side-by-side.ts";
 import { contentOf } from "./content.ts";
 import type { CopySource, CopyTarget, Role } from "./place.ts";
 import { checked, verified } from "./verified.ts";
@@ -95,13 +95,14 @@ class Copying {
   /** Images of one index share layers: each goes once, whoever needs it waits for it. */
   readonly #blobs = new Map<Digest, Promise<void>>();
   readonly #manifests = new Map<string, Promise<void>>();
-  readonly #lanes: Lanes;
+  /** For blobs of all manifests together. */
+  readonly #slots: Slots;
 
   constructor(from: CopySource, to: CopyTarget, options: CopyOptions) {
     this.#from = from;
     this.#to = to;
     this.#options = options;
-    this.#lanes = new Lanes(options.concurrency ?? defaultConcurrency);
+    this.#slots = new Slots(options.concurrency ?? defaultConcurrency);
   }
 
   /** A manifest with all that it names, parts first: registries refuse what names something that they lack. */
@@ -175,7 +176,7 @@ class Copying {
   #once(blob: Descriptor, signal: AbortSignal): Promise<void> {
     let running = this.#blobs.get(blob.digest);
     if (!running) {
-      running = this.#lanes.run(() => this.#blob(blob, signal));
+      running = this.#slots.use(() => this.#blob(blob, signal));
       this.#blobs.set(blob.digest, running);
     }
     return running;
@@ -205,28 +206,6 @@ class Copying {
     const how = await this.#to.putBlob(blob, open, { signal, ...(repository ? { from: repository } : {}) });
     this.counts[how]++;
     if (how !== "sent") onProgress?.({ ...event, done: blob.size });
-  }
-}
-
-/** So many at a time, over all manifests of a copy. */
-class Lanes {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = Math.max(1, count);
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
-    }
   }
 }
 

@@ -92,6 +92,7 @@ export const baseCommand: Command = {
       name = options.name ?? debianBaseName;
     }
     report({ kind: "done", id: step.id, cached: false, at: Date.now() });
+    session.endReport();
     cli.stdout.write(`${name}\n`);
     return 0;
   },

@@ -4,7 +4,7 @@ import type { Cli } from "./command.ts";
 import { type ConnectionFlags, connectionOf } from "./flags/flags.ts";
 import type { Session } from "./session.ts";
 
-/** Makes images of the session's store whole; where they are, nothing is loaded. `flags` say how registries are spoken to. */
+/** Makes images of the session's store whole; where they are, nothing is loaded. Ends the session's report. `flags` say how registries are spoken to. */
 export function bringing(
   session: Session,
   cli: Cli,
@@ -18,5 +18,7 @@ export function bringing(
       report: () => session.report(),
       signal: cli.signal,
     });
+    // The command's own output comes next.
+    session.endReport();
   };
 }

@@ -85,6 +85,7 @@ export async function carryOut(cli: Cli, flags: ChangingFlags, change: Change): 
   if (remote !== undefined) {
     const pushed: string[] = [];
     for (const name of names) pushed.push(await remote.push(edited, name));
+    session.endReport();
     for (const name of pushed) cli.stdout.write(`${name}@${edited.descriptor.digest}\n`);
     return 0;
   }

@@ -72,6 +72,7 @@ export const copyCommand: Command = {
       includeReferrers: flags.includeReferrers === true,
       allowNondistributable: allowsNondistributable(flags),
     });
+    session.endReport();
     cli.stdout.write(`${formatPlace(to).replace(/@sha256:[0-9a-f]{64}$/, "")}@${descriptor.digest}\n`);
     return 0;
   },

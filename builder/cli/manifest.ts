@@ -161,6 +161,7 @@ async function create(operands: readonly string[], flags: ManifestFlags, cli: Cl
     dryRun: flags.dryRun === true,
     report: await session.report(flags),
   });
+  session.endReport();
   return tell(made, target, flags, cli);
 }
 
@@ -177,6 +178,7 @@ async function annotate(operands: readonly string[], flags: ManifestFlags, cli: 
     dryRun: flags.dryRun === true,
     report: await session.report(flags),
   });
+  session.endReport();
   return tell(made, place, flags, cli);
 }
 
@@ -202,6 +204,7 @@ async function push(operands: readonly string[], flags: ManifestFlags, cli: Cli)
   const world = await worldOf(session, [to], flags, cli);
   const report = await session.report(flags);
   const { descriptor } = await copyPlaces({ kind: "store", name }, to, world, { report });
+  session.endReport();
   cli.stdout.write(`${formatPlace(to)}@${descriptor.digest}\n`);
   return 0;
 }

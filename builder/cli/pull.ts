@@ -46,6 +46,7 @@ export const pullCommand: Command = {
       report: await session.report(flags),
       signal: cli.signal,
     });
+    session.endReport();
     cli.stdout.write(flags.quiet ? `${image.id}\n` : `${image.name}@${image.descriptor.digest}\n`);
     return 0;
   },

@@ -44,6 +44,7 @@ export const pushCommand: Command = {
       allowNondistributable: allowsNondistributable(flags),
       ...(await platformOf(flags)),
     });
+    session.endReport();
     cli.stdout.write(`${image.name ?? text}@${image.whole.digest}\n`);
     return 0;
   },

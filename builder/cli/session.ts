@@ -18,7 +18,7 @@ export interface Session extends AsyncDisposable {
   registry(how?: readonly string[] | Connection): Promise<RegistryClient>;
   /** The face that flags and environment ask for. */
   report(flags?: ProgressFlags): Promise<Report>;
-  /** The face says its last words now: something else needs the terminal. */
+  /** The face says its last words now: something else needs the terminal, and must not be drawn over. */
   endReport(): void;
   warn(text: string): void;
 }
@@ -63,7 +63,11 @@ export function openSession(cli: Cli): Session {
   return {
     store,
     warn,
-    endReport: () => endFace?.(),
+    endReport() {
+      endFace?.();
+      // What is warned of later stands below.
+      say = undefined;
+    },
     async endLease() {
       await store();
       lease?.[Symbol.dispose]();

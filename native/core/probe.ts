@@ -205,6 +205,7 @@ export async function probeHost(place: string = tmpdir()): Promise<Capability[]>
   const asRoot = canMakeContainers();
   const initial = asRoot && !insideUserNamespace();
   const namespace = trials.get("user namespace");
+  const where = asRoot ? "" : " in a user namespace";
   const canTry = asRoot || namespace?.ok === true;
   return [
     kernel(),
@@ -217,8 +218,10 @@ export async function probeHost(place: string = tmpdir()): Promise<Capability[]>
     ),
     userNamespaces(namespace, asRoot),
     await idMaps(namespace),
-    canTry ? overlay(trials.get(asRoot ? "overlay" : "overlay in a user namespace"), asRoot) : notTried("overlay"),
-    canTry ? fromTrial("proc", true, trials.get("proc"), "a step can have its own", hiddenProc) : notTried("proc"),
+    canTry ? overlay(trials.get(`overlay${where}`), asRoot) : notTried("overlay"),
+    canTry
+      ? fromTrial("proc", true, trials.get(`proc${where}`), "a step can have its own", hiddenProc)
+      : notTried("proc"),
     fromTrial("seccomp", true, trials.get("seccomp"), "filters can be loaded", "a kernel with CONFIG_SECCOMP_FILTER"),
     cgroups(),
     network(trials.get("network namespace"), initial),

@@ -83,16 +83,20 @@ static int overlay_in_user_namespace(const char *scratch) {
   return error ? error : overlay(scratch, "userxattr,");
 }
 
-/* A container that hides parts of its /proc may not have another one in a user namespace. */
 static int process_files(const char *scratch) {
-  int status = 0, error = geteuid() == 0 ? 0 : user_namespace(scratch);
-  if (!error) error = mount_namespace(scratch);
+  int status = 0, error = mount_namespace(scratch);
   if (error) return error;
   if (unshare(CLONE_NEWPID) < 0) return errno;
   pid_t child = fork();
   if (child == 0) _exit(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ? errno & 0xff : 0);
   if (child < 0 || waitpid(child, &status, 0) < 0) return errno;
   return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+/* A container that hides parts of its /proc may not have another one there. */
+static int process_files_in_user_namespace(const char *scratch) {
+  int error = user_namespace(scratch);
+  return error ? error : process_files(scratch);
 }
 
 static int network_namespace(const char *scratch) {
@@ -126,6 +130,7 @@ int probe_host(const char *scratch) {
   attempt("overlay", overlay_here, scratch);
   attempt("overlay in a user namespace", overlay_in_user_namespace, scratch);
   attempt("proc", process_files, scratch);
+  attempt("proc in a user namespace", process_files_in_user_namespace, scratch);
   attempt("seccomp", seccomp_filter, scratch);
   attempt("interpreters", interpreters, scratch);
   return 0;

@@ -26,6 +26,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string | Uint8Array;
   readonly cwd?: string;
+  /** Words in front of the command: what runs it as somebody else. */
+  readonly prefix?: readonly string[];
   /** Ends the run with this signal after this much output on standard error was seen. */
   readonly signalAfter?: { readonly text: string; readonly signal: NodeJS.Signals };
 }
@@ -44,7 +46,8 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
       ([, value]) => value !== undefined,
     ),
   );
-  const child = spawn(process.execPath, [program, ...args], { cwd: options.cwd ?? top, env, stdio: "pipe" });
+  const [command = "", ...rest] = [...(options.prefix ?? []), process.execPath, program, ...args];
+  const child = spawn(command, rest, { cwd: options.cwd ?? top, env, stdio: "pipe" });
   let stdout = "";
   let stderr = "";
   let sent = false;

@@ -20,23 +20,20 @@ import {
 import { bundled, program, top } from "../doubles/cli.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { startGha } from "../doubles/gha-cache.ts";
+import { asUser, noUser, uid } from "../doubles/ordinary-user.ts";
 import { windowsBaseLayout } from "../doubles/windows-base.ts";
 import { scene, stepsOf } from "./scene.ts";
 
 const execute = promisify(execFile);
 
-const uid = 4321;
-const asUser = ["--reuid", String(uid), "--regid", String(uid), "--clear-groups"];
 const account = { username: "ci", password: "pass-word-of-the-registry" };
 const licence = "licence-that-nobody-sees";
 const sha = "0123456789abcdef0123456789abcdef01234567";
 
 /** Why they cannot be run here; undefined where they can. */
 function reason(): string | undefined {
-  if (process.geteuid?.() !== 0) return "needs root, to become somebody else";
   if (spawnSync("curl", ["--version"]).status !== 0) return "this host has no curl";
-  const reaches = spawnSync("setpriv", [...asUser, "ls", program], { stdio: "ignore" }).status === 0;
-  return reaches ? undefined : "an ordinary user cannot reach this checkout";
+  return noUser();
 }
 
 const why = reason();
@@ -104,7 +101,8 @@ async function ciOf(t: ExecutionContext): Promise<Ci> {
       let log = "";
       for (const { name, shell, text, env: more } of scripts) {
         const path = `${dirname(process.execPath)}:${process.env.PATH}`;
-        const ran = await execute("setpriv", [...asUser, ...shell, text], {
+        const [command = "", ...rest] = [...asUser(), ...shell, text];
+        const ran = await execute(command, rest, {
           cwd: checkout,
           env: { PATH: path, HOME: home, TMPDIR: home, LC_ALL: "C.UTF-8", ...env, ...more() },
         }).catch((error: { code: number; stdout: string; stderr: string }) => error);

@@ -1,15 +1,12 @@
 /** RUN for another architecture: through qemu-user in a register of interpreters that only the step sees. */
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { interpreterFor } from "../../builder/runtime/foreign.ts";
 import { arm64Program } from "../doubles/arm64.ts";
-import { bundled, program } from "../doubles/cli.ts";
+import { noUser } from "../doubles/ordinary-user.ts";
 import { type Scene, scene } from "./scene.ts";
-
-const asUser = ["--reuid", "4321", "--regid", "4321", "--clear-groups"];
 
 const missing = await (async () => {
   if (process.arch === "arm64") return "arm64 is not foreign here";
@@ -54,27 +51,14 @@ async function runsForeign(t: ExecutionContext): Promise<void> {
 
 foreign(`a step and its children run for another architecture${because}`, runsForeign);
 
-const user = (() => {
-  if (missing !== undefined) return missing;
-  if (process.geteuid?.() !== 0) return "needs root, to become somebody else";
-  const reaches = spawnSync("setpriv", [...asUser, "ls", program], { stdio: "ignore" }).status === 0;
-  return reaches ? undefined : "an ordinary user cannot reach this checkout";
-})();
+const user = missing ?? noUser();
 (user === undefined ? test : test.skip)(
   `an ordinary user runs it, too${user === undefined ? "" : ` (skipped: ${user})`}`,
   async (t) => {
-    await bundled();
-    const it = await scene(t, { base: false });
+    const it = await scene(t, { base: false, user: "one id" });
     const folder = await context(it, ["FROM scratch", "COPY first second /", 'RUN ["/first"]']);
-    await chmod(it.folder, 0o755);
-    await it.tool("chown", "-R", "4321:4321", it.folder);
-    const args = ["build", "--platform", "linux/arm64", "--network", "none", "-o", "out", folder];
-    const built = spawnSync("setpriv", [...asUser, process.execPath, program, ...args], {
-      cwd: it.folder,
-      env: { ...it.env, PATH: process.env.PATH, HOME: it.folder, TMPDIR: it.folder },
-      encoding: "utf8",
-    });
-    t.is(built.status, 0, built.stderr);
+    const built = await it.build(folder, "--platform", "linux/arm64", "-o", "out");
+    t.is(built.code, 0, built.stderr);
     t.true(existsSync(join(it.folder, "out/made")));
   },
 );

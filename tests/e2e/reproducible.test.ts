@@ -1,24 +1,21 @@
 /** With SOURCE_DATE_EPOCH the same files give the same digest: whoever builds them, where, when, and on how many CPUs. */
-import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, lutimesSync, mkdirSync, symlinkSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { lutimesSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { bundled, program } from "../doubles/cli.ts";
+import { type Ids, noUser } from "../doubles/ordinary-user.ts";
 import { noWindows, type Scene, scene } from "./scene.ts";
 
 const epoch = "1577836800";
-const uid = 4321;
-const asUser = ["setpriv", "--reuid", String(uid), "--regid", String(uid), "--clear-groups"];
 
 /** What differs between the two hosts that a test stands for. */
 interface Place {
-  readonly prefix: readonly string[];
+  readonly prefix?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Seconds since 1970 of every file of the context; later than the epoch. */
   readonly touched: number;
-  readonly owner?: number;
+  readonly user?: Ids;
 }
 
 const here: Place = {
@@ -26,7 +23,7 @@ const here: Place = {
   env: { TZ: "Pacific/Kiritimati", LC_ALL: "tr_TR.UTF-8", LANG: "tr_TR.UTF-8", HOME: "/nowhere" },
   touched: 1_600_000_000,
 };
-const there: Place = { prefix: [], env: { TZ: "America/Adak", LC_ALL: "C" }, touched: 1_700_000_123 };
+const there: Place = { env: { TZ: "America/Adak", LC_ALL: "C" }, touched: 1_700_000_123 };
 
 const linux = {
   Dockerfile: `FROM wbuild.local/linux AS made
@@ -48,10 +45,22 @@ CMD ["cat", "/epoch"]
 };
 
 const windows = {
-  Dockerfile: `FROM wbuild.local/windows
-WORKDIR C:\\\\app
+  Dockerfile: `# escape=\`
+FROM wbuild.local/windows AS made
+WORKDIR C:\\app
 COPY tree/ .
 RUN echo one> one.txt & reg add HKLM\\SOFTWARE\\App /v Name /d one /f & setx /m A b
+RUN mkdir d & echo two> d\\two.txt & attrib +h +s d\\two.txt & mklink link.txt one.txt & mklink /j junction d & mklink /h hard.txt one.txt
+RUN icacls one.txt /grant Everyone:F & takeown /f a.txt & icacls d /setowner Administrators /T
+RUN ren d e && rd /s /q b && mkdir b && echo new> b\\new.txt && del a.txt
+RUN --mount=type=cache,target=C:/cache --mount=target=C:/src echo kept> C:\\cache\\kept.txt && copy C:\\src\\tree\\a.txt C:\\app\\bound.txt
+RUN copy C:\\Windows\\System32\\cmd.exe mine.exe && mine /c echo mine> mine.txt
+USER ContainerUser
+RUN reg add HKCU\\Software\\App /v Of /d user /f & echo profile> %USERPROFILE%\\profile.txt
+FROM made
+USER ContainerAdministrator
+COPY --from=made C:\\app C:\\copied
+RUN dir /b /s C:\\copied > C:\\list.txt
 `,
   "tree/b/x.txt": "x\n",
   "tree/a.txt": "a\n",
@@ -64,70 +73,56 @@ async function digestAt(
   base: "linux" | "windows",
   files: Readonly<Record<string, string>>,
 ): Promise<string> {
-  const s: Scene = await scene(t, { base: false });
+  const how = { env: { ...place.env, SOURCE_DATE_EPOCH: epoch }, prefix: place.prefix ?? [] };
+  const s: Scene = await scene(t, { base, with: how, ...(place.user === undefined ? {} : { user: place.user }) });
   const context = await s.files(`context of ${place.touched}`, files);
   const all = execFileSync("find", [context], { encoding: "utf8" }).trim().split("\n");
   for (const path of all) lutimesSync(path, place.touched, place.touched);
-  chmodSync(s.folder, 0o755);
-  if (base === "windows") {
-    // Wine's personality is no part of an image, and takes seconds to make.
-    const shared = join(tmpdir(), "wbuild-shared-wine");
-    mkdirSync(join(shared, "wine"), { recursive: true });
-    mkdirSync(s.env.WBUILD_HOME);
-    symlinkSync(join(shared, "wine"), join(s.env.WBUILD_HOME, "wine"));
-  }
-  if (place.owner !== undefined) execFileSync("chown", ["-R", `${place.owner}:${place.owner}`, s.folder]);
-  const wbuild = (...args: string[]) => {
-    const [command = "", ...rest] = [...place.prefix, process.execPath, program, ...args];
-    const env = {
-      PATH: process.env.PATH,
-      TMPDIR: s.folder,
-      HOME: s.folder,
-      ...s.env,
-      ...place.env,
-      SOURCE_DATE_EPOCH: epoch,
-    };
-    const result = spawnSync(command, rest, { cwd: s.folder, env, encoding: "utf8" });
-    t.is(result.status, 0, result.stderr);
-  };
-  wbuild("base", base);
-  wbuild("build", "--network", "none", "-t", "app", "--metadata-file", "m.json", context);
+  const built = await s.build(context, "-t", "app", "--metadata-file", "m.json");
+  t.is(built.code, 0, built.stderr);
   return JSON.parse(await readFile(join(s.folder, "m.json"), "utf8"))["containerimage.digest"];
 }
 
+const known = new Map<string, Promise<string>>();
+
+/** By root, on the other host: built once. */
+function digestThere(t: ExecutionContext, base: "linux" | "windows"): Promise<string> {
+  const digest = known.get(base) ?? digestAt(t, there, base, base === "linux" ? linux : windows);
+  known.set(base, digest);
+  return digest;
+}
+
 test("Linux: other folder, times, time zone, language and number of CPUs", async (t) => {
-  await bundled();
-  const [a, b] = [await digestAt(t, here, "linux", linux), await digestAt(t, there, "linux", linux)];
-  t.is(a, b);
+  t.is(await digestAt(t, here, "linux", linux), await digestThere(t, "linux"));
 });
 
-const user = (() => {
-  if (process.geteuid?.() !== 0) return "needs root, to become somebody else";
-  const [command = "", ...rest] = [...asUser, "ls", program];
-  return spawnSync(command, rest, { stdio: "ignore" }).status === 0
-    ? undefined
-    : "an ordinary user cannot reach this checkout";
-})();
-(user === undefined ? test : test.skip)(
-  `Linux: root and an ordinary user${user === undefined ? "" : ` (skipped: ${user})`}`,
+const wine = noWindows();
+(wine === undefined ? test.serial : test.skip)(
+  `Windows: the same, with files, links, access and registry${wine === undefined ? "" : ` (skipped: ${wine})`}`,
   async (t) => {
-    await bundled();
-    const byUser = { ...here, prefix: [...here.prefix, ...asUser], owner: uid };
-    t.is(await digestAt(t, byUser, "linux", linux), await digestAt(t, there, "linux", linux));
+    t.is(await digestAt(t, here, "windows", windows), await digestThere(t, "windows"));
   },
 );
 
-const wine = noWindows();
-(wine === undefined ? test : test.skip)(
-  `Windows: the same, with files and registry${wine === undefined ? "" : ` (skipped: ${wine})`}`,
-  async (t) => {
-    await bundled();
-    t.is(await digestAt(t, here, "windows", windows), await digestAt(t, there, "windows", windows));
-  },
-);
+for (const user of ["one id", "range"] as const) {
+  const missing = noUser(user);
+  const because = (why?: string) => (why === undefined ? "" : ` (skipped: ${why})`);
+  (missing === undefined ? test : test.skip)(
+    `Linux: root and an ordinary user with ${user}${because(missing)}`,
+    async (t) => {
+      t.is(await digestAt(t, { ...here, user }, "linux", linux), await digestThere(t, "linux"));
+    },
+  );
+  const noWine = missing ?? wine;
+  (noWine === undefined ? test.serial : test.skip)(
+    `Windows: root and an ordinary user with ${user}${because(noWine)}`,
+    async (t) => {
+      t.is(await digestAt(t, { ...here, user }, "windows", windows), await digestThere(t, "windows"));
+    },
+  );
+}
 
 test("without it the digests differ, so that the tests above mean something", async (t) => {
-  await bundled();
   const s = await scene(t);
   const context = await s.files("c", { Dockerfile: "FROM scratch\nCOPY f /\n", f: "" });
   const digest = async () => {

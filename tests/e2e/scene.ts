@@ -1,12 +1,13 @@
 /** A store with the offline base, a folder for contexts, and the real program: what every end-to-end test starts from. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
 import { type CliOptions, type CliResult, runCli } from "../doubles/cli.ts";
+import { asUser, type Ids, uid } from "../doubles/ordinary-user.ts";
 
 const execute = promisify(execFile);
 
@@ -32,15 +33,28 @@ export interface BuildOutcome extends CliResult {
 export interface SceneOptions {
   /** The base image that the store begins with; usual: linux. false leaves the store empty. */
   readonly base?: "linux" | "windows" | false;
+  /** Commands are run by an ordinary user, whose folder it is, too (ordinary-user.ts); usual: by whoever runs the tests. */
+  readonly user?: Ids;
+  /** How every command is run. */
+  readonly with?: Pick<CliOptions, "env" | "prefix">;
 }
 
 /** A windows scene shares Wine's personality with all others: it is made once, in the tests' scratch folder. */
 export async function scene(t: ExecutionContext, options: SceneOptions = {}): Promise<Scene> {
   const folder = await mkdtemp(join(tmpdir(), "wbuild-e2e-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const env = { WBUILD_HOME: join(folder, "home"), DOCKER_CONFIG: join(folder, "docker"), LC_ALL: "C.UTF-8" };
+  const { base = "linux", user } = options;
+  const env = {
+    ...{ WBUILD_HOME: join(folder, "home"), DOCKER_CONFIG: join(folder, "docker"), LC_ALL: "C.UTF-8" },
+    ...(user === undefined ? {} : { HOME: folder, TMPDIR: folder }),
+  };
+  const prefix = [...(options.with?.prefix ?? []), ...(user === undefined ? [] : asUser(user))];
   const wbuildWith: Scene["wbuildWith"] = (more, ...args) =>
-    runCli(args, { ...more, env: { ...env, ...more.env }, cwd: more.cwd ?? folder });
+    runCli(args, { prefix, ...more, env: { ...env, ...options.with?.env, ...more.env }, cwd: more.cwd ?? folder });
+  const own = async (path: string) => {
+    if (user !== undefined) await execute("chown", ["-Rh", `${uid}:${uid}`, path]);
+  };
+  await own(folder);
   const it: Scene = {
     folder,
     env,
@@ -51,6 +65,7 @@ export async function scene(t: ExecutionContext, options: SceneOptions = {}): Pr
         await mkdir(dirname(join(top, path)), { recursive: true });
         await writeFile(join(top, path), content);
       }
+      await own(top);
       return top;
     },
     wbuild: (...args) => wbuildWith({}, ...args),
@@ -66,12 +81,14 @@ export async function scene(t: ExecutionContext, options: SceneOptions = {}): Pr
     },
     tool: async (program, ...args) => (await execute(program, args, { cwd: folder, maxBuffer: 64 << 20 })).stdout,
   };
-  const { base = "linux" } = options;
   if (base === "windows") {
-    const shared = join(tmpdir(), "wbuild-shared-wine");
+    const shared = join(tmpdir(), `wbuild-shared-wine${user === undefined ? "" : `-${uid}`}`);
     await mkdir(join(shared, "wine"), { recursive: true });
     await mkdir(env.WBUILD_HOME);
     await symlink(join(shared, "wine"), join(env.WBUILD_HOME, "wine"));
+    // Not what is in it: another test's commands may be at work there.
+    if (user !== undefined) await chown(join(shared, "wine"), uid, uid);
+    await own(env.WBUILD_HOME);
   }
   if (base !== false) {
     const made = await it.wbuild("base", base);

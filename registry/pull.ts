@@ -144,7 +144,8 @@ export async function fetchBlob(
     return onProgress ? reported(bytes, event, onProgress, from) : bytes;
   };
   try {
-    if (into.fetch) await into.fetch(blob, openAt);
+    // What comes from a socket nobody else has.
+    if (into.fetch) await into.fetch(blob, openAt, { areSpent: true });
     else await into.put(openAt(0), { mediaType, digest, size });
   } catch (error) {
     throw explained(error, repository, blob);

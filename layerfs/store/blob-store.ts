@@ -17,6 +17,11 @@ export interface BlobExpectation {
   readonly size?: number;
 }
 
+export interface FetchOptions {
+  /** Nobody else looks at the chunks again, as is so when they come from a socket: their memory may be freed at once. */
+  readonly areSpent?: boolean;
+}
+
 export interface BlobStore {
   /** The size in bytes of a stored blob, or undefined. */
   has(digest: Digest): Promise<number | undefined>;
@@ -29,7 +34,11 @@ export interface BlobStore {
    * also in another process. `openAt` gives the bytes from an offset on. The whole is verified, whoever fetched its parts;
    * parts that turn out wrong are dropped and fetched again. Stores without it keep nothing.
    */
-  fetch?(blob: Descriptor, openAt: (from: number) => AsyncIterable<Uint8Array>): Promise<Descriptor>;
+  fetch?(
+    blob: Descriptor,
+    openAt: (from: number) => AsyncIterable<Uint8Array>,
+    options?: FetchOptions,
+  ): Promise<Descriptor>;
 }
 
 /** What a store on disk can do besides: give out and take back whole files, so that native code can write them. */

@@ -1,12 +1,12 @@
 /** Blobs as files: temporary name, sync, rename, sync the folder. Bytes are checked on their way in and out. */
-import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
-import type { BlobExpectation, BlobFiles, ByteRange, ReservedFile } from "./blob-store.ts";
+import type { BlobExpectation, BlobFiles, ByteRange, FetchOptions, ReservedFile } from "./blob-store.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestOf } from "./digest.ts";
+import { openDigester } from "./digester.ts";
 import { isMissing, storeError } from "./failure.ts";
 import { type Layout, shardedPath } from "./layout.ts";
 import { claimPartial, partialEnding } from "./partial.ts";
@@ -62,7 +62,7 @@ export class DiskBlobs implements BlobFiles {
     await using file = await this.#openFile(blob.digest, path);
     const { size } = await file.stat();
     if (size !== blob.size) throw corrupt(blob.digest, path, { expected: blob.size, found: size });
-    const hash = from === 0 && to === blob.size ? createHash("sha256") : undefined;
+    await using digester = from === 0 && to === blob.size ? openDigester(blob.size) : undefined;
     for (let at = from; at < to; ) {
       // A buffer of its own for each chunk: whoever takes it may keep it.
       const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, to - at));
@@ -72,12 +72,12 @@ export class DiskBlobs implements BlobFiles {
       if (bytesRead === 0) throw corrupt(blob.digest, path, { expected: blob.size, found: at });
       at += bytesRead;
       const chunk = buffer.subarray(0, bytesRead);
-      hash?.update(chunk);
+      await digester?.update(chunk);
       yield chunk;
     }
-    if (hash === undefined) return;
-    const found = `sha256:${hash.digest("hex")}`;
-    if (found !== blob.digest) throw corrupt(blob.digest, path, { expected: blob.digest, found });
+    const found = await digester?.digest();
+    if (found !== undefined && found !== blob.digest)
+      throw corrupt(blob.digest, path, { expected: blob.digest, found });
   }
 
   async #openFile(digest: Digest, path: string): Promise<FileHandle> {
@@ -103,8 +103,8 @@ export class DiskBlobs implements BlobFiles {
 
   async #write(bytes: AsyncIterable<Uint8Array>, expect: BlobExpectation): Promise<Descriptor> {
     await using reserved = await this.reserve();
-    const hash = createHash("sha256");
     let size = 0;
+    let digest: Digest;
     {
       await using file = await open(reserved.path, "wx", 0o600).catch((cause: unknown) => {
         throw storeError(cause, "make a file", reserved.path);
@@ -112,17 +112,19 @@ export class DiskBlobs implements BlobFiles {
       const checked = (chunk: Uint8Array) => {
         size += chunk.length;
         checkSize(expect, size, false);
-        hash.update(chunk);
       };
-      await writeStream(file, bytes, checked, { path: reserved.path, at: 0 });
+      digest = await writeStream(file, bytes, checked, { path: reserved.path, at: 0 });
     }
     checkSize(expect, size, true);
-    const digest: Digest = `sha256:${hash.digest("hex")}`;
     checkDigest(expect, digest);
     return await reserved.commit({ mediaType: expect.mediaType, digest, size });
   }
 
-  async fetch(blob: Descriptor, openAt: (from: number) => AsyncIterable<Uint8Array>): Promise<Descriptor> {
+  async fetch(
+    blob: Descriptor,
+    openAt: (from: number) => AsyncIterable<Uint8Array>,
+    options: FetchOptions = {},
+  ): Promise<Descriptor> {
     using _lease = this.#session.lease();
     if (this.sizeOf(blob.digest) === blob.size) return this.#settled(blob);
     const path = this.#session.tempPath(partialEnding(blob.digest));
@@ -131,7 +133,7 @@ export class DiskBlobs implements BlobFiles {
     try {
       for (;;) {
         try {
-          return await this.#fill(path, from, blob, openAt);
+          return await this.#fill(path, from, blob, openAt, options);
         } catch (error) {
           const isWrong = isWbuildError(error, "STORE_DIGEST_MISMATCH") || isWbuildError(error, "STORE_SIZE_MISMATCH");
           const isEmpty = (await stat(path).catch(() => undefined))?.size === 0;
@@ -152,28 +154,23 @@ export class DiskBlobs implements BlobFiles {
     from: number,
     blob: Descriptor,
     openAt: (from: number) => AsyncIterable<Uint8Array>,
+    { areSpent }: FetchOptions,
   ): Promise<Descriptor> {
-    const hash = createHash("sha256");
-    let size = 0;
+    let size = from;
+    let digest: Digest;
     {
       await using file = await open(path, from > 0 ? "r+" : "w", 0o600).catch((cause: unknown) => {
         throw storeError(cause, "make a file", path);
       });
-      for (const buffer = Buffer.allocUnsafeSlow(chunkBytes); size < from; ) {
-        const { bytesRead } = await file.read(buffer, 0, Math.min(chunkBytes, from - size), size);
-        if (bytesRead === 0) throw sizeMismatch(from, size);
-        hash.update(buffer.subarray(0, bytesRead));
-        size += bytesRead;
-      }
       const checked = (chunk: Uint8Array) => {
         checkSize(blob, size + chunk.length, false);
-        hash.update(chunk);
         size += chunk.length;
       };
-      if (size < blob.size || blob.size === 0) await writeStream(file, openAt(size), checked, { path, at: size });
+      const isAsked = size < blob.size || blob.size === 0;
+      digest = await writeStream(file, isAsked ? openAt(size) : nothing(), checked, { path, at: size, areSpent });
     }
     checkSize(blob, size, true);
-    checkDigest(blob, `sha256:${hash.digest("hex")}`);
+    checkDigest(blob, digest);
     return await this.#commit(path, blob);
   }
 
@@ -226,6 +223,8 @@ export class DiskBlobs implements BlobFiles {
 async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   if (bytes.length > 0) yield bytes;
 }
+
+async function* nothing(): AsyncIterable<Uint8Array> {}
 
 /** Makes renames in a folder survive a power cut. */
 export async function syncFolder(path: string): Promise<void> {

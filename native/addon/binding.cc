@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "bulk.hh"
+#include "digest-stream.hh"
 #include "files.hh"
 #include "pipes.hh"
 #include "upper.hh"
@@ -10,6 +11,7 @@ namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   wb::exportBulk(env, exports);
+  wb::exportDigestStream(env, exports);
   wb::exportFiles(env, exports);
   wb::exportLayerPipe(env, exports);
   wb::exportUpper(env, exports);

@@ -1,8 +1,8 @@
 /** Images of a docker archive that has no manifests of its own: from a configuration and layers to an OCI manifest. */
-import { createHash } from "node:crypto";
 import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import { openDigester } from "../../layerfs/store/digester.ts";
 import { WbuildError } from "../../native/error.ts";
 import { mediaTypes } from "../oci/image.ts";
 import { parseConfig } from "../oci/schema.ts";
@@ -64,9 +64,9 @@ async function verified(
   let content = digest;
   if (compression !== undefined) {
     if (!decompress) throw damaged(`its layers are compressed with ${compression}, which cannot be read here`);
-    const hash = createHash("sha256");
-    for await (const part of decompress(into.open(layer), compression)) hash.update(part);
-    content = `sha256:${hash.digest("hex")}`;
+    await using digester = openDigester(size);
+    for await (const part of decompress(into.open(layer), compression)) await digester.update(part);
+    content = await digester.digest();
   }
   if (content !== diffId)
     throw new WbuildError(

@@ -1,7 +1,7 @@
 /** Content of a copy, compared with its name whatever the source has promised. */
-import { createHash } from "node:crypto";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
+import { openDigester } from "../../layerfs/store/digester.ts";
 import { WbuildError } from "../../native/error.ts";
 import { maxManifestBytes } from "../oci/schema.ts";
 import type { FetchedManifest } from "../repository.ts";
@@ -28,19 +28,19 @@ export async function* verified(
   from: number,
   place: string,
 ): AsyncGenerator<Uint8Array> {
-  const hash = from === 0 ? createHash("sha256") : undefined;
+  await using digester = from === 0 ? openDigester(blob.size) : undefined;
   let at = from;
   let held: Uint8Array | undefined;
   for await (const part of bytes) {
     if (part.length === 0) continue;
     at += part.length;
     if (at > blob.size) throw wrongSize(place, blob, at);
-    hash?.update(part);
+    await digester?.update(part);
     if (held) yield held;
     held = part;
   }
   if (at !== blob.size) throw wrongSize(place, blob, at);
-  if (hash && `sha256:${hash.digest("hex")}` !== blob.digest) throw mismatch(place, blob.digest, "blob");
+  if (digester && (await digester.digest()) !== blob.digest) throw mismatch(place, blob.digest, "blob");
   if (held) yield held;
 }
 

@@ -59,6 +59,7 @@ test("native, with sanitizers: walk, locks, digests, writer and unpacker", async
   const files = [
     "tests/native/addon/sha256.test.ts",
     "tests/native/addon/files.test.ts",
+    "tests/native/addon/digest-stream.test.ts",
     "tests/layerfs/layer/write.test.ts",
     "tests/layerfs/layer/unpack.test.ts",
   ];

@@ -1,0 +1,204 @@
+// Bytes are gathered into pieces that stay in a core's cache from being hashed to being written. Few pieces wait.
+#include "digest-stream.hh"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "async.hh"
+
+namespace wb {
+namespace {
+
+constexpr size_t kPiece = 256 * 1024;
+/// Full pieces that may wait: who gives more waits, until there are only half as many.
+constexpr size_t kWaiting = 8;
+/// Bytes of a slow stream wait at most so long for more: what a killed process held in memory is lost.
+constexpr std::chrono::milliseconds kPatience{100};
+
+}  // namespace
+
+DigestStream::DigestStream(DigestOptions options, std::function<void()> notify)
+    : options_(options), notify_(std::move(notify)), place_(options.at) {}
+
+Digest DigestStream::run() {
+  try {
+    hashBefore();
+    for (Piece piece; take(piece);) give(piece);
+  } catch (...) {
+    // What still comes is dropped; whoever waits is told by the end.
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    full_.clear();
+    throw;
+  }
+  return hash_.finish();
+}
+
+bool DigestStream::push(const uint8_t* bytes, size_t size) {
+  bool isFull = false, isEnough = false;
+  {
+    const std::lock_guard lock(mutex_);
+    // Who waits now hears of the end, or of the failure.
+    if (ended_ || failed_) return false;
+    while (size > 0) {
+      if (filling_.capacity() == 0) filling_ = empty();
+      const size_t taken = std::min(size, kPiece - filling_.size());
+      filling_.insert(filling_.end(), bytes, bytes + taken);
+      bytes += taken;
+      size -= taken;
+      if (filling_.size() < kPiece) break;
+      full_.push_back(std::move(filling_));
+      filling_ = Piece();
+      isFull = true;
+    }
+    isEnough = wanted_ = full_.size() >= kWaiting;
+  }
+  if (isFull) changed_.notify_one();
+  return !isEnough;
+}
+
+/// A used piece's memory again, if there is one.
+DigestStream::Piece DigestStream::empty() {
+  Piece piece;
+  if (!spare_.empty()) {
+    piece = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  piece.clear();
+  piece.reserve(kPiece);
+  return piece;
+}
+
+void DigestStream::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  changed_.notify_one();
+}
+
+/// Gives the last piece back and gets the next one; false at the end.
+bool DigestStream::take(Piece& piece) {
+  bool isWanted = false;
+  {
+    std::unique_lock lock(mutex_);
+    if (piece.capacity() > 0) spare_.push_back(std::move(piece));
+    piece = Piece();
+    for (;;) {
+      const bool isReady = changed_.wait_for(lock, kPatience, [&] { return !full_.empty() || ended_; });
+      if (!full_.empty()) {
+        piece = std::move(full_.front());
+        full_.pop_front();
+        break;
+      }
+      if (!filling_.empty()) {
+        piece = std::move(filling_);
+        filling_ = Piece();
+        break;
+      }
+      if (isReady) return false;
+    }
+    isWanted = wanted_ && full_.size() <= kWaiting / 2;
+    if (isWanted) wanted_ = false;
+  }
+  if (isWanted) notify_();
+  return true;
+}
+
+void DigestStream::give(const Piece& piece) {
+  hash_.update(piece.data(), piece.size());
+  if (options_.fd < 0) return;
+  for (size_t done = 0; done < piece.size();) {
+    const ssize_t n = pwrite(options_.fd, piece.data() + done, piece.size() - done, off_t(place_));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      failSystem("write", {});
+    }
+    done += size_t(n);
+    place_ += uint64_t(n);
+  }
+}
+
+void DigestStream::hashBefore() {
+  Piece piece(options_.fd < 0 || options_.at == 0 ? 0 : kPiece);
+  for (uint64_t at = 0; options_.fd >= 0 && at < options_.at;) {
+    const ssize_t n = pread(options_.fd, piece.data(), std::min<uint64_t>(piece.size(), options_.at - at), off_t(at));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      failSystem("read", {});
+    }
+    if (n == 0) return;
+    hash_.update(piece.data(), size_t(n));
+    at += uint64_t(n);
+  }
+}
+
+namespace {
+
+struct DigestHolder {
+  Caller caller;
+  Napi::FunctionReference onWanted;
+  std::unique_ptr<DigestStream> stream;
+  Digest digest{};
+  explicit DigestHolder(Napi::Env env) : caller(env, false) {}
+};
+
+using Held = std::shared_ptr<DigestHolder>;
+
+/// (fd or -1, at, onWanted) → {handle, done}. A handle that is thrown away without being finished is finished.
+Napi::Value openDigestStream(const Napi::CallbackInfo& info) {
+  const auto holder = std::make_shared<DigestHolder>(info.Env());
+  holder->onWanted = Napi::Persistent(info[2].As<Napi::Function>());
+  const DigestOptions options{info[0].As<Napi::Number>().Int32Value(),
+                              uint64_t(std::max<int64_t>(0, info[1].As<Napi::Number>().Int64Value()))};
+  holder->stream = std::make_unique<DigestStream>(options, [weak = std::weak_ptr<DigestHolder>(holder)] {
+    const Held held = weak.lock();
+    if (held) held->caller.call([held](Napi::Env) { held->onWanted.Call({}); });
+  });
+  // The thread gets a plain pointer: the holder has a JavaScript reference in it and must die on this thread.
+  DigestHolder* const bare = holder.get();
+  const Napi::Promise done = runOnThread(
+      info.Env(), [bare] { bare->digest = bare->stream->run(); },
+      [holder](Napi::Env env) -> Napi::Value {
+        return Napi::Buffer<uint8_t>::Copy(env, holder->digest.data(), holder->digest.size());
+      });
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("handle", Napi::External<Held>::New(info.Env(), new Held(holder), [](Napi::Env, Held* owner) {
+    (*owner)->stream->finish();
+    delete owner;
+  }));
+  out.Set("done", done);
+  return out;
+}
+
+DigestStream& streamOf(const Napi::CallbackInfo& info) { return *(*info[0].As<Napi::External<Held>>().Data())->stream; }
+
+/// (handle, bytes, isSpent) → may more come at once? Spent bytes lose their memory now, if nothing else lies in it.
+Napi::Value pushDigestStream(const Napi::CallbackInfo& info) {
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  const bool isEnough = !streamOf(info).push(bytes.Data(), bytes.ByteLength());
+  if (info[2].As<Napi::Boolean>()) {
+    // The garbage collector would let some 60 MB of a fast transfer pile up first, and spend a tenth of its time on them.
+    Napi::ArrayBuffer memory = bytes.ArrayBuffer();
+    if (memory.ByteLength() == bytes.ByteLength()) napi_detach_arraybuffer(info.Env(), memory);
+  }
+  return Napi::Boolean::New(info.Env(), !isEnough);
+}
+
+Napi::Value finishDigestStream(const Napi::CallbackInfo& info) {
+  streamOf(info).finish();
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void exportDigestStream(Napi::Env env, Napi::Object exports) {
+  exports.Set("openDigestStream", Napi::Function::New(env, openDigestStream, "openDigestStream"));
+  exports.Set("pushDigestStream", Napi::Function::New(env, pushDigestStream, "pushDigestStream"));
+  exports.Set("finishDigestStream", Napi::Function::New(env, finishDigestStream, "finishDigestStream"));
+}
+
+}  // namespace wb

@@ -2,10 +2,11 @@
 import { availableParallelism } from "node:os";
 import type { RegistryClient } from "../registry/client.ts";
 import type { AttestedBuild } from "./attestations.ts";
+import { clientOf } from "./build/build-client.ts";
 import { checkForeignRuns } from "./build/check-foreign.ts";
 import { checkOutputs, deliver, insecureRegistries, isMultiPlatform } from "./build/deliver.ts";
-import { earlyPush } from "./build/early-push.ts";
-import { originsOf, recordsOf, remotesOf, walk } from "./build/walk.ts";
+import { earlyPush, pushTarget } from "./build/early-push.ts";
+import { originsOf, recordsOf, remotesOf, type Walk, walk } from "./build/walk.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { BuildCache, BuildCacheWorld } from "./cache/build-cache.ts";
 import type { CacheTarget } from "./cache/spec.ts";
@@ -15,7 +16,7 @@ import type { OutputSpec } from "./image/output/output-spec.ts";
 import type { FinishedImage } from "./image/output/write-result.ts";
 import { distinctPlatforms } from "./image/platform.ts";
 import { baseLayers } from "./image/stored/left-layers.ts";
-import { type BuildWorld, planRequest, withSource } from "./plan-request.ts";
+import { type BuildWorld, type PlannedBuild, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
 import { ResultCache } from "./solve/cache.ts";
 import { imageConfig } from "./solve/created.ts";
@@ -27,96 +28,22 @@ import type { World } from "./steps/step.ts";
  * was aborted. What finished before a failure stays in the cache.
  */
 export async function buildImage(request: BuildRequest, world: BuildWorld): Promise<BuildResult> {
-  const { store } = world;
   const startedMs = Date.now();
-  using _lease = store.lease();
+  using _lease = world.store.lease();
   const ended = new AbortController();
   const signal = AbortSignal.any([world.signal, ended.signal]);
   let client: Promise<RegistryClient> | undefined;
   const registry = () => (client ??= openClient(request, world, signal));
-  const warn = warnOnce(world);
+  const own = { ...world, request, startedMs, signal, registry, warn: warnOnce(world) };
   let cache: BuildCache | undefined;
   try {
     checkOutputs(request, distinctPlatforms(request.platforms ?? []).length);
-    cache = await openCache(request, { store, registry, signal, warn, report: world.report });
-    const planned = await planRequest(request, { ...world, signal }, registry);
-    const { graphs, context, remote, source } = planned;
-    const nodes = allNodes(graphs);
-    // Where layers are only put together nothing is done that anybody could watch.
-    const steps = nodes.filter(({ op }) => op.kind !== "merge");
-    world.report({ kind: "plan", steps: steps.map(({ id, title }) => ({ id, title })) });
-    const targets = graphs.map(({ target }) => target.node);
-    const pushed = pushTarget(request);
+    cache = await openCache(request, own);
+    const planned = await planRequest(request, own, registry);
     try {
-      const ignored = ignoreCache(request);
-      const results = new ResultCache(store, cache?.imported);
-      await checkForeignRuns(nodes, async (node, op) => !ignored(node) && (await results.knows(op)));
-      await using walked = await walk(
-        nodes,
-        targets,
-        request,
-        {
-          store,
-          context,
-          remote,
-          signal,
-          cache,
-          warn,
-          report: world.report,
-          ...(world.whenFailed === undefined ? {} : { whenFailed: world.whenFailed }),
-          limits: request.limits,
-          ...(request.secrets === undefined ? {} : { secrets: request.secrets }),
-          ...(request.ssh === undefined ? {} : { ssh: request.ssh }),
-          runtime: runtimes(store.home),
-          style: styleOf(request),
-          remoteLayer: (ofWalk) => baseLayers({ store, registry }, ofWalk),
-          tail: pushed === undefined ? undefined : (background) => earlyPush(pushed, targets, registry, background),
-        },
-        {
-          jobs: request.jobs ?? Math.max(8, availableParallelism() * 2),
-          ignoreCache: ignored,
-          ...(world.shared === undefined ? {} : { shared: world.shared }),
-          ...(cache === undefined ? {} : { imported: cache.imported }),
-        },
-      );
-      const solved = (node: Node) => walked.solved.get(node.id) as Solved;
-      const records = cache && (await recordsOf(nodes, targets, walked));
-      const images: FinishedImage[] = [];
-      for (const { target } of graphs) {
-        const { stack } = solved(target.node);
-        const layers = await Promise.all(stack.layers.map((layer) => layer.committed));
-        const config = imageConfig(target, solved, request.sourceDateEpoch);
-        const inline = cache?.inline(records?.inImage ?? [], layers);
-        images.push({
-          image: { config: { ...config, ...inline }, layers },
-          tree: () => stack.tree(),
-          unpack: () => stack.folders(),
-        });
-      }
-      const layers = images.flatMap(({ image }) => image.layers);
-      const origins = originsOf(nodes, layers);
-      const remotes = await remotesOf(targets, walked);
-      const result = await deliver({ images, asIndex: isMultiPlatform(request) }, request, {
-        store,
-        registry,
-        signal,
-        report: world.report,
-        stdout: world.stdout,
-        originOf: (digest) => origins.get(digest),
-        ...(request.attest &&
-          (await attesting({ ...world, request, planned, images, solved: walked.solved, startedMs, signal }))),
-        ...(request.metadata && {
-          buildMetadata: async () => {
-            const { buildMetadata } = await import("./build/build-metadata.ts");
-            return buildMetadata({ ...world, request, planned, images, solved: walked.solved, startedMs, signal });
-          },
-        }),
-        remoteOf: (digest) => remotes.get(digest),
-      });
-      if (records) await cache?.export(records);
-      return result;
+      return await carryOut({ ...own, planned, cache });
     } catch (error) {
-      throw withSource(error, source);
+      throw withSource(error, planned.source);
     }
   } catch (error) {
     ended.abort(error);
@@ -127,10 +54,104 @@ export async function buildImage(request: BuildRequest, world: BuildWorld): Prom
   }
 }
 
-/** Loaded only where something is to be said about the image. */
-async function attesting(build: AttestedBuild) {
-  const { attestBuild } = await import("./attestations.ts");
-  return attestBuild(build);
+/** One build, planned. `signal` is its own: it ends with the first failure. */
+interface Build extends BuildWorld {
+  readonly request: BuildRequest;
+  readonly startedMs: number;
+  readonly planned: PlannedBuild;
+  readonly cache: BuildCache | undefined;
+  registry(): Promise<RegistryClient>;
+  warn(text: string): void;
+}
+
+async function carryOut(build: Build): Promise<BuildResult> {
+  const { graphs } = build.planned;
+  const nodes = allNodes(graphs);
+  // Where layers are only put together nothing is done that anybody could watch.
+  const steps = nodes.filter(({ op }) => op.kind !== "merge");
+  build.report({ kind: "plan", steps: steps.map(({ id, title }) => ({ id, title })) });
+  const targets = graphs.map(({ target }) => target.node);
+  await using walked = await walkAll(build, nodes, targets);
+  const records = build.cache && (await recordsOf(nodes, targets, walked));
+  const images = await finish(build, walked, records?.inImage ?? []);
+  const origins = originsOf(
+    nodes,
+    images.flatMap(({ image }) => image.layers),
+  );
+  const remotes = await remotesOf(targets, walked);
+  const result = await deliver({ images, asIndex: isMultiPlatform(build.request) }, build.request, {
+    ...build,
+    originOf: (digest) => origins.get(digest),
+    remoteOf: (digest) => remotes.get(digest),
+    ...(await sayings({ ...build, images, solved: walked.solved })),
+  });
+  if (records) await build.cache?.export(records);
+  return result;
+}
+
+/** Finds or carries out every node. */
+async function walkAll(build: Build, nodes: readonly Node[], targets: readonly Node[]): Promise<Walk> {
+  const { request, planned, cache, store, signal, registry, warn, report } = build;
+  const { limits, secrets, ssh } = request;
+  const imported = cache?.imported;
+  const ignored = ignoreCache(request);
+  const results = new ResultCache(store, imported);
+  await checkForeignRuns(nodes, async (node, op) => !ignored(node) && (await results.knows(op)));
+  const pushed = pushTarget(request);
+  return walk(
+    nodes,
+    targets,
+    request,
+    {
+      ...{ store, signal, cache, warn, report, limits },
+      ...{ context: planned.context, remote: planned.remote },
+      ...(build.whenFailed === undefined ? {} : { whenFailed: build.whenFailed }),
+      ...(secrets === undefined ? {} : { secrets }),
+      ...(ssh === undefined ? {} : { ssh }),
+      runtime: runtimes(store.home),
+      style: styleOf(request),
+      remoteLayer: (ofWalk) => baseLayers({ store, registry }, ofWalk),
+      tail: pushed === undefined ? undefined : (background) => earlyPush(pushed, targets, registry, background),
+    },
+    {
+      jobs: request.jobs ?? Math.max(8, availableParallelism() * 2),
+      ignoreCache: ignored,
+      ...(build.shared === undefined ? {} : { shared: build.shared }),
+      ...(imported === undefined ? {} : { imported }),
+    },
+  );
+}
+
+/** The image of each graph, when its layers are durable. `records` are those that an image carries for a cache. */
+async function finish(
+  { planned, request, cache }: Build,
+  walked: Walk,
+  records: Parameters<BuildCache["inline"]>[0],
+): Promise<FinishedImage[]> {
+  const solved = (node: Node) => walked.solved.get(node.id) as Solved;
+  const images: FinishedImage[] = [];
+  for (const { target } of planned.graphs) {
+    const { stack } = solved(target.node);
+    const layers = await Promise.all(stack.layers.map((layer) => layer.committed));
+    const config = imageConfig(target, solved, request.sourceDateEpoch);
+    images.push({
+      image: { config: { ...config, ...cache?.inline(records, layers) }, layers },
+      tree: () => stack.tree(),
+      unpack: () => stack.folders(),
+    });
+  }
+  return images;
+}
+
+/** What is said beside the images and of the build. Loaded only where somebody wants it said. */
+async function sayings(build: AttestedBuild) {
+  const { attest, metadata } = build.request;
+  return {
+    ...(attest && (await import("./attestations.ts")).attestBuild(build)),
+    ...(metadata && {
+      buildMetadata: async () => (await import("./build/build-metadata.ts")).buildMetadata(build),
+    }),
+  };
 }
 
 /** The cache beyond this machine; undefined, and nothing of it loaded, where nobody asked for one. */
@@ -166,27 +187,12 @@ function ignoreCache(request: BuildRequest): (node: Node) => boolean {
   return (node) => node.stage?.some((name) => stages.has(name)) ?? false;
 }
 
-/** The name that layers may be sent to while they are made: the first one, when they are pushed as they are written. */
-function pushTarget(request: BuildRequest): string | undefined {
-  if (request.push) return request.tags[0];
-  const output = request.outputs.find((one) => one.type === "registry" || (one.type === "image" && one.push));
-  if (!output || !("names" in output) || output.compression !== undefined) return undefined;
-  return output.names[0] ?? request.tags[0];
-}
-
-async function openClient(request: BuildRequest, world: BuildWorld, signal: AbortSignal): Promise<RegistryClient> {
-  const { openRegistry } = await import("../registry/client.ts");
-  const plainHttp = insecureRegistries(request);
-  const insecure: string[] = [];
-  const client = openRegistry({ userAgent: "wbuild", warn: warnOnce(world), signal, plainHttp, insecure });
-  if (!request.plainHttp && !request.insecure) return client;
-  // --plain-http and --insecure of a build mean every registry that it names; which those are is known when they are asked for.
-  const repository: RegistryClient["repository"] = (reference, options) => {
-    if (request.plainHttp) plainHttp.push(reference.registry);
-    if (request.insecure) insecure.push(reference.registry);
-    return client.repository(reference, options);
-  };
-  return { ...client, repository };
+function openClient(request: BuildRequest, world: BuildWorld, signal: AbortSignal): Promise<RegistryClient> {
+  return clientOf(request, async ({ plainHttp, insecure }) => {
+    const { openRegistry } = await import("../registry/client.ts");
+    plainHttp.push(...insecureRegistries(request));
+    return openRegistry({ userAgent: "wbuild", warn: warnOnce(world), signal, plainHttp, insecure });
+  });
 }
 
 function warnOnce(world: BuildWorld): (text: string) => void {

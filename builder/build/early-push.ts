@@ -5,8 +5,17 @@
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import { parseReference } from "../../registry/reference.ts";
+import type { BuildRequest } from "../build-request.ts";
 import type { Node } from "../graph/graph.ts";
 import type { LayerTail } from "../steps/step.ts";
+
+/** The name that layers may be sent to while they are made: the first one, when they are pushed as they are written. */
+export function pushTarget(request: BuildRequest): string | undefined {
+  if (request.push) return request.tags[0];
+  const output = request.outputs.find((one) => one.type === "registry" || (one.type === "image" && one.push));
+  if (!output || !("names" in output) || output.compression !== undefined) return undefined;
+  return output.names[0] ?? request.tags[0];
+}
 
 /** A step's layer is sent only when it will be in the image: nodes under a target, not those merely copied from. */
 export function earlyPush(

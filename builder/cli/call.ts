@@ -2,6 +2,7 @@
 import type { Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
+import { clientOf } from "../build/build-client.ts";
 import type { BuildRequest } from "../build-request.ts";
 import type { Called, CallMethod } from "../call.ts";
 import type { Cli } from "./command.ts";
@@ -46,18 +47,8 @@ export function callOf({ check, call = check ? "check" : "build" }: CallFlags): 
   return { method, format, ignoreStatus: ignorestatus === "true" };
 }
 
-/** With --plain-http or --insecure every registry that is named is spoken to in that way. */
-export async function registryOf(request: BuildRequest, session: Session): Promise<RegistryClient> {
-  const plainHttp: string[] = [];
-  const insecure: string[] = [];
-  const client = await session.registry({ plainHttp, insecure });
-  if (!request.plainHttp && !request.insecure) return client;
-  const repository: RegistryClient["repository"] = (reference, options) => {
-    if (request.plainHttp) plainHttp.push(reference.registry);
-    if (request.insecure) insecure.push(reference.registry);
-    return client.repository(reference, options);
-  };
-  return { ...client, repository };
+export function registryOf(request: BuildRequest, session: Session): Promise<RegistryClient> {
+  return clientOf(request, (exceptions) => session.registry(exceptions));
 }
 
 /** As buildx: exit code 1 when checks found something. What a build would fail with is told last. */

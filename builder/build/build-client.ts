@@ -1,0 +1,25 @@
+/** The registry client of one build. */
+import type { RegistryClient } from "../../registry/client.ts";
+import type { BuildRequest } from "../build-request.ts";
+
+/** `host[:port]` that are spoken to otherwise than others. A client that is open reads both lists anew for each registry. */
+export interface Exceptions {
+  readonly plainHttp: string[];
+  readonly insecure: string[];
+}
+
+/** --plain-http and --insecure of a build mean every registry that it names: which those are is known when they are asked for. */
+export async function clientOf(
+  request: BuildRequest,
+  open: (exceptions: Exceptions) => Promise<RegistryClient>,
+): Promise<RegistryClient> {
+  const exceptions: Exceptions = { plainHttp: [], insecure: [] };
+  const client = await open(exceptions);
+  if (!request.plainHttp && !request.insecure) return client;
+  const repository: RegistryClient["repository"] = (reference, options) => {
+    if (request.plainHttp) exceptions.plainHttp.push(reference.registry);
+    if (request.insecure) exceptions.insecure.push(reference.registry);
+    return client.repository(reference, options);
+  };
+  return { ...client, repository };
+}

@@ -2,14 +2,12 @@
 import { availableParallelism } from "node:os";
 import type { RegistryClient } from "../registry/client.ts";
 import type { AttestedBuild } from "./attestations.ts";
-import { clientOf } from "./build/build-client.ts";
-import { checkForeignRuns } from "./build/check-foreign.ts";
-import { checkOutputs, deliver, insecureRegistries, isMultiPlatform } from "./build/deliver.ts";
-import { earlyPush, pushTarget } from "./build/early-push.ts";
-import { originsOf, recordsOf, remotesOf, type Walk, walk } from "./build/walk.ts";
+import { clientOf } from "./build-client.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { BuildCache, BuildCacheWorld } from "./cache/build-cache.ts";
 import type { CacheTarget } from "./cache/spec.ts";
+import { checkOutputs, deliver, insecureRegistries, isMultiPlatform } from "./deliver/deliver.ts";
+import { earlyPush, pushTarget } from "./deliver/early-push.ts";
 import type { Node } from "./graph/graph.ts";
 import { allNodes } from "./graph/merge.ts";
 import type { OutputSpec } from "./image/output/output-spec.ts";
@@ -22,6 +20,8 @@ import { ResultCache } from "./solve/cache.ts";
 import { imageConfig } from "./solve/created.ts";
 import type { Solved } from "./solve/solver.ts";
 import type { World } from "./steps/step.ts";
+import { checkForeignRuns } from "./walk/check-foreign.ts";
+import { originsOf, recordsOf, remotesOf, type Walk, walk } from "./walk/walk.ts";
 
 /**
  * Builds what the request asks for. Throws WbuildError (DF_*, CTX_*, STEP_*, REG_* …), or the signal's reason when it
@@ -149,7 +149,7 @@ async function sayings(build: AttestedBuild) {
   return {
     ...(attest && (await import("./attestations.ts")).attestBuild(build)),
     ...(metadata && {
-      buildMetadata: async () => (await import("./build/build-metadata.ts")).buildMetadata(build),
+      buildMetadata: async () => (await import("./deliver/build-metadata.ts")).buildMetadata(build),
     }),
   };
 }

@@ -2,7 +2,7 @@
 import type { Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
-import { clientOf } from "../build/build-client.ts";
+import { clientOf } from "../build-client.ts";
 import type { BuildRequest } from "../build-request.ts";
 import type { Called, CallMethod } from "../call.ts";
 import type { Cli } from "./command.ts";

@@ -135,19 +135,26 @@ const builder: Readonly<Record<string, readonly string[]>> = {
     "layerfs",
     "native/core",
   ],
-  // The build itself, between the request and its result.
-  "builder/build": [
+  // The walk of one build: from the solver's word to layers that are at hand.
+  "builder/walk": [
+    "builder/build-request",
+    "builder/cache",
+    "builder/graph",
+    "builder/runtime",
+    "builder/solve",
+    "builder/steps",
+    "layerfs",
+    "registry",
+  ],
+  // What becomes of the result.
+  "builder/deliver": [
     "builder/attestations",
     "builder/build-request",
-    "builder/plan-request",
-    "builder/cache",
     "builder/checks",
     "builder/diagnose",
     "builder/graph",
     "builder/image",
     "builder/progress",
-    "builder/runtime",
-    "builder/solve",
     "builder/steps",
     "layerfs",
     "registry",

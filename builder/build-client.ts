@@ -1,6 +1,6 @@
 /** The registry client of one build. */
-import type { RegistryClient } from "../../registry/client.ts";
-import type { BuildRequest } from "../build-request.ts";
+import type { RegistryClient } from "../registry/client.ts";
+import type { BuildRequest } from "./build-request.ts";
 
 /** `host[:port]` that are spoken to otherwise than others. A client that is open reads both lists anew for each registry. */
 export interface Exceptions {

@@ -1,3 +1,4 @@
+/** Folders that are made with those above them. */
 import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 

@@ -52,13 +52,15 @@ export interface Change {
   edit(world: ChangingWorld, image: LocalImage): Promise<Edit>;
   /** Looks at what was written, before it gets a name. */
   check?(world: ChangingWorld, edited: Edited): Promise<void>;
+  /** After that, where somebody only wants to know: this exit code ends the command, and nothing gets a name. */
+  readonly look?: ((world: ChangingWorld, edited: Edited) => Promise<number>) | undefined;
 }
 
 /** Carries a change out, names or pushes the result and prints its name and digest; without a name its ID. */
 export async function carryOut(cli: Cli, flags: ChangingFlags, change: Change): Promise<number> {
   const { editImages, nameResult } = await import("../mutate/edited.ts");
   const names = flags.tag ?? [];
-  if (flags.push && names.length === 0)
+  if (flags.push && names.length === 0 && !change.look)
     throw new WbuildError("CLI_USAGE", "--push needs a name to push to", { hint: "add --tag NAME" });
   await using session = openSession(cli);
   const store = await session.store();
@@ -80,6 +82,7 @@ export async function carryOut(cli: Cli, flags: ChangingFlags, change: Change): 
       : await (remote?.find(change.image, platform) ?? findImage(store, change.image, platform));
   const edited = await editImages(store, found, await change.edit(world, found));
   await change.check?.(world, edited);
+  if (change.look) return await change.look(world, edited);
   if (edited.leftOut > 0)
     session.warn(`${edited.leftOut} entries of the index do not belong to the changed image, and are left out`);
   if (remote !== undefined) {

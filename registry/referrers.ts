@@ -8,15 +8,10 @@ import { type Digest, hexOf, isDigest } from "../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../native/error.ts";
 import { mediaTypes } from "./oci/image.ts";
 import { isIndexType, maxManifestBytes, parseDescriptor, parseJson } from "./oci/schema.ts";
-import type { Repository } from "./repository.ts";
+import type { ReferrersOptions, Repository } from "./repository.ts";
 import { type Operation, place } from "./transport/complaint.ts";
 import { pagesOf } from "./transport/pages.ts";
 import type { Session } from "./transport/session.ts";
-
-export interface ReferrersOptions {
-  /** Only those of this artifact type. */
-  readonly artifactType?: string;
-}
 
 /** More would be an attack on whoever lists them. */
 const maxReferrers = 10_000;

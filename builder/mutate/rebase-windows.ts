@@ -16,10 +16,17 @@ import { layersOf } from "../image/stored/base-image.ts";
 import type { LocalImage } from "../image/stored/local.ts";
 import { deltaBytes, isHive, registryStack } from "./flat-hives.ts";
 import { blobOf, type Heads, readHeads } from "./heads.ts";
-import type { RebasedImages } from "./rebase.ts";
 
 /** Conflicts that are told one by one. */
 const told = 20;
+
+export interface RebasedImages {
+  readonly image: Image;
+  readonly old: Image;
+  readonly result: Image;
+  /** Of Windows images: the image's own registry changes count, whatever the new base says there. */
+  readonly force: boolean;
+}
 
 /** Throws IMG_REBASE with the keys, or with the rules that importers would refuse the result by; IMG_INCOMPLETE. */
 export async function checkWindowsRebase(

@@ -12,6 +12,7 @@ import { historyLine } from "./edited.ts";
 import { blobOf, namesOf, readHeads } from "./heads.ts";
 import { mergeConfigs, mergeHistories } from "./merge-config.ts";
 import { baseDigestKey, baseNameKey, checkLower } from "./old-base.ts";
+import type { RebasedImages } from "./rebase-windows.ts";
 
 export interface Rebase {
   readonly old: Image;
@@ -72,14 +73,6 @@ export async function checkRebased(store: Store, images: RebasedImages, signal: 
     const { checkWindowsRebase } = await import("./rebase-windows.ts");
     await checkWindowsRebase(store, images, signal);
   } else await checkLinks(store, images, signal);
-}
-
-export interface RebasedImages {
-  readonly image: Image;
-  readonly old: Image;
-  readonly result: Image;
-  /** Of Windows images: the image's own registry changes count, whatever the new base says there. */
-  readonly force: boolean;
 }
 
 /** Layers of bases are read only when a link leads there, and none where the registry alone has them. */

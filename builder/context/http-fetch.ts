@@ -9,6 +9,7 @@ import { storeError } from "../../layerfs/store/failure.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { Http, HttpResponse } from "../../registry/transport/request.ts";
 import { defaultRetry, delayBefore, pause, type RetryPolicy } from "../../registry/transport/retry.ts";
+import { tooLarge } from "./limit.ts";
 
 export type ChecksumName = "sha256" | "sha384" | "sha512";
 
@@ -258,8 +259,7 @@ class Transfer {
   }
 
   #tooLarge(): WbuildError {
-    const { maxBytes } = this.#options;
-    return new WbuildError("CTX_TOO_LARGE", `${this.#shown} has more than ${maxBytes} bytes`, { facts: { maxBytes } });
+    return tooLarge(this.#shown, this.#options.maxBytes);
   }
 
   #refused({ status }: HttpResponse): WbuildError {

@@ -9,7 +9,8 @@ import type { Store } from "../../layerfs/store/store.ts";
 import { WbuildError } from "../../native/error.ts";
 import { readSteeringStream } from "../dockerfile/steering-file.ts";
 import { parseGitUrl } from "./git/url.ts";
-import { mostBytes, parseHttpUrl, type RemoteSources } from "./remote-sources.ts";
+import { contextLimit } from "./limit.ts";
+import { parseHttpUrl, type RemoteSources } from "./remote-sources.ts";
 
 export interface MainContext {
   /** Absent: a lone Dockerfile, nothing to copy from. */
@@ -78,7 +79,7 @@ async function fromStream(options: MainOptions, { store, signal, stdin }: MainWo
   const { arrive, isTarFile, unpackedTar } = await import("./unpacked-tar.ts");
   await using place = await store.snapshots.reserve();
   const stream = addAbortSignal(signal, stdin()) as AsyncIterable<Uint8Array>;
-  const arrived = await arrive(stream, place.scratch, mostBytes);
+  const arrived = await arrive(stream, place.scratch, contextLimit());
   if (await isTarFile(arrived.path)) {
     return { folder: await unpackedTar(store, arrived, "standard input"), isRemote: true };
   }

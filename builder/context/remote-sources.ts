@@ -16,6 +16,7 @@ import type { GitSource } from "./git/url.ts";
 import { type Checksum, type FetchedFile, shownUrl } from "./http-fetch.ts";
 import { findFolder, keptFolder } from "./kept-folder.ts";
 import { LazyContext } from "./lazy-context.ts";
+import { contextLimit } from "./limit.ts";
 import type { ArrivedFile } from "./unpacked-tar.ts";
 
 export interface RemoteOptions {
@@ -44,9 +45,6 @@ export interface Material {
   readonly uri: string;
   readonly digest: Readonly<Record<string, string>>;
 }
-
-/** 64 GiB: more than any file that belongs into an image, less than what fills most disks by accident. */
-export const mostBytes = 64 * 1024 ** 3;
 
 export class RemoteSources {
   readonly #options: RemoteOptions;
@@ -245,7 +243,7 @@ export class RemoteSources {
     const fetched = await fetchFile(url, {
       path,
       signal,
-      maxBytes: mostBytes,
+      maxBytes: contextLimit(),
       ...(known && row ? { known: row } : {}),
       ...(checksum === undefined ? {} : { checksum }),
       ...(authorization === undefined ? {} : { authorization }),

@@ -5,12 +5,13 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { decompressStream, detectCompression } from "../../layerfs/layer/compress.ts";
 import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
-import { unpackLayer } from "../../layerfs/layer/unpack.ts";
+import { unpackLayer, usualLimits } from "../../layerfs/layer/unpack.ts";
 import { type Digest, parseDigest } from "../../layerfs/store/digest.ts";
 import { storeError } from "../../layerfs/store/failure.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { keptFolder } from "./kept-folder.ts";
+import { contextLimit, tooLarge } from "./limit.ts";
 
 /** A file that was brought into the store's temporary folder. */
 export interface ArrivedFile {
@@ -29,9 +30,7 @@ export async function arrive(bytes: AsyncIterable<Uint8Array>, folder: string, m
     await using file = await open(path, "w", 0o600);
     for await (const piece of bytes) {
       size += piece.length;
-      if (size > maxBytes) {
-        throw new WbuildError("CTX_TOO_LARGE", `the context has more than ${maxBytes} bytes`, { facts: { maxBytes } });
-      }
+      if (size > maxBytes) throw tooLarge("the context", maxBytes);
       hash.update(piece);
       for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;
     }
@@ -74,16 +73,24 @@ export function isTarHeader(block: Uint8Array): boolean {
   return sum === told;
 }
 
-/** The folder that a tar becomes. Throws STORE_FULL, and CTX_TAR with the attack or damage that was found in it. */
+/**
+ * The folder that a tar becomes. Throws STORE_FULL, CTX_TOO_LARGE for one that becomes more than contextLimit(), and CTX_TAR
+ * with the attack or damage that was found in it.
+ */
 export async function unpackedTar(store: Store, tar: ArrivedFile, shown: string): Promise<string> {
+  const maxBytes = contextLimit();
   return keptFolder(store, `tar ${tar.digest}`, async (folder) => {
     try {
       const bytes = decompressStream(createReadStream(tar.path, { highWaterMark: 1 << 20 }));
-      const { index } = await unpackLayer({ bytes }, folder, { form: "plain", absoluteNames: "strip" });
+      // Attack: a few megabytes that fill the disk once they are unpacked.
+      const limits = { ...usualLimits, maxBytes: Math.min(maxBytes, usualLimits.maxBytes) };
+      const { index } = await unpackLayer({ bytes }, folder, { form: "plain", absoluteNames: "strip", limits });
       refuseDeletions(index);
     } catch (cause) {
       // A full disk is nothing that a look at the tar would show.
       if (isWbuildError(cause, "LAYER_IO")) throw storeError(cause, "unpack a build context", folder);
+      if (isWbuildError(cause, "LAYER_BOMB"))
+        throw tooLarge(`what the tar from ${shown} is unpacked to`, maxBytes, cause);
       throw new WbuildError("CTX_TAR", `cannot unpack the build context from ${shown}`, {
         cause,
         facts: { from: shown },

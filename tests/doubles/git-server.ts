@@ -106,8 +106,16 @@ export interface GitWeb {
   readonly asked: string[];
 }
 
-/** http-backend for a folder of repositories. With `authorization` every request needs that header. */
-export async function gitWeb(t: ExecutionContext, folder: string, authorization?: string): Promise<GitWeb> {
+/**
+ * http-backend for a folder of repositories. With `authorization` every request needs that header; with `lie` every answer
+ * goes through it.
+ */
+export async function gitWeb(
+  t: ExecutionContext,
+  folder: string,
+  authorization?: string,
+  lie: (answer: Buffer) => Buffer = (answer) => answer,
+): Promise<GitWeb> {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
@@ -115,7 +123,7 @@ export async function gitWeb(t: ExecutionContext, folder: string, authorization?
       response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
       return;
     }
-    serve(folder, request, response);
+    serve(folder, request, response, lie);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.teardown(
@@ -129,7 +137,12 @@ export async function gitWeb(t: ExecutionContext, folder: string, authorization?
 }
 
 /** CGI (RFC 3875): the request's body on standard input, headers and body on standard output. */
-function serve(folder: string, request: IncomingMessage, response: ServerResponse): void {
+function serve(
+  folder: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  lie: (answer: Buffer) => Buffer,
+): void {
   const url = new URL(request.url ?? "/", "http://x");
   const child = spawn(backend, [], {
     env: {
@@ -158,6 +171,6 @@ function serve(folder: string, request: IncomingMessage, response: ServerRespons
       if (name.toLowerCase() === "status") response.statusCode = Number.parseInt(value, 10);
       else if (name !== "") response.setHeader(name, value);
     }
-    response.end(all.subarray(end + 4));
+    response.end(lie(all.subarray(end + 4)));
   });
 }

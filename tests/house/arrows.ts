@@ -22,6 +22,7 @@ const builder: Readonly<Record<string, readonly string[]>> = {
   ],
   "builder/context/git": [
     "builder/context/kept-folder",
+    "builder/context/limit",
     "builder/diagnose",
     "builder/dockerfile",
     "layerfs/store",

@@ -6,6 +6,8 @@ import { dirname, join } from "node:path";
 import { WbuildError } from "../../../native/error.ts";
 import { withoutUrlSecrets } from "../../diagnose/url-secrets.ts";
 import { keptFolder } from "../kept-folder.ts";
+import { contextLimit } from "../limit.ts";
+import { entryCounter, measure, watchSpace } from "./bounds.ts";
 import { complaint, fetched, type GitOptions, type ResolvedGit, run } from "./repository.ts";
 
 export interface CheckoutOptions extends GitOptions {
@@ -20,7 +22,7 @@ export function checkoutName({ source, commit, name }: ResolvedGit, keepGitDir: 
 
 /**
  * The files of a commit, or of its `subdir`: modes 0644, 0755, times those of the commit, submodules in their places.
- * Throws CTX_GIT_REF for a commit or folder that is not there, CTX_GIT, CTX_NO_GIT, STORE_FULL.
+ * Throws CTX_GIT_REF for a commit or folder that is not there, CTX_TOO_LARGE past contextLimit(), CTX_GIT, CTX_NO_GIT, STORE_FULL.
  */
 export async function checkedOut(found: ResolvedGit, options: CheckoutOptions): Promise<string> {
   const { store, keepGitDir } = options;
@@ -41,9 +43,6 @@ interface CheckoutTo extends CheckoutOptions {
   readonly folder: string;
   readonly scratch: string;
 }
-
-/** Names in one commit, folders included. */
-const mostEntries = 4_000_000;
 
 async function checkOut(found: ResolvedGit, to: CheckoutTo): Promise<void> {
   const { source, commit } = found;
@@ -73,7 +72,11 @@ async function checkOut(found: ResolvedGit, to: CheckoutTo): Promise<void> {
   }
   if (hasSubmodules) {
     const update = ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", "--force"];
-    await run({ args: update, gitDir, workTree: tree, index }, source, to);
+    // Attack: the same tree in a submodule, of which nothing is known before git makes it.
+    using watch = watchSpace(tree, source.shown, contextLimit());
+    const signal = AbortSignal.any([to.signal, watch.signal]);
+    await run({ args: update, gitDir, workTree: tree, index }, source, { ...to, signal });
+    measure(tree, source.shown, contextLimit());
     if (!keeps) await removeGitFiles(tree);
   }
   if (keeps) await finishGitDir(gitDir, found, to);
@@ -84,17 +87,12 @@ async function checkOut(found: ResolvedGit, to: CheckoutTo): Promise<void> {
   settle(folder, Number.isFinite(time) ? Math.max(0, time) : 0);
 }
 
-/** Names at the top of the commit, once it is known to hold no more than can be made. */
+/** Names at the top of the commit, once it is known to hold no more than may be made. */
 async function listed({ source, commit }: ResolvedGit, to: CheckoutTo): Promise<Set<string>> {
   const { repository: gitDir } = to;
-  let count = 0;
   // Attack: a tree that names itself ten times in each of ten levels is a kilobyte, and ten billion files.
-  const onOutput = (piece: Buffer) => {
-    for (let at = piece.indexOf(0); at >= 0; at = piece.indexOf(0, at + 1)) count++;
-    if (count <= mostEntries) return;
-    throw new WbuildError("CTX_GIT", `${source.shown} holds more than ${mostEntries} files in one commit`);
-  };
-  await run({ args: ["ls-tree", "-r", "-t", "-z", "--name-only", commit], gitDir, onOutput }, source, to);
+  const onOutput = entryCounter(source.shown, contextLimit());
+  await run({ args: ["ls-tree", "-r", "-t", "-z", "-l", commit], gitDir, onOutput }, source, to);
   const top = await run({ args: ["ls-tree", "-z", "--name-only", commit], gitDir }, source, to);
   return new Set(top.split("\0"));
 }

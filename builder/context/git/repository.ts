@@ -10,6 +10,7 @@ import type { Store } from "../../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../../native/error.ts";
 import { withoutUrlSecrets } from "../../diagnose/url-secrets.ts";
 import { findFolder, keptFolder } from "../kept-folder.ts";
+import { contextLimit, tooLarge } from "../limit.ts";
 import { type GitAccess, type GitCall, GitFailure, git } from "./program.ts";
 import { type GitSource, isCommit } from "./url.ts";
 
@@ -46,12 +47,15 @@ export async function resolveGit(source: GitSource, options: GitOptions): Promis
     const digest = found.get(name);
     if (digest === undefined) continue;
     const peeled = found.get(`${name}^{}`);
-    return checked({
+    const resolved = checked({
       source,
       commit: peeled ?? digest,
       ...(name === "HEAD" ? {} : { name }),
       ...(peeled === undefined ? {} : { tag: digest }),
     });
+    // Attack: a server that says of a pinned tag that it means another commit. The tag itself tells.
+    if (source.checksum !== undefined && !resolved.commit.startsWith(source.checksum)) await fetched(resolved, options);
+    return resolved;
   }
   throw new WbuildError("CTX_GIT_REF", `${source.shown} has no branch, tag or other ref ${JSON.stringify(wanted)}`, {
     facts: { url: source.shown, ref: wanted },
@@ -68,8 +72,23 @@ function checked(found: ResolvedGit): ResolvedGit {
   });
 }
 
-/** A bare repository that has the commit. Throws CTX_GIT_REF, CTX_GIT, CTX_NO_GIT, STORE_FULL. */
+/** A bare repository that has the commit. Throws CTX_GIT_REF, CTX_CHECKSUM, CTX_TOO_LARGE, CTX_GIT, CTX_NO_GIT, STORE_FULL. */
 export async function fetched(found: ResolvedGit, options: GitOptions): Promise<string> {
+  const repository = await brought(found, options);
+  const { source, commit, tag } = found;
+  if (tag === undefined) return repository;
+  const meant = await run({ args: ["rev-parse", "--verify", `${tag}^{commit}`], gitDir: repository }, source, options);
+  if (meant.trim() === commit) return repository;
+  throw new WbuildError(
+    "CTX_CHECKSUM",
+    `the tag ${tag} of ${source.shown} is the commit ${meant.trim()}, not ${commit}`,
+    {
+      facts: { url: source.shown, found: meant.trim(), expected: commit },
+    },
+  );
+}
+
+async function brought(found: ResolvedGit, options: GitOptions): Promise<string> {
   const { store } = options;
   const { source, commit, tag } = found;
   const latest = `git latest ${source.shown}`;
@@ -150,7 +169,8 @@ export async function run(
   { signal, access }: GitOptions,
 ): Promise<string> {
   try {
-    return await git({ ...access, origin: source.remote, ...call, signal });
+    // Attack: a pack without end.
+    return await git({ ...access, origin: source.remote, fileBytes: contextLimit(), ...call, signal });
   } catch (cause) {
     throw complaint(cause, source);
   }
@@ -167,6 +187,7 @@ export function complaint(cause: unknown, source: GitSource): unknown {
       hint: "free some space, or run `wbuild prune` to drop build cache and unpacked layers",
     });
   }
+  if (/File too large/.test(said)) return tooLarge(source.shown, contextLimit(), cause);
   const needsLogin = /could not read (Username|Password)|Authentication failed|HTTP 40[13]|error: 40[13]/i.test(said);
   const isSsh = /Permission denied \(|Host key verification failed/.test(said);
   return new WbuildError("CTX_GIT", `git cannot fetch ${source.shown}${said === "" ? "" : `: ${said}`}`, {

@@ -1,39 +1,18 @@
 import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { checkedOut } from "../../../../builder/context/git/checkout.ts";
-import { type GitOptions, resolveGit } from "../../../../builder/context/git/repository.ts";
+import { resolveGit } from "../../../../builder/context/git/repository.ts";
 import { type GitSource, parseGitUrl } from "../../../../builder/context/git/url.ts";
 import { openStore } from "../../../../layerfs/store/store.ts";
 import { type ErrorCode, isWbuildError } from "../../../../native/error.ts";
 import { sha256 } from "../../../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, gitWeb, noGit } from "../../../doubles/git-server.ts";
+import { scene, withRepository } from "./scene.ts";
 
 const skipped = noGit();
 const gitTest = skipped === undefined ? test : test.skip;
-
-function scene(t: ExecutionContext, access: GitOptions["access"] = {}) {
-  const home = mkdtempSync(join(tmpdir(), "wbuild-git-store-"));
-  const store = openStore(home);
-  const lease = store.lease();
-  t.teardown(() => {
-    lease[Symbol.dispose]();
-    store[Symbol.dispose]();
-    rmSync(home, { recursive: true, force: true });
-  });
-  const options = { store, signal: new AbortController().signal, access };
-  const resolve = (url: string) => resolveGit(parseGitUrl(url) as GitSource, options);
-  const checkOut = async (url: string, keepGitDir = false) =>
-    checkedOut(await resolve(url), { ...options, keepGitDir });
-  return { store, home, resolve, checkOut };
-}
-
-async function withRepository(t: ExecutionContext, name = "r") {
-  const folder = await gitFolder(t);
-  const repository = await gitRepository(folder, name);
-  return { folder, repository, url: `${await gitDaemon(t, folder)}/${name}` };
-}
 
 gitTest("names of refs mean what git means by them", async (t) => {
   const { repository, url } = await withRepository(t);

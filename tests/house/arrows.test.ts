@@ -33,6 +33,19 @@ test("no file imports a room that its own may not know", (t) => {
   t.deepEqual(wrong, []);
 });
 
+test("no file imports itself by way of others, not even types", (t) => {
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]) => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" → "));
+    if (path.includes(file) || done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  t.deepEqual(circles, []);
+});
+
 test("every import leads to a file", (t) => {
   const known = new Set(files);
   const lost = files.flatMap((from) =>

@@ -1,4 +1,5 @@
 /** `wbuild pull`: from a registry into the store. */
+import { WbuildError } from "../../native/error.ts";
 import { type Command, flagsOf } from "./command.ts";
 import {
   type ConnectionFlags,
@@ -10,11 +11,18 @@ import {
 import { platformOf } from "./flags/platform-flag.ts";
 import { openSession } from "./session.ts";
 
+interface PullFlags {
+  readonly platform?: string;
+  readonly allPlatforms?: boolean;
+  readonly lazy?: boolean;
+}
+
 export const pullCommand: Command = {
   operands: "IMAGE",
   about: `
     Fetches an image and keeps it under its name. Its layers, configuration and history stay as they are, byte for
-    byte. Of an image for several platforms, the one for --platform is fetched, else the one for this host.
+    byte. Of an image for several platforms, the one for --platform is fetched, else the one for this host; with
+    --all-platforms all of them, and the name then means what it means in the registry.
 
     With --lazy manifest and configuration alone are fetched, and noted where the layers are. They are fetched and verified
     when something needs their files: run, save, diff, a build that reads them, a push to another registry. A pull
@@ -23,23 +31,37 @@ export const pullCommand: Command = {
     ["wbuild pull alpine:3.20", "from Docker Hub"],
     ["wbuild pull --lazy registry.example.com/team/app", "to look at it, or to push it on under another name"],
     ["wbuild pull --platform linux/arm64 registry.example.com/team/app", "for another platform"],
+    ["wbuild pull --all-platforms registry.example.com/team/app", "to save it, or to push it on, as a whole"],
   ],
   define(parser) {
     parser
       .argument("<image>")
       .option("--platform <os/arch>", "fetch the image for this platform, such as linux/arm64")
+      .option("--all-platforms", "fetch the images for all platforms, and what is said about them")
       .option("--lazy", "leave the layers in the registry until something needs them");
     defineProgressFlags(parser, "print the image ID alone");
     defineConnection(parser);
   },
   async run(parser, cli) {
-    const flags = flagsOf<ProgressFlags & ConnectionFlags & { platform?: string; lazy?: boolean }>(parser);
+    const flags = flagsOf<ProgressFlags & ConnectionFlags & PullFlags>(parser);
+    if (flags.allPlatforms && (flags.platform !== undefined || flags.lazy))
+      throw new WbuildError(
+        "CLI_USAGE",
+        `--all-platforms and ${flags.lazy ? "--lazy" : "--platform"} exclude each other`,
+      );
     const text = parser.args[0] ?? "";
     const { parseReference } = await import("../../registry/reference.ts");
-    const { pullInto } = await import("../image/move/transfer.ts");
+    const { pullEvery, pullInto } = await import("../image/move/transfer.ts");
     const { registry } = parseReference(text);
     await using session = openSession(cli);
     const client = await session.registry(connectionOf(flags, [registry]));
+    if (flags.allPlatforms) {
+      const how = { report: await session.report(flags), signal: cli.signal };
+      const { name, descriptor } = await pullEvery(await session.store(), client, text, how);
+      session.endReport();
+      cli.stdout.write(flags.quiet ? `${descriptor.digest}\n` : `${name}@${descriptor.digest}\n`);
+      return 0;
+    }
     const image = await pullInto(await session.store(), client, text, {
       ...(await platformOf(flags)),
       lazy: flags.lazy === true,

@@ -1,5 +1,5 @@
 /** Images between a registry and the store, under their names: what `pull` and `push` do. */
-import type { Platform } from "../../../layerfs/store/descriptor.ts";
+import type { Descriptor, Platform } from "../../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../../layerfs/store/digest.ts";
 import type { Store } from "../../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
@@ -48,6 +48,27 @@ export async function pullInto(
       return await findImage(store, name);
     },
   );
+}
+
+/** The same for all that a name means: an index with the images for all platforms, and what is said about them. Throws REG_*. */
+export async function pullEvery(
+  store: Store,
+  client: RegistryClient,
+  text: string,
+  { report, signal }: TransferOptions,
+): Promise<{ readonly name: string; readonly descriptor: Descriptor }> {
+  const reference = parseReference(text);
+  const [name, shown] = [formatReference(reference), formatReference(reference, { familiar: true })];
+  const { copyImage } = await import("../../../registry/copy/copy.ts");
+  const { remoteSource } = await import("../../../registry/copy/remote.ts");
+  const { storeTarget } = await import("../../../registry/copy/stored.ts");
+  return toldAsStep(report, `pull ${shown} (all platforms)`, async (onProgress) => {
+    const target = storeTarget(store.blobs, name, (whole, keeps) => store.refs.set(name, whole, keeps));
+    // Like every pull: what only its maker may serve is fetched from there.
+    const options = { allowNondistributable: true, onProgress, signal };
+    const { descriptor } = await copyImage(remoteSource(client, reference), target, options);
+    return { name, descriptor };
+  });
 }
 
 /**

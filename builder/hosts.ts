@@ -30,7 +30,7 @@ export async function hostsOf(text: string, env: NodeJS.ProcessEnv): Promise<Hos
     const tls = await hosts.certificates(route.host);
     const [tags, digests] = [route.serves.tags, route.serves.digests];
     return {
-      url: `${route.scheme ?? "https"}://${route.host}${route.root}/${route.repository}`,
+      url: `${route.scheme ?? "https"}://${addressOf(route.host)}${route.root}/${route.repository}`,
       use,
       notes: [
         ...(use === "push" || (tags && digests) ? [] : [tags ? "for tags alone" : "for digests alone"]),
@@ -50,6 +50,11 @@ export async function hostsOf(text: string, env: NodeJS.ProcessEnv): Promise<Hos
     isBlocked,
     hosts: [...lines, ...(push ? [await lineOf(push, "push")] : [])],
   };
+}
+
+/** Docker Hub's images are on another host than their names say. */
+function addressOf(host: string): string {
+  return host === "docker.io" ? "registry-1.docker.io" : host;
 }
 
 /** A line for each host, in the order of asking. */

@@ -66,6 +66,16 @@ test("a build takes its base from a mirror, pushes to the registry itself, and d
   t.true((JSON.parse(doctor.stdout) as { isBlocked: boolean }).isBlocked);
 });
 
+test("doctor tells where Docker Hub's images are", async (t) => {
+  const s = await scene(t, { base: false });
+  const env = { CONTAINERS_REGISTRIES_CONF: "/dev/null", WBUILD_CERTS_D: s.folder };
+  const url = "https://registry-1.docker.io/v2/library/alpine";
+  t.is(
+    (await s.wbuildWith({ env }, "doctor", "alpine")).stdout,
+    `docker.io/library/alpine\n  pull          ${url}\n  push          ${url}\n`,
+  );
+});
+
 test("the same registries.conf leads skopeo and wbuild to the same places", async (t) => {
   const s = await scene(t);
   await using home = await startRegistry();

@@ -83,8 +83,11 @@ export async function carryOut(cli: Cli, flags: ChangingFlags, change: Change): 
   const edited = await editImages(store, found, await change.edit(world, found));
   await change.check?.(world, edited);
   if (change.look) return await change.look(world, edited);
-  if (edited.leftOut > 0)
-    session.warn(`${edited.leftOut} entries of the index do not belong to the changed image, and are left out`);
+  const { leftOut } = edited;
+  if (leftOut > 0) {
+    const entries = leftOut === 1 ? "1 entry of the index does" : `${leftOut} entries of the index do`;
+    session.warn(`${entries} not belong to the changed image: left out`);
+  }
   if (remote !== undefined) {
     const pushed: string[] = [];
     for (const name of names) pushed.push(await remote.push(edited, name));

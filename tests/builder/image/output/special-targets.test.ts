@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import { createReadStream, lstatSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { exportTar } from "../../../builder/image/output/export-tree.ts";
-import { writeImage } from "../../../builder/image/output/write-image.ts";
-import { openStore } from "../../../layerfs/store/store.ts";
-import { saveImages } from "../../../registry/archive/save.ts";
-import { treeOf } from "../../doubles/text-tree.ts";
-import { makeTempFolder } from "../../layerfs/tree/files.ts";
+import { exportTar } from "../../../../builder/image/output/export-tree.ts";
+import { writeImage } from "../../../../builder/image/output/write-image.ts";
+import { openStore } from "../../../../layerfs/store/store.ts";
+import { saveImages } from "../../../../registry/archive/save.ts";
+import { treeOf } from "../../../doubles/text-tree.ts";
+import { makeTempFolder } from "../../../layerfs/tree/files.ts";
 
 /** Writes of a tar to a path, each by the code that does it for real. */
 const writers: [name: string, write: (path: string, home: string) => Promise<void>][] = [

@@ -7,8 +7,10 @@ import { isIndexType, isManifestType, parseJson } from "../../registry/oci/schem
 import { readIndex, readManifest } from "../image/stored/stored-image.ts";
 import { attestationsOf, inTotoType } from "./attestation-manifest.ts";
 
-/** Bytes; the list of a large image with all its files stays below a tenth of it. */
+/** Bytes of all statements about one image; the list of a large one with all its files stays below a tenth of it. */
 const largest = 256 * 1024 * 1024;
+/** An SBOM for each stage of a Dockerfile and a provenance are far fewer. */
+const mostStatements = 1000;
 
 const statementShape = v.looseObject({
   predicateType: v.pipe(v.string(), v.maxLength(1000)),
@@ -27,10 +29,19 @@ export interface ReadStatement {
 export async function readAttestations(store: Store, whole: Descriptor, image: Descriptor): Promise<ReadStatement[]> {
   if (!isIndexType(whole.mediaType)) return [];
   const found: ReadStatement[] = [];
+  let left = largest;
+  // Attack: a manifest that names one large statement ten thousand times.
+  const seen = new Set<string>();
+  const isNew = ({ digest }: Descriptor) => !seen.has(digest) && seen.add(digest);
   for (const one of attestationsOf((await readIndex(store, whole)).manifests, image.digest)) {
-    if (!isManifestType(one.mediaType) || !(await isHere(store, one))) continue;
-    for (const layer of (await readManifest(store, one)).layers)
-      if (layer.mediaType === inTotoType && (await isHere(store, layer))) found.push(await readStatement(store, layer));
+    if (!isManifestType(one.mediaType) || !isNew(one) || !(await isHere(store, one))) continue;
+    for (const layer of (await readManifest(store, one)).layers) {
+      if (layer.mediaType !== inTotoType || !isNew(layer) || !(await isHere(store, layer))) continue;
+      left -= layer.size;
+      if (left < 0 || found.length === mostStatements)
+        throw new WbuildError("REG_MANIFEST", "the attestations of an image are larger than any can be");
+      found.push(await readStatement(store, layer));
+    }
   }
   return found;
 }
@@ -40,7 +51,6 @@ async function isHere(store: Store, { digest, size }: Descriptor): Promise<boole
 }
 
 async function readStatement(store: Store, blob: Descriptor): Promise<ReadStatement> {
-  if (blob.size > largest) throw new WbuildError("REG_MANIFEST", "an attestation is larger than any can be");
   const parts: Uint8Array[] = [];
   for await (const part of store.blobs.open(blob)) parts.push(part);
   const result = v.safeParse(statementShape, parseJson(Buffer.concat(parts), largest, "REG_MANIFEST", "attestation"));

@@ -162,11 +162,3 @@ export function changeJson({ kind, path, ...change }: HiveChange): object {
     ...("was" in change && change.was ? { was: valueJson(change.was) } : {}),
   };
 }
-
-/** Control characters that JSON may hold and a terminal would obey are escaped; the value stays the same. */
-export function safeJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2).replace(
-    /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  )}\n`;
-}

@@ -103,11 +103,12 @@ function findKey(hive: Hive, path: string): HiveKey {
 }
 
 async function show([path = "", keyPath = ""]: readonly string[], flags: HiveFlags, cli: Cli): Promise<number> {
-  const { keyJson, safeJson, treeLines } = await import("./hive-lines.ts");
+  const { keyJson, treeLines } = await import("./hive-lines.ts");
+  const { json } = await import("./table.ts");
   const depth = flags.depth === undefined ? allLevels : parseCount("--depth", flags.depth, 0, allLevels);
   const { hive } = await open(path, cli, true);
   const key = findKey(hive, keyPath);
-  if (flags.json) cli.stdout.write(safeJson(keyJson(key, depth, hive.differencing)));
+  if (flags.json) cli.stdout.write(json(keyJson(key, depth, hive.differencing)));
   else writeLines(cli, treeLines(key, depth));
   return 0;
 }
@@ -136,9 +137,10 @@ async function diff([first = "", second = ""]: readonly string[], flags: HiveFla
     const { saveHive } = await import("./hive-files.ts");
     await saveHive(flags.output, diffHives(before.hive, after), before);
   }
-  const { changeJson, changeLine, safeJson } = await import("./hive-lines.ts");
+  const { changeJson, changeLine } = await import("./hive-lines.ts");
+  const { json } = await import("./table.ts");
   const changes = changesOf(before.hive, hive);
-  if (flags.json) cli.stdout.write(safeJson([...changes].map(changeJson)));
+  if (flags.json) cli.stdout.write(json([...changes].map(changeJson)));
   else writeLines(cli, map(changes, changeLine));
   return 0;
 }
@@ -228,13 +230,14 @@ async function importText([path = "", ...texts]: readonly string[], flags: HiveF
 
 async function check(paths: readonly string[], flags: HiveFlags, cli: Cli): Promise<number> {
   const { findingsOf } = await import("./hive-check.ts");
-  const { safeJson, visible } = await import("./hive-lines.ts");
+  const { visible } = await import("./hive-lines.ts");
+  const { json } = await import("./table.ts");
   const all: object[] = [];
   for (const path of paths)
     for (const { text, ...finding } of await findingsOf(path)) {
       all.push({ file: path, ...finding });
       if (!flags.json) cli.stdout.write(`${visible(`${path}: ${text}`)}\n`);
     }
-  if (flags.json) cli.stdout.write(safeJson(all));
+  if (flags.json) cli.stdout.write(json(all));
   return all.length > 0 ? 1 : 0;
 }

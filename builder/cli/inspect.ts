@@ -54,7 +54,8 @@ export const inspectCommand: Command = {
     const found = [];
     for (const text of parser.args) found.push(await findImage(store, text, platform));
     if (flags.raw) {
-      for (const { whole } of found) for await (const part of store.blobs.open(whole)) cli.stdout.write(part);
+      const { readBytes } = await import("../image/stored/read-bytes.ts");
+      for (const { whole } of found) cli.stdout.write(exact(await readBytes(store.blobs.open(whole)), cli));
       return 0;
     }
     if (flags.verify) {
@@ -76,6 +77,11 @@ export const inspectCommand: Command = {
     return 0;
   },
 };
+
+/** Byte for byte where a program reads it; a terminal would obey what it holds. */
+function exact(bytes: Buffer, { stdout }: Cli): Buffer | string {
+  return stdout.isTTY ? harmless(bytes.toString("utf8")) : bytes;
+}
 
 /** What is said of the image beside it, where the template asks for that: it may be as large as the list of all files. */
 async function attested(

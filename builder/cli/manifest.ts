@@ -140,7 +140,9 @@ async function show(operands: readonly string[], flags: ManifestFlags, cli: Cli)
   const { parsePlatform } = await import("../image/platform.ts");
   const [wanted] = flags.platform ?? [];
   const shown = await openManifest(places[0], world, wanted === undefined ? undefined : parsePlatform(wanted));
-  if (flags.raw) cli.stdout.write(shown.manifest.bytes);
+  const { bytes } = shown.manifest;
+  if (flags.raw)
+    cli.stdout.write(cli.stdout.isTTY ? forReader(cli.stdout, Buffer.from(bytes).toString("utf8")) : bytes);
   else if (flags.json) cli.stdout.write(json(manifestFields(shown)));
   else cli.stdout.write(forReader(cli.stdout, manifestText(shown)));
   return 0;

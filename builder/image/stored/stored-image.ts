@@ -28,15 +28,28 @@ export async function readIndex(store: Store, descriptor: Descriptor): Promise<I
  * is no index. Attestations, which stand beside images under `unknown/unknown`, and images that are not in the store are
  * left out. Throws REG_MANIFEST, REG_CONFIG.
  */
-export async function imagesIn(store: Store, descriptor: Descriptor, depth = 0): Promise<Descriptor[]> {
+export async function imagesIn(store: Store, descriptor: Descriptor): Promise<Descriptor[]> {
+  return imagesBelow(store, descriptor, 0, new Set());
+}
+
+/** `seen`: attack: an index that names another ten thousand times, which does the same, is a few megabytes. */
+async function imagesBelow(
+  store: Store,
+  descriptor: Descriptor,
+  depth: number,
+  seen: Set<string>,
+): Promise<Descriptor[]> {
   if (!isIndexType(descriptor.mediaType)) return [await withPlatform(store, descriptor)];
   if (depth === maxDepth) throw new WbuildError("REG_MANIFEST", "an image has indexes in indexes in indexes");
   const found: Descriptor[] = [];
   for (const child of (await readIndex(store, descriptor)).manifests) {
     const isImage = isIndexType(child.mediaType) || isManifestType(child.mediaType);
     if (!isImage || child.platform?.os === "unknown") continue;
+    const name = isIndexType(child.mediaType) ? child.digest : JSON.stringify([child.digest, child.platform]);
+    if (seen.has(name)) continue;
+    seen.add(name);
     if ((await store.blobs.has(child.digest)) !== child.size) continue;
-    found.push(...(await imagesIn(store, child, depth + 1)));
+    for (const image of await imagesBelow(store, child, depth + 1, seen)) found.push(image);
   }
   return found;
 }
@@ -48,17 +61,22 @@ async function withPlatform(store: Store, descriptor: Descriptor): Promise<Descr
 }
 
 /** Every digest that a ref to the descriptor must keep: of an index also what its manifests name, attestations too. */
-export async function keepsOf(store: Store, descriptor: Descriptor, depth = 0): Promise<Digest[]> {
-  if ((await store.blobs.has(descriptor.digest)) !== descriptor.size) return [];
+export async function keepsOf(store: Store, descriptor: Descriptor): Promise<Digest[]> {
+  const keeps = new Set<Digest>();
+  await keepsBelow(store, descriptor, 0, keeps);
+  return [...keeps];
+}
+
+async function keepsBelow(store: Store, descriptor: Descriptor, depth: number, keeps: Set<Digest>): Promise<void> {
+  if (keeps.has(descriptor.digest) || (await store.blobs.has(descriptor.digest)) !== descriptor.size) return;
+  keeps.add(descriptor.digest);
   if (isManifestType(descriptor.mediaType)) {
     const { config, layers } = await readManifest(store, descriptor);
-    return [descriptor.digest, config.digest, ...layers.map((layer) => layer.digest)];
+    for (const { digest } of [config, ...layers]) keeps.add(digest);
+  } else if (isIndexType(descriptor.mediaType) && depth < maxDepth) {
+    for (const child of (await readIndex(store, descriptor)).manifests)
+      await keepsBelow(store, child, depth + 1, keeps);
   }
-  if (!isIndexType(descriptor.mediaType) || depth === maxDepth) return [descriptor.digest];
-  const keeps: Digest[] = [descriptor.digest];
-  for (const child of (await readIndex(store, descriptor)).manifests)
-    keeps.push(...(await keepsOf(store, child, depth + 1)));
-  return [...new Set(keeps)];
 }
 
 /** IMG_PLATFORM: what was asked for, and what there is. */

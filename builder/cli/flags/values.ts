@@ -94,11 +94,13 @@ export function parseUlimit(flag: string, text: string): [name: string, limits: 
   return [name, [soft, hard]];
 }
 
-/** `name:ip`, `name=ip`, `name=[::1]`: one line for /etc/hosts. */
+/** `name:ip`, `name=ip`, `name=[::1]`, `name:host-gateway`: one line for /etc/hosts. */
 export function parseAddHost(flag: string, text: string): [name: string, address: string] {
   const found = /^([A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}))[:=](.+)$/.exec(text);
   const address = (found?.[2] ?? "").replace(/^\[(.*)\]$/, "$1");
-  if (!found || isIP(address) === 0) throw badValue(flag, text, "a host such as db=10.0.0.2 or db:10.0.0.2");
+  // Which address of this host that is, is known where the container is made.
+  if (!found || (isIP(address) === 0 && address !== "host-gateway"))
+    throw badValue(flag, text, "a host such as db=10.0.0.2 or db:10.0.0.2 or db=host-gateway");
   return [found[1] ?? "", address];
 }
 

@@ -38,6 +38,12 @@ const runs: readonly (readonly [name: string, args: readonly string[], code: num
     0,
     /^10\.9\.8\.7\s+db\n$/,
   ],
+  [
+    "add-host of this host",
+    ["--add-host", "gate:host-gateway", "wbuild.local/linux", "grep", "gate", "/etc/hosts"],
+    0,
+    /^\d+\.\d+\.\d+\.\d+\s+gate\n$/,
+  ],
   ["no network", ["--network", "none", "wbuild.local/linux", "ls", "/sys/class/net"], 0, "lo\n"],
   ["read-only", ["--read-only", "wbuild.local/linux", "sh", "-c", "touch /x 2>/dev/null || echo no"], 0, "no\n"],
   ["ulimit", ["--ulimit", "nofile=123", "wbuild.local/linux", "sh", "-c", "ulimit -n"], 0, "123\n"],

@@ -18,6 +18,7 @@ import { bdbFile, headerOf, ndbFile } from "../builder/attest/scan/rpm-files.ts"
 import { makeVersionDll } from "../builder/attest/scan/version-dll.ts";
 import { readSpdx } from "../builder/attest/spdx-schema.ts";
 import { treeOf } from "../builder/attest/trees.ts";
+import { holds } from "../doubles/holds.ts";
 
 const numRuns = process.env.WBUILD_FUZZ ? 20_000 : 1_000;
 const numbers = [0, 1, 2, 8, 0x7f, 0xff, 0x1000, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff];
@@ -60,7 +61,8 @@ const long = headerOf({
 });
 
 test("texts of dpkg, apk, npm and Python", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(text, (one) => {
       for (const found of [readDpkg(one, "x"), readApk(one, "x"), readLock(one, "x")])
         for (const each of found) if (each.name === "" || !packageUrl(each, undefined).startsWith("pkg:")) return false;
@@ -71,7 +73,6 @@ test("texts of dpkg, apk, npm and Python", (t) => {
     }),
     { numRuns },
   );
-  t.pass();
 });
 
 test("JSON of npm with anything where text is expected", (t) => {
@@ -84,25 +85,25 @@ test("JSON of npm with anything where text is expected", (t) => {
     { packages: value, dependencies: fc.dictionary(fc.string(), fc.oneof(value, manifest)) },
     { requiredKeys: [] },
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(manifest, lock, (one, two) => {
       readManifest(JSON.stringify(one), "x");
       readLock(JSON.stringify(two), "x");
     }),
     { numRuns },
   );
-  t.pass();
 });
 
 test("headers of rpm", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(damaged([header, long]), (bytes) => {
       const found = readRpmHeader(bytes, "x");
       return found === undefined || found.name !== "";
     }),
     { numRuns: numRuns * 3 },
   );
-  t.pass();
 });
 
 test("databases of rpm", async (t) => {
@@ -113,7 +114,8 @@ test("databases of rpm", async (t) => {
     }),
     { numRuns },
   );
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), async (one, two) => {
       try {
         for await (const each of sqliteHeaders(Buffer.from(one), Buffer.from(two))) if (each.length > 300) return false;
@@ -125,7 +127,6 @@ test("databases of rpm", async (t) => {
     }),
     { numRuns: 200 },
   );
-  t.pass();
 });
 
 test("version resources", (t) => {
@@ -153,14 +154,14 @@ test("programs of Go", (t) => {
 
 test("licences always become expressions", (t) => {
   const shape = /^[A-Za-z0-9.+()-]+(?: [A-Za-z0-9.+()-]+)*$/;
-  fc.assert(
+  holds(
+    t,
     fc.property(
       fc.oneof(text, fc.string({ minLength: 1 })),
       (one) => one === "" || shape.test(licenceExpression(one).expression),
     ),
     { numRuns },
   );
-  t.pass();
 });
 
 test("a tree of such files always gives a document that SPDX allows", async (t) => {
@@ -178,12 +179,12 @@ test("a tree of such files always gives a document that SPDX allows", async (t) 
     fc.constantFrom(...places),
     text.map((one) => (one.startsWith("->") ? "" : one)),
   );
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(files, async (all) => {
       const found = await scanTree({ tree: await treeOf(all), os: "linux" }, new AbortController().signal);
       readSpdx(spdxDocument(found, { name: "x", purpose: "CONTAINER", created: "?", tool: "t" }));
     }),
     { numRuns: Math.ceil(numRuns / 5) },
   );
-  t.pass();
 });

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { readBake } from "../../builder/bake/files.ts";
 import { resolve } from "../../builder/bake/resolve.ts";
 import { isWbuildError } from "../../native/error.ts";
+import { holds } from "../doubles/holds.ts";
 
 async function takes(name: string, text: string): Promise<boolean> {
   try {
@@ -72,7 +73,8 @@ const block = fc
   .map(([kind, name, body]) => `${kind} "${name}" {\n  ${body.replaceAll("\n", "\n  ")}\n}\n`);
 
 test("any HCL", async (t) => {
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(
       fc.oneof(
         hcl,
@@ -82,7 +84,6 @@ test("any HCL", async (t) => {
     ),
     { numRuns: 400 },
   );
-  t.pass();
 });
 
 test("any JSON", async (t) => {
@@ -94,11 +95,11 @@ test("any JSON", async (t) => {
       fc.dictionary(fc.string({ maxLength: 5 }), value, { maxKeys: 3 }),
     ),
   );
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(file, (content) => takes("docker-bake.json", JSON.stringify(content))),
     { numRuns: 400 },
   );
-  t.pass();
 });
 
 test("any Compose file", async (t) => {
@@ -117,11 +118,11 @@ test("any Compose file", async (t) => {
       .array(fc.constantFrom("services:\n", "  a:\n", "    build: .\n", "- ", "&a ", "*a ", "<<: ", "? ", "|\n", "\t"))
       .map((all) => all.join("")),
   );
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(text, (content) => takes("compose.yaml", content)),
     { numRuns: 400 },
   );
-  t.pass();
 });
 
 test("aliases that grow a small text to gigabytes are refused", async (t) => {

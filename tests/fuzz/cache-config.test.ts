@@ -7,6 +7,7 @@ import type { ResultRecord } from "../../builder/solve/cache.ts";
 import { digestOf, isDigest } from "../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../native/error.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
+import { holds } from "../doubles/holds.ts";
 
 const digest = fc.string({ maxLength: 8 }).map((text) => digestOf(text));
 const record: fc.Arbitrary<ResultRecord> = fc
@@ -109,14 +110,14 @@ test("any JSON and any bytes: errors of ours, or records that can be used", (t) 
       return usable(() => decodeConfig(bytes)) && usable(() => decodeInline(list.toString("base64"), layers));
     }),
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(
       fc.uint8Array(),
       fc.string(),
       (bytes, text) => usable(() => decodeConfig(bytes)) && usable(() => decodeInline(text, layers)),
     ),
   );
-  t.pass();
 });
 
 test("what is written is read again, whole, in any order, and as the same bytes", (t) => {
@@ -155,7 +156,8 @@ test("an inline cache means the image's own layers, whatever compression they ca
 
 test("documents: hostile ones end in our errors", async (t) => {
   const type = fc.constantFrom(...Object.values(mediaTypes));
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(hostile, type, fc.anything(), async (value, mediaType, config) => {
       const manifest = { schemaVersion: 2, mediaType, config, layers: [], ...(value as object) };
       const reader = {
@@ -170,7 +172,6 @@ test("documents: hostile ones end in our errors", async (t) => {
       }
     }),
   );
-  t.pass();
 });
 
 test("BuildKit's records are none of ours, and that is no error", async (t) => {

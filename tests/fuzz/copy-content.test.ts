@@ -7,6 +7,7 @@ import { contentOf } from "../../registry/copy/content.ts";
 import { copyImage } from "../../registry/copy/copy.ts";
 import { storeSource, storeTarget } from "../../registry/copy/stored.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
+import { holds } from "../doubles/holds.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
 
 const type = fc.oneof(
@@ -49,7 +50,8 @@ const bytes = document.map((value) => {
 });
 
 test("any document names what can be named, or is refused", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(bytes, type, (raw, mediaType) => {
       try {
         const { manifests, blobs } = contentOf({ bytes: raw, mediaType });
@@ -60,11 +62,11 @@ test("any document names what can be named, or is refused", (t) => {
       }
     }),
   );
-  t.pass();
 });
 
 test("a copy of any document ends with the document or with an error of ours", async (t) => {
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(bytes, type, async (raw, mediaType) => {
       const ours = new MemoryBlobs();
       const named = await ours.put(raw, { mediaType });
@@ -83,5 +85,4 @@ test("a copy of any document ends with the document or with an error of ours", a
     }),
     { numRuns: 200 },
   );
-  t.pass();
 });

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { parseIgnore } from "../../builder/dockerfile/ignore.ts";
 import { parsePattern } from "../../builder/dockerfile/ignore-pattern.ts";
 import { isWbuildError } from "../../native/error.ts";
+import { holds } from "../doubles/holds.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 600);
 const pieces = fc.constantFrom(
@@ -72,7 +73,8 @@ test("an ignore file decides as its rules say, whatever was asked before", (t) =
 });
 
 test("nothing below a pruned folder is kept", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(pattern, { maxLength: 6 }), path, path, (patterns, folder, below) => {
       const file = orRefused(() => parseIgnore(patterns.join("\n"), "x"));
       if (file?.decide(folder, true) !== "prune") return;
@@ -80,7 +82,6 @@ test("nothing below a pruned folder is kept", (t) => {
     }),
     { numRuns: runs * 3 },
   );
-  t.pass();
 });
 
 /** The slow twin of the matcher: backtracking over the pattern's own words, good for short input only. */
@@ -103,7 +104,8 @@ test("many stars are matched as few stars are", (t) => {
   const stars = fc
     .array(fc.constantFrom("*", "**/", "/**", "?", "a", "b", "/"), { maxLength: 9 })
     .map((parts) => parts.join(""));
-  fc.assert(
+  holds(
+    t,
     fc.property(stars, path, (text, name) => {
       const found = parsePattern(text, 1);
       if (found === undefined || "problem" in found) return;
@@ -113,11 +115,11 @@ test("many stars are matched as few stars are", (t) => {
     }),
     { numRuns: runs * 5 },
   );
-  t.pass();
 });
 
 test("any bytes: a result or a WbuildError, soon", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(
       fc.string({ unit: "binary", maxLength: 200 }),
       fc.string({ unit: "binary", maxLength: 60 }),
@@ -127,5 +129,4 @@ test("any bytes: a result or a WbuildError, soon", (t) => {
     ),
     { numRuns: runs },
   );
-  t.pass();
 });

@@ -17,6 +17,7 @@ import { readMount } from "../../builder/dockerfile/read-mount.ts";
 import { expandText, expandWord, expandWords } from "../../builder/dockerfile/words.ts";
 import { applyInstruction } from "../../builder/image/config/config.ts";
 import { isWbuildError } from "../../native/error.ts";
+import { holds } from "../doubles/holds.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 600);
 
@@ -158,24 +159,24 @@ test("instructions are cut where BuildKit cuts them", (t) => {
 });
 
 test("parseTrigger: a result or a WbuildError", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(dockerfileText, (text) => void orRefused(() => parseTrigger(text, { name: "image", text }))),
     { numRuns: runs },
   );
-  t.pass();
 });
 
 test("good Dockerfiles with a piece cut out or put in never surprise", (t) => {
   const folder = join(import.meta.dirname, "../golden/dockerfile");
   const good = readdirSync(folder).map((name) => readFileSync(join(folder, name, "Dockerfile"), "utf8"));
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.constantFrom(...good), fc.nat(400), fc.nat(20), fragment, (text, at, count, piece) => {
       const broken = text.slice(0, at) + piece + text.slice(at + count);
       orRefused(() => parseDockerfile({ name: "x", text: broken }));
     }),
     { numRuns: runs },
   );
-  t.pass();
 });
 
 test("the text of here-documents comes out as it stands in the file, whatever it is", (t) => {
@@ -239,7 +240,8 @@ test("readMount and readDevice: a mount, a device or a WbuildError", (t) => {
     fc.array(piece, { maxLength: 12 }).map((parts) => parts.join("")),
     fc.string({ unit: "binary" }),
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(text, fc.constantFrom("\\" as const, "`" as const), fc.string(), (each, escapeChar, value) => {
       const word = { text: each, span };
       const mount = orRefused(() => readMount(word, () => value, escapeChar, { name: "x", text: "" }));
@@ -248,7 +250,6 @@ test("readMount and readDevice: a mount, a device or a WbuildError", (t) => {
     }),
     { numRuns: runs * 3 },
   );
-  t.pass();
 });
 
 const wordText = fc.oneof(
@@ -297,7 +298,8 @@ test("a word in single quotes is itself", (t) => {
 });
 
 test("what parses can be applied, or is refused with a WbuildError", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(dockerfileText, (text) => {
       const source = { name: "x", text };
       const dockerfile = orRefused(() => parseDockerfile(source));
@@ -310,7 +312,6 @@ test("what parses can be applied, or is refused with a WbuildError", (t) => {
     }),
     { numRuns: runs },
   );
-  t.pass();
 });
 
 const bombs: [title: string, text: string][] = [
@@ -344,7 +345,6 @@ const bombs: [title: string, text: string][] = [
 for (const [title, text] of bombs) {
   test(`front end: ${title} ends soon`, (t) => {
     t.timeout(20_000);
-    orRefused(() => parseDockerfile({ name: "x", text }));
-    t.pass();
+    t.notThrows(() => orRefused(() => parseDockerfile({ name: "x", text })));
   });
 }

@@ -3,6 +3,7 @@ import test from "ava";
 import fc from "fast-check";
 import { entryCounter } from "../../builder/context/git/bounds.ts";
 import { isWbuildError } from "../../native/error.ts";
+import { holds } from "../doubles/holds.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 500);
 const name = fc.stringMatching(/^[ -~\t]{1,20}$/);
@@ -14,7 +15,8 @@ function pieces(bytes: Buffer, cuts: readonly number[]): Buffer[] {
 }
 
 test("the sum of sizes decides, wherever the pieces end", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(
       fc.array(fc.tuple(name, size)),
       fc.array(fc.nat({ max: 5000 })),
@@ -35,11 +37,11 @@ test("the sum of sizes decides, wherever the pieces end", (t) => {
     ),
     { numRuns: runs },
   );
-  t.pass();
 });
 
 test("any bytes are taken or refused with a code", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(fc.uint8Array({ maxLength: 200 })), (parts) => {
       const take = entryCounter("it", 1000);
       try {
@@ -51,5 +53,4 @@ test("any bytes are taken or refused with a code", (t) => {
     }),
     { numRuns: runs },
   );
-  t.pass();
 });

@@ -5,6 +5,7 @@ import { parseGitUrl } from "../../builder/context/git/url.ts";
 import { fileNameOf, parseHttpUrl } from "../../builder/context/remote-sources.ts";
 import { withoutUrlSecrets } from "../../builder/diagnose/url-secrets.ts";
 import { isWbuildError } from "../../native/error.ts";
+import { holds } from "../doubles/holds.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 2000);
 const pieces = fc.constantFrom(
@@ -46,7 +47,8 @@ const text = fc.oneof(
 );
 
 test("a git URL is taken whole, refused, or none", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(text, fc.boolean(), (url, bare) => {
       try {
         const found = parseGitUrl(url, { bare });
@@ -64,11 +66,11 @@ test("a git URL is taken whole, refused, or none", (t) => {
     }),
     { numRuns: runs },
   );
-  t.pass();
 });
 
 test("a file's name is one name", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(text, (url) => {
       try {
         const found = parseHttpUrl(url);
@@ -81,11 +83,11 @@ test("a file's name is one name", (t) => {
     }),
     { numRuns: runs },
   );
-  t.pass();
 });
 
 test("a password of a URL leaves no text", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(
       fc.stringMatching(/^[a-z0-9:%!$&*+,;=._~-]{1,20}$/),
       fc.constantFrom("http", "https", "git"),
@@ -96,5 +98,4 @@ test("a password of a URL leaves no text", (t) => {
     ),
     { numRuns: 200 },
   );
-  t.pass();
 });

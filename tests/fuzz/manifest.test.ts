@@ -6,6 +6,7 @@ import { isWbuildError } from "../../native/error.ts";
 import { loadArchive } from "../../registry/archive/load.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { mediaTypeOf, parseConfig, parseIndex, parseManifest } from "../../registry/oci/schema.ts";
+import { holds } from "../doubles/holds.ts";
 import { makeImage, tarOf } from "../doubles/images.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
 
@@ -56,7 +57,8 @@ test("any document is refused by name or has digests and sizes that hold", (t) =
     (raw) => parseConfig(raw),
     (raw) => mediaTypeOf(raw),
   ];
-  fc.assert(
+  holds(
+    t,
     fc.property(bytes, (raw) => {
       for (const parse of parsers)
         try {
@@ -72,7 +74,6 @@ test("any document is refused by name or has digests and sizes that hold", (t) =
     }),
     { numRuns: 3000 },
   );
-  t.pass();
 });
 
 test("an archive with flipped, missing or added bytes is refused by name or is what it was", async (t) => {
@@ -86,7 +87,8 @@ test("an archive with flipped, missing or added bytes is refused by name or is w
     byte: fc.nat(255),
     kind: fc.constantFrom("flip", "cut", "insert"),
   });
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
       let spoiled = Buffer.from(tar);
       for (const { at, byte, kind } of changes) {
@@ -106,7 +108,6 @@ test("an archive with flipped, missing or added bytes is refused by name or is w
     }),
     { numRuns: 400 },
   );
-  t.pass();
 });
 
 test("an index.json and a manifest.json of any content are refused by name or name what is there", async (t) => {
@@ -117,7 +118,8 @@ test("an index.json and a manifest.json of any content are refused by name or na
     Layers: fc.array(name),
   });
   const list = fc.oneof(fc.array(entry), fc.anything());
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(fc.option(document), fc.option(list), async (index, manifest) => {
       const files: [string, string | Buffer][] = [["l/layer.tar", "x"]];
       if (index !== null) files.push(["index.json", safeJson(index)]);
@@ -132,7 +134,6 @@ test("an index.json and a manifest.json of any content are refused by name or na
     }),
     { numRuns: 300 },
   );
-  t.pass();
 });
 
 async function* pieces(whole: Buffer): AsyncGenerator<Uint8Array> {

@@ -10,6 +10,7 @@ import { programsFolder } from "../../builder/runtime/wine/personality/programs.
 import { isWbuildError } from "../../native/error.ts";
 import { forwardExport, hideBuiltin, markBuiltin } from "../../native/wine/patch.ts";
 import { chainCommands } from "../../native/wine/patch-chain.ts";
+import { holds } from "../doubles/holds.ts";
 import { makeDll, makeProgram } from "../native/wine/dll.ts";
 
 const top = fileURLToPath(new URL("../..", import.meta.url));
@@ -30,7 +31,8 @@ const dlls = [[], ["alpha"], ["alpha", "beta", "gamma"]].map((exports) => makeDl
 
 test("pe: a damaged DLL is patched in its own length or refused", (t) => {
   const runs = process.env.WBUILD_FUZZ ? 20_000 : 2_000;
-  fc.assert(
+  holds(
+    t,
     fc.property(damaged(dlls), (dll) => {
       for (const change of [
         () => forwardExport(dll, "beta", "wbuildlnk.beta"),
@@ -47,7 +49,6 @@ test("pe: a damaged DLL is patched in its own length or refused", (t) => {
     }),
     { numRuns: runs },
   );
-  t.pass();
 });
 
 test("pe: a damaged cmd.exe gets its chains in its own length or is refused", (t) => {
@@ -63,7 +64,8 @@ test("pe: a damaged cmd.exe gets its chains in its own length or is refused", (t
     fc.nat({ max: file.length - symbols - 4 }).map((at) => symbols + at),
   );
   const change = fc.tuple(place, fc.oneof(fc.constantFrom(...numbers), fc.nat()));
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(change, { minLength: 1, maxLength: 6 }), (changes) => {
       const bytes = Buffer.from(file);
       for (const [at, value] of changes) bytes.writeUInt32LE(value >>> 0, at);
@@ -75,7 +77,6 @@ test("pe: a damaged cmd.exe gets its chains in its own length or is refused", (t
     }),
     { numRuns: process.env.WBUILD_FUZZ ? 5_000 : 150 },
   );
-  t.pass();
 });
 
 test("pe, with sanitizers: what run.exe reads of damaged programs touches no memory that is not theirs", (t) => {

@@ -5,6 +5,7 @@ import { isWbuildError } from "../../native/error.ts";
 import { formatReference, parseReference } from "../../registry/reference.ts";
 import { parseChallenges } from "../../registry/transport/challenge.ts";
 import { Redactor } from "../../registry/transport/redact.ts";
+import { holds } from "../doubles/holds.ts";
 
 /** Text made of what references are made of, so that many are nearly right. */
 const near = fc
@@ -37,7 +38,8 @@ const near = fc
   .map((parts) => parts.join(""));
 
 test("parse never throws anything but REG_REFERENCE, and its result survives printing", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.oneof(near, fc.string({ maxLength: 600 }), fc.string({ unit: "binary", maxLength: 50 })), (text) => {
       let parsed: ReturnType<typeof parseReference>;
       try {
@@ -54,7 +56,6 @@ test("parse never throws anything but REG_REFERENCE, and its result survives pri
     }),
     { numRuns: 3000 },
   );
-  t.pass();
 });
 
 test("a challenge of any text gives a list, soon", (t) => {
@@ -63,7 +64,8 @@ test("a challenge of any text gives a list, soon", (t) => {
     fc.string({ maxLength: 2000 }),
     fc.array(parts, { maxLength: 300 }).map((list) => list.join("")),
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(text, (header) => {
       const start = performance.now();
       const found = parseChallenges(header);
@@ -71,11 +73,11 @@ test("a challenge of any text gives a list, soon", (t) => {
     }),
     { numRuns: 1500 },
   );
-  t.pass();
 });
 
 test("what the redactor learned is never in what it lets pass", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(
       fc.string({ minLength: 6, maxLength: 40 }),
       fc.array(fc.string(), { maxLength: 5 }),
@@ -89,5 +91,4 @@ test("what the redactor learned is never in what it lets pass", (t) => {
     ),
     { numRuns: 1500 },
   );
-  t.pass();
 });

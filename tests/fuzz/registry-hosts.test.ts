@@ -11,6 +11,7 @@ import { containersRoutes, parseContainersConf } from "../../registry/hosts/cont
 import type { Routes } from "../../registry/hosts/route.ts";
 import { parseChallenges } from "../../registry/transport/challenge.ts";
 import { isExempt } from "../../registry/transport/proxy.ts";
+import { holds } from "../doubles/holds.ts";
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 2000);
 const value = fc.oneof(
@@ -142,7 +143,8 @@ test("NO_PROXY", (t) => {
     "-",
     "%",
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(
       fc.array(piece, { maxLength: 10 }),
       fc.constantFrom("https://r.test/", "http://10.1.2.3:5000/", "https://[::1]/"),
@@ -152,7 +154,6 @@ test("NO_PROXY", (t) => {
     ),
     { numRuns },
   );
-  t.pass();
 });
 
 test("challenges", (t) => {
@@ -170,13 +171,13 @@ test("challenges", (t) => {
     "a:b:c",
     "é",
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
       for (const { scheme } of parseChallenges(pieces.join(""))) if (!/^[a-z][\w-]*$/.test(scheme)) t.fail(scheme);
     }),
     { numRuns },
   );
-  t.pass();
 });
 
 test("credentials of one host are never found for another, nor a namespace's beside it", async (t) => {

@@ -7,6 +7,7 @@ import { parseSimpleSigning, parseStatement, printable, signPredicate } from "..
 import { readPrivateKey, readPublicKey } from "../../registry/sign/key-file.ts";
 import { isSignedBy } from "../../registry/sign/signature.ts";
 import { openTrustedRoot } from "../../registry/sign/trust.ts";
+import { holds } from "../doubles/holds.ts";
 
 const isOurs = (error: unknown) =>
   isWbuildError(error) && /^REG_(SIGN|TRUSTED)/.test(error.code) && !/undefined|\[object/.test(error.message);
@@ -46,7 +47,8 @@ const pem = fc
   );
 
 test("any key file is refused by name or is a key", async (t) => {
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(fc.oneof(pem, fc.uint8Array()), async (file) => {
       for (const read of [() => readPrivateKey(file, async () => "secret-word"), () => readPublicKey(file)])
         try {
@@ -58,7 +60,6 @@ test("any key file is refused by name or is a key", async (t) => {
     }),
     { numRuns: 1000 },
   );
-  t.pass();
 });
 
 const digest = fc.oneof(fc.constant(`sha256:${"0".repeat(64)}`), fc.constant("0".repeat(64)), odd);
@@ -85,7 +86,8 @@ const bytes = fc.oneof(
 );
 
 test("any signed bytes are refused by name or name one digest", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(bytes, (raw) => {
       for (const parse of [parseSimpleSigning, parseStatement])
         try {
@@ -99,7 +101,6 @@ test("any signed bytes are refused by name or name one digest", (t) => {
     }),
     { numRuns: 3000 },
   );
-  t.pass();
 });
 
 const bundle = fc.record(
@@ -136,7 +137,8 @@ test("any bundle is refused by name, and vouches for nobody", async (t) => {
     Buffer.from('{"tlogs":[],"certificateAuthorities":[],"ctlogs":[],"timestampAuthorities":[]}'),
   );
   const identity = { subject: /.*/, issuer: /.*/, ignoreSct: true };
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(bundle, async (json) => {
       try {
         const parsed = await parseBundle(Buffer.from(safeJson(json)));
@@ -149,7 +151,6 @@ test("any bundle is refused by name, and vouches for nobody", async (t) => {
     }),
     { numRuns: 1000 },
   );
-  t.pass();
 });
 
 test("any root is refused by name or read; any signature is a matter of yes or no", async (t) => {
@@ -159,7 +160,8 @@ test("any root is refused by name or read; any signature is a matter of yes or n
     ),
   );
   const root = fc.record({ tlogs: odd, certificateAuthorities: odd, ctlogs: odd, timestampAuthorities: odd });
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(root, fc.uint8Array({ maxLength: 100 }), async (json, signature) => {
       if (isSignedBy(key, Buffer.from("claim"), signature)) return false;
       try {
@@ -171,7 +173,6 @@ test("any root is refused by name or read; any signature is a matter of yes or n
     }),
     { numRuns: 500 },
   );
-  t.pass();
 });
 
 /** fast-check makes values that JSON cannot say (bigint, symbol, cycles). */

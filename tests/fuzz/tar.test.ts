@@ -10,8 +10,7 @@ import { exercise } from "./tar-exercise.ts";
 const top = fileURLToPath(new URL("../..", import.meta.url));
 
 test("tar: hostile bytes end in an entry or in an error of ours, and never outside", async (t) => {
-  await exercise(400);
-  t.pass();
+  await t.notThrowsAsync(exercise(400));
 });
 
 let built: Promise<void> | undefined;

@@ -9,6 +9,7 @@ import { parseWindowsPath, showWindowsPath } from "../../layerfs/windows/path.ts
 import { formatSddl, parseSddl } from "../../layerfs/windows/sddl.ts";
 import { decodeSecurity, encodeSecurity } from "../../layerfs/windows/security.ts";
 import { isWbuildError } from "../../native/error.ts";
+import { holds } from "../doubles/holds.ts";
 import { isFuzzing } from "../seed.ts";
 
 const numRuns = isFuzzing ? 60_000 : 3000;
@@ -37,7 +38,8 @@ const spoiled = fc
   });
 
 test("descriptors: what is read is written so that it is read the same", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.oneof(spoiled, fc.uint8Array({ maxLength: 300 })), (bytes) => {
       const read = tried(() => decodeSecurity(bytes));
       if (read === undefined) return;
@@ -47,7 +49,6 @@ test("descriptors: what is read is written so that it is read the same", (t) => 
     }),
     { numRuns },
   );
-  t.pass();
 });
 
 const word = fc.constantFrom(
@@ -60,7 +61,8 @@ const sddl = fc.oneof(
 );
 
 test("SDDL: text that is understood survives its bytes", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(sddl, (text) => {
       const read = tried(() => parseSddl(text));
       const bytes = read && tried(() => encodeSecurity(read));
@@ -68,7 +70,6 @@ test("SDDL: text that is understood survives its bytes", (t) => {
     }),
     { numRuns },
   );
-  t.pass();
 });
 
 const key = fc.constantFrom("fileattr", "rawsd", "sd", "mountpoint", "xattr.x").map((name) => `MSWINDOWS.${name}`);
@@ -150,7 +151,8 @@ test("links: no target on disk leads above C:, whatever Windows' target is", (t)
 
 test("walks end, whatever links there are", async (t) => {
   const trees = fc.dictionary(fc.constantFrom("a", "b", "c", "a/b", "a/c"), path, { noNullPrototype: true });
-  await fc.assert(
+  await holds(
+    t,
     fc.asyncProperty(trees, path, async (links, start) => {
       const stat = async (at: string) => {
         const target = links[at]?.replaceAll("\0", "");
@@ -165,5 +167,4 @@ test("walks end, whatever links there are", async (t) => {
     }),
     { numRuns: numRuns / 3 },
   );
-  t.pass();
 });

@@ -6,6 +6,7 @@ import { forReader, harmless, lastOverwrite } from "../../../builder/progress/ha
 import { passwordsIn, redact, redactUrls } from "../../../builder/progress/redact.ts";
 import { formatBytes } from "../../../builder/progress/units.ts";
 import { cutToWidth, displayWidth } from "../../../builder/progress/width.ts";
+import { holds } from "../../doubles/holds.ts";
 
 const texts: [name: string, text: string, clean: string][] = [
   ["plain", "gcc -o a", "gcc -o a"],
@@ -42,13 +43,13 @@ test("harmless leaves no control character, whatever comes", (t) => {
     "\u202e",
     "\t",
   );
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(alphabet, { maxLength: 40 }), (parts) => {
       // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for them.
       return !/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(harmless(parts.join("")));
     }),
   );
-  t.pass();
 });
 
 const overwrites: [string, string][] = [
@@ -73,14 +74,14 @@ const widths: [text: string, width: number][] = [
 for (const [text, width] of widths) test(`width of ${text}`, (t) => t.is(displayWidth(text), width));
 
 test("a cut text fits, and a text that fits is not cut", (t) => {
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.string({ unit: "grapheme", maxLength: 30 }), fc.integer({ min: 1, max: 40 }), (text, columns) => {
       const clean = harmless(text);
       const cut = cutToWidth(clean, columns);
       return displayWidth(cut) <= columns && (displayWidth(clean) > columns || cut === clean);
     }),
   );
-  t.pass();
 });
 
 const sizes: [bytes: number, text: string][] = [
@@ -138,7 +139,8 @@ for (const [env, isTTY, wanted] of colours)
 
 test("no secret gets through in any event, however its output is cut into chunks", (t) => {
   const secret = "hunter2hunter3";
-  fc.assert(
+  holds(
+    t,
     fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 60 }), (cuts) => {
       const seen: BuildEvent[] = [];
       const face = redact({ report: (event) => seen.push(event), close() {} }, [`${secret}\n`]);
@@ -153,7 +155,6 @@ test("no secret gets through in any event, however its output is cut into chunks
       return !JSON.stringify(seen).includes(secret) && output === "before ************ hunter2hunt ******after hunter";
     }),
   );
-  t.pass();
 });
 
 test("foreign text is exact for a file and harmless for a terminal", (t) => {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Hive, HiveKey, LayerSemantics } from "../../../layerfs/hive/key.ts";
 import { mergeHives } from "../../../layerfs/hive/merge.ts";
 import { hiveOf, KeyTree } from "../../../layerfs/hive/tree.ts";
+import { holds } from "../../doubles/holds.ts";
 import { type NaiveKey, naiveMerge } from "./naive-merge.ts";
 import { layeredHive, plainHive, told } from "./trees.ts";
 
@@ -30,11 +31,11 @@ test("subkey() and value() find without case what subkeys() and values() list, a
         (key.subkey(name) !== undefined) === key.subkeys().some((each) => swapped(each.name) === swapped(name)) &&
         (key.value(name) !== undefined) === key.values().some((each) => swapped(each.name) === swapped(name)),
     );
-  fc.assert(
+  holds(
+    t,
     fc.property(stacks, (stack) => check(mergeHives(stack).root)),
     { numRuns: 200 },
   );
-  t.pass();
 });
 
 test("what comes out is a plain hive: no semantics, no tombstones", (t) => {
@@ -43,8 +44,10 @@ test("what comes out is a plain hive: no semantics, no tombstones", (t) => {
     !key.inheritClass &&
     key.values().every(({ tombstone }) => tombstone === undefined) &&
     key.subkeys().every(check);
-  fc.assert(fc.property(stacks, (stack) => !mergeHives(stack).differencing && check(mergeHives(stack).root)));
-  t.pass();
+  holds(
+    t,
+    fc.property(stacks, (stack) => !mergeHives(stack).differencing && check(mergeHives(stack).root)),
+  );
 });
 
 test("a base alone, and what only the base has, is not wrapped", (t) => {

@@ -1,12 +1,11 @@
 /** `append`: tars as new layers on an image, without building. What comes in is foreign: it is read to its end before it counts. */
-import { createHash } from "node:crypto";
 import { compressStream, decompressStream, peekCompression } from "../../layerfs/layer/compress.ts";
 import { layerMediaType } from "../../layerfs/layer/compression.ts";
 import type { Change, Entry } from "../../layerfs/layer/entry.ts";
 import { readLayer, readTar, usualTarLimits } from "../../layerfs/layer/read.ts";
 import { writeLayer } from "../../layerfs/layer/write.ts";
 import type { Descriptor, Layer } from "../../layerfs/store/descriptor.ts";
-import type { Digest } from "../../layerfs/store/digest.ts";
+import { openDigester } from "../../layerfs/store/digester.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { compareNames, joinPath, partsOf } from "../../layerfs/tree/names.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
@@ -45,19 +44,19 @@ export async function takeIncoming(
  * layer has are refused, as when it is unpacked. Throws LAYER_*.
  */
 export async function asLayer(store: Store, { name, blob }: Incoming, signal: AbortSignal): Promise<Layer> {
-  const hash = createHash("sha256");
+  await using digester = openDigester(blob.size);
   let uncompressedSize = 0;
   const open = () => watched(store.blobs.open(blob), signal);
   await named(name, async () => {
     for await (const part of decompressStream(open(), { maxBytes: usualTarLimits.maxBytes })) {
-      hash.update(part);
+      await digester.update(part);
       uncompressedSize += part.length;
     }
     // An empty file is no tar; a tar without entries is two blocks of zeros.
     if (uncompressedSize < 512) throw new WbuildError("LAYER_HEADER", "this is no tar");
     for await (const _ of readLayer(open()));
   });
-  const layer: Layer = { blob, diffId: `sha256:${hash.digest("hex")}` as Digest };
+  const layer: Layer = { blob, diffId: await digester.digest() };
   store.layers.record(layer, { uncompressedSize });
   return layer;
 }

@@ -145,7 +145,7 @@ export async function fetchBlob(
   };
   try {
     // What comes from a socket nobody else has.
-    if (into.fetch) await into.fetch(blob, openAt, { areSpent: true });
+    if (into.fetch) await into.fetch(blob, openAt, { areSpent: true, signal: options.signal });
     else await into.put(openAt(0), { mediaType, digest, size });
   } catch (error) {
     throw explained(error, repository, blob);

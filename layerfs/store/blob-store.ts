@@ -20,6 +20,8 @@ export interface BlobExpectation {
 export interface FetchOptions {
   /** Nobody else looks at the chunks again, as is so when they come from a socket: their memory may be freed at once. */
   readonly areSpent?: boolean;
+  /** Ends the waiting for somebody else who fetches the same blob. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface BlobStore {
@@ -32,7 +34,8 @@ export interface BlobStore {
   /**
    * As `put`, for bytes that come from far: when they break off, what came is kept, and the next call goes on from there,
    * also in another process. `openAt` gives the bytes from an offset on. The whole is verified, whoever fetched its parts;
-   * parts that turn out wrong are dropped and fetched again. Stores without it keep nothing.
+   * parts that turn out wrong are dropped and fetched again. While somebody else fetches the blob the call waits for that, and
+   * `openAt` may never be called. Stores without it keep nothing.
    */
   fetch?(
     blob: Descriptor,

@@ -11,6 +11,7 @@ import { isMissing, storeError } from "./failure.ts";
 import { type Layout, shardedPath } from "./layout.ts";
 import { claimPartial, partialEnding } from "./partial.ts";
 import type { Session } from "./session.ts";
+import { takeTurn } from "./turn.ts";
 import { writeStream } from "./write-stream.ts";
 
 const chunkBytes = 256 * 1024;
@@ -126,7 +127,10 @@ export class DiskBlobs implements BlobFiles {
     options: FetchOptions = {},
   ): Promise<Descriptor> {
     using _lease = this.#session.lease();
-    if (this.sizeOf(blob.digest) === blob.size) return this.#settled(blob);
+    const isHere = () => this.sizeOf(blob.digest) === blob.size;
+    if (isHere()) return this.#settled(blob);
+    using _turn = await takeTurn(this.#layout, blob.digest, { isHere, signal: options.signal });
+    if (isHere()) return this.#settled(blob);
     const path = this.#session.tempPath(partialEnding(blob.digest));
     const claim = claimPartial(this.#layout, blob.digest, path);
     let from = claim.size <= blob.size ? claim.size : 0;

@@ -61,12 +61,12 @@ export function storeTarget(
     takesReferrers: false,
     // What has a name may have lost parts, and these are looked for without any round trip.
     state: async () => "absent",
-    async putBlob(blob, open) {
+    async putBlob(blob, open, { signal }) {
       const { digest, size, mediaType } = blob;
       keeps.add(digest);
       if ((await blobs.has(digest)) === size) return "present";
       // What came before a connection broke is kept by a store that can, for this copy or the next one.
-      if (blobs.fetch) await blobs.fetch(blob, open);
+      if (blobs.fetch) await blobs.fetch(blob, open, { signal });
       else await blobs.put(open(), { mediaType, digest, size });
       return "sent";
     },

@@ -122,14 +122,15 @@ test("pushes: within the registry layers are mounted, to another one they are fe
   t.deepEqual(await downloads(far), []);
 });
 
-test("two processes that need the same layers at once both get them", async (t) => {
-  const { base } = await openShop(t);
+test("of processes that need the same layers at once one fetches each, and all have them", async (t) => {
+  const { base, sold } = await openShop(t);
   const s = await customer(t, base);
   t.deepEqual(await Promise.all([s.run(base, "/tool"), s.run(base, "/tool"), s.run(base, "/tool")]), [
     "tool\n",
     "tool\n",
     "tool\n",
   ]);
+  t.deepEqual(await sold(), [0, 1]);
 });
 
 test("a registry that is gone, or has lost the layer, is named with what to try; a lost layer is another matter", async (t) => {

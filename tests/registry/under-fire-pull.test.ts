@@ -213,7 +213,7 @@ test("a part is kept for a day, then collected; a young one stays", async (t) =>
   t.deepEqual(await partsOf(store), []);
 });
 
-test("several that pull the same blob at once all get it, and none takes another's part", async (t) => {
+test("several that pull the same blob at once all get it by one transfer, which goes on where it breaks", async (t) => {
   const proxy = await before(t, real.host);
   const store = newStore(t);
   proxy.rules.push({ on: "GET /blobs/", fault: { kind: "cut answer", at: 500_000 }, times: 3 });
@@ -222,7 +222,7 @@ test("several that pull the same blob at once all get it, and none takes another
   const { repository } = open(t, proxy.host);
   await Promise.all([store, store, other].map(({ blobs }) => fetchBlob(repository, blob, blobs)));
   t.is(await store.blobs.has(blob.digest), size);
-  t.is(proxy.received, 3 * size);
+  t.is(proxy.received, size);
   await isSound(t, store);
 });
 

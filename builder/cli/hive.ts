@@ -3,8 +3,9 @@ import type { Hive, HiveKey } from "../../layerfs/hive/key.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Cli, Command } from "./command.ts";
 import { flagsOf } from "./command.ts";
-import { parseChoice, parseCount } from "./flags/values.ts";
+import { parseCount } from "./flags/values.ts";
 import type { HiveFile } from "./hive-files.ts";
+import { runVerb, type Verb } from "./verbs.ts";
 
 interface HiveFlags {
   readonly json?: boolean;
@@ -13,20 +14,10 @@ interface HiveFlags {
   readonly prefix?: string;
 }
 
-type Flag = keyof HiveFlags;
-
-interface Verb {
-  readonly operands: string;
-  readonly least: number;
-  readonly most: number;
-  readonly flags: readonly Flag[];
-  run(operands: readonly string[], flags: HiveFlags, cli: Cli): Promise<number>;
-}
-
 /** As deep as keys can be. */
 const allLevels = 512;
 
-const verbs: Readonly<Record<string, Verb>> = {
+const verbs: Readonly<Record<string, Verb<HiveFlags>>> = {
   show: { operands: "FILE [KEY]", least: 1, most: 2, flags: ["json", "depth"], run: show },
   diff: { operands: "FILE FILE", least: 2, most: 2, flags: ["json", "output"], run: diff },
   merge: { operands: "BASE DELTA... -o OUT", least: 2, most: 128, flags: ["output"], run: merge },
@@ -68,18 +59,7 @@ export const hiveCommand: Command = {
         "export, import: where the hive's root is in the registry (default: by the file's name)",
       );
   },
-  async run(parser, cli) {
-    const flags = flagsOf<HiveFlags>(parser);
-    const [what = "", ...operands] = parser.args;
-    const name = parseChoice("hive", what, Object.keys(verbs));
-    const verb = verbs[name] as Verb;
-    if (operands.length < verb.least || operands.length > verb.most)
-      throw new WbuildError("CLI_USAGE", `wbuild hive ${name} needs ${verb.operands}`);
-    for (const flag of Object.keys(flags) as Flag[])
-      if (["json", "depth", "output", "prefix"].includes(flag) && !verb.flags.includes(flag))
-        throw new WbuildError("CLI_USAGE", `wbuild hive ${name} has no use for --${flag}`);
-    return verb.run(operands, flags, cli);
-  },
+  run: (parser, cli) => runVerb("hive", verbs, parser.args, flagsOf<HiveFlags>(parser), cli),
 };
 
 async function open(path: string, cli: Cli, tolerant = false): Promise<HiveFile> {

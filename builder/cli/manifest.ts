@@ -12,8 +12,9 @@ import {
   defineProgressFlags,
   type ProgressFlags,
 } from "./flags/flags.ts";
-import { badValue, parseChoice } from "./flags/values.ts";
+import { badValue } from "./flags/values.ts";
 import { openSession, type Session } from "./session.ts";
+import { runVerb, type Verb } from "./verbs.ts";
 
 interface ManifestFlags extends ProgressFlags, ConnectionFlags {
   readonly raw?: boolean;
@@ -25,17 +26,7 @@ interface ManifestFlags extends ProgressFlags, ConnectionFlags {
   readonly platform?: readonly string[];
 }
 
-type Flag = "raw" | "json" | "append" | "dryRun" | "force" | "annotation" | "platform";
-
-interface Verb {
-  readonly operands: string;
-  readonly least: number;
-  readonly most: number;
-  readonly flags: readonly Flag[];
-  run(operands: readonly string[], flags: ManifestFlags, cli: Cli): Promise<number>;
-}
-
-const verbs: Readonly<Record<string, Verb>> = {
+const verbs: Readonly<Record<string, Verb<ManifestFlags>>> = {
   show: { operands: "IMAGE", least: 1, most: 1, flags: ["raw", "json", "platform"], run: show },
   create: {
     operands: "NAME IMAGE...",
@@ -48,7 +39,6 @@ const verbs: Readonly<Record<string, Verb>> = {
   push: { operands: "NAME [DESTINATION]", least: 1, most: 2, flags: [], run: push },
   rm: { operands: "REF...", least: 1, most: Number.POSITIVE_INFINITY, flags: ["force"], run: remove },
 };
-const ownFlags: readonly Flag[] = ["raw", "json", "append", "dryRun", "force", "annotation", "platform"];
 
 export const manifestCommand: Command = {
   operands: "show|create|annotate|push|rm NAME [IMAGE...]",
@@ -95,21 +85,7 @@ export const manifestCommand: Command = {
     defineProgressFlags(parser, "show no progress");
     defineConnection(parser);
   },
-  async run(parser, cli) {
-    const flags = flagsOf<ManifestFlags>(parser);
-    const [word = "", ...operands] = parser.args;
-    const name = parseChoice("manifest", word, Object.keys(verbs));
-    const verb = verbs[name] as Verb;
-    if (operands.length < verb.least || operands.length > verb.most)
-      throw new WbuildError("CLI_USAGE", `wbuild manifest ${name} needs ${verb.operands}`);
-    for (const flag of ownFlags)
-      if (flags[flag] !== undefined && !verb.flags.includes(flag))
-        throw new WbuildError(
-          "CLI_USAGE",
-          `wbuild manifest ${name} has no use for --${flag === "dryRun" ? "dry-run" : flag}`,
-        );
-    return verb.run(operands, flags, cli);
-  },
+  run: (parser, cli) => runVerb("manifest", verbs, parser.args, flagsOf<ManifestFlags>(parser), cli),
 };
 
 async function placesOf(texts: readonly string[]): Promise<[Place, ...Place[]]> {

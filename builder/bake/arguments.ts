@@ -1,5 +1,6 @@
 /** A target as the command line of one build: what `wbuild build` would have to be called with. */
 import { isAbsolute, join } from "node:path";
+import { isElsewhere } from "./elsewhere.ts";
 import type { Target } from "./target.ts";
 import { badValue } from "./value.ts";
 
@@ -7,9 +8,9 @@ export interface TargetArguments {
   readonly args: readonly string[];
   /** A Dockerfile that the bake file brings itself: `args` name it by `inlinePath`. */
   readonly inline?: string;
+  /** `args` name standard input: what comes there is `inline`, or this file of the host. */
+  readonly input?: { readonly path?: string };
 }
-
-const remote = /^(https?|git|ssh):\/\/|^git@|^github\.com\//;
 
 /** A relative Dockerfile lies in the context. Throws BAKE_VALUE for standard input, which many targets cannot share. */
 export function argumentsOf(target: Target, inlinePath: string): TargetArguments {
@@ -18,8 +19,12 @@ export function argumentsOf(target: Target, inlinePath: string): TargetArguments
   if (context === "-" || dockerfile === "-")
     throw badValue("a target cannot read its context or Dockerfile from standard input");
   const inline = target["dockerfile-inline"];
-  const isFixed = isAbsolute(dockerfile) || target.dockerfile?.startsWith("cwd://") || remote.test(context);
-  const file = inline !== undefined ? inlinePath : isFixed ? dockerfile : join(context, dockerfile);
+  const isOwn = target.dockerfile?.startsWith("cwd://") === true;
+  const isRemote = isElsewhere(context);
+  // A path would be one within the context.
+  const isInput = isRemote && (inline !== undefined || isOwn);
+  const isFixed = isAbsolute(dockerfile) || isOwn || isRemote;
+  const file = isInput ? "-" : inline !== undefined ? inlinePath : isFixed ? dockerfile : join(context, dockerfile);
   const flags = [
     ...["-f", file],
     ...pairs("--build-arg", target.args, "="),
@@ -45,7 +50,11 @@ export function argumentsOf(target: Target, inlinePath: string): TargetArguments
     ...(target.pull ? ["--pull"] : []),
     ...(target["no-cache"] ? ["--no-cache"] : []),
   ];
-  return { args: [...flags, "--", context], ...(inline === undefined ? {} : { inline }) };
+  return {
+    args: [...flags, "--", context],
+    ...(inline === undefined ? {} : { inline }),
+    ...(isInput ? { input: inline === undefined ? { path: dockerfile } : {} } : {}),
+  };
 }
 
 /** `cwd://x` is a path of the caller's folder, also where the bake file came from elsewhere. */

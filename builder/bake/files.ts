@@ -22,22 +22,46 @@ export const usualFiles: readonly string[] = [
 
 const largest = 4 << 20;
 
-/** The named files, or the usual ones that are there. "-" is standard input. Throws BAKE_FILE. */
-export async function readFiles(names: readonly string[], folder: string, stdin: () => Readable): Promise<BakeFile[]> {
+export interface BakePlace {
+  readonly folder: string;
+  readonly stdin: () => Readable;
+  /** Reads a file of the place elsewhere that was asked for; undefined for one that is not there. */
+  readonly elsewhere?: (name: string) => Promise<string | undefined>;
+}
+
+/**
+ * The named files, or the usual ones that are there. "-" is standard input, `cwd://x` lies in the folder also when the others
+ * lie elsewhere. Throws BAKE_FILE.
+ */
+export async function readFiles(names: readonly string[], place: BakePlace): Promise<BakeFile[]> {
   const files: BakeFile[] = [];
-  for (const name of names.length > 0 ? names : usualFiles) {
+  const mayMiss = names.length === 0;
+  for (const given of mayMiss ? usualFiles : names) {
+    const isOwn = given.startsWith("cwd://");
+    const name = isOwn ? given.slice("cwd://".length) : given;
     const text =
       name === "-"
-        ? await readAll(stdin())
-        : await readOne(join(name.startsWith("/") ? "/" : folder, name), names.length === 0);
+        ? await readAll(place.stdin())
+        : place.elsewhere && !isOwn
+          ? await fromElsewhere(name, place.elsewhere, mayMiss)
+          : await readOne(join(name.startsWith("/") ? "/" : place.folder, name), mayMiss);
     if (text === undefined) continue;
     if (text.length > largest)
       throw new WbuildError("BAKE_FILE", `${name} is larger than 4 MiB`, { facts: { file: name } });
     files.push({ name, text });
   }
   if (files.length > 0) return files;
-  throw new WbuildError("BAKE_FILE", "there is no bake file in this folder", {
+  throw new WbuildError("BAKE_FILE", `there is no bake file ${place.elsewhere ? "there" : "in this folder"}`, {
     hint: `write one of ${usualFiles.join(", ")}, or name another with -f`,
+  });
+}
+
+async function fromElsewhere(name: string, read: NonNullable<BakePlace["elsewhere"]>, mayMiss: boolean) {
+  const text = await read(name);
+  if (text !== undefined || mayMiss) return text;
+  throw new WbuildError("BAKE_FILE", `cannot read ${name}: it is not there`, {
+    facts: { file: name },
+    hint: `a file of this host is named cwd://${name}`,
   });
 }
 

@@ -5,6 +5,7 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { WbuildError } from "../../native/error.ts";
+import { isElsewhere } from "./elsewhere.ts";
 import type { Target } from "./target.ts";
 
 type Access = "read" | "write";
@@ -59,8 +60,7 @@ function real(path: string): string {
   }
 }
 
-const isLocal = (path: string) =>
-  !/^(https?|git|ssh|docker-image|oci-layout):\/\/|^git@|^github\.com\/|^target:/.test(path);
+const isLocal = (path: string) => !isElsewhere(path) && !/^(docker-image|oci-layout):\/\/|^target:/.test(path);
 
 function* pathsOf(target: Target): Generator<readonly [Access, string]> {
   const context = target.context ?? ".";
@@ -69,6 +69,8 @@ function* pathsOf(target: Target): Generator<readonly [Access, string]> {
     if (target["dockerfile-inline"] === undefined)
       yield ["read", under(plain(context), plain(target.dockerfile ?? "Dockerfile"))];
   }
+  // Attack: `cwd://../.ssh/id_rsa` with a context from elsewhere; what cannot be read as a Dockerfile is shown.
+  if (target.dockerfile?.startsWith("cwd://")) yield ["read", plain(target.dockerfile)];
   for (const path of Object.values(target.contexts ?? {})) {
     const layout = /^oci-layout:\/\/([^@]*?)(?::[^/:]*)?(@.*)?$/.exec(path)?.[1];
     if (layout !== undefined) yield ["read", layout];

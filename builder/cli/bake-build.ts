@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { argumentsOf } from "../bake/arguments.ts";
 import { linkedTarget, type Resolved } from "../bake/resolve.ts";
 import type { Target } from "../bake/target.ts";
@@ -104,14 +105,16 @@ function withLinks(target: Target, links: ReadonlyMap<string, string>): Target {
 }
 
 async function buildTarget(name: string, target: Target, world: World): Promise<{ code: number; facts?: unknown }> {
-  const { args, inline } = argumentsOf(target, join(world.folder, `${name}.Dockerfile`));
+  const { args, inline, input } = argumentsOf(target, join(world.folder, `${name}.Dockerfile`));
+  const typed = input && Readable.from([input.path === undefined ? (inline ?? "") : await readFile(input.path)]);
   if (inline !== undefined) await writeFile(join(world.folder, `${name}.Dockerfile`), inline);
   const told = join(world.folder, `${name}.json`);
   const parser = defineParser("build", buildCommand);
   readFlags("build", buildCommand, parser, [`--metadata-file=${told}`, ...(world.lazy ? ["--lazy"] : []), ...args]);
-  if (target.call !== undefined && target.call !== "build")
-    return { code: (await buildCommand.run(parser, world.cli)) ?? 0 };
-  const { cli, session, report } = world;
+  const { session, report } = world;
+  // Of standard input a build wants no more than that it can be read.
+  const cli = typed === undefined ? world.cli : { ...world.cli, stdin: typed as unknown as Cli["stdin"] };
+  if (target.call !== undefined && target.call !== "build") return { code: (await buildCommand.run(parser, cli)) ?? 0 };
   await buildImage(await requestOf(parser, cli), {
     store: await session.store(),
     report,

@@ -1,6 +1,8 @@
 /** `wbuild bake`: many builds, as a file defines them. Each target becomes the command line of one build. */
+import type { BakeOperands } from "../bake/elsewhere.ts";
 import type { Bake } from "../bake/files.ts";
 import type { Resolved } from "../bake/resolve.ts";
+import type { BakeElsewhere } from "./bake-elsewhere.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
 import { defineProgressFlags, type ProgressFlags } from "./flags/flags.ts";
 import { parseChoice, parseVariables } from "./flags/values.ts";
@@ -26,17 +28,21 @@ interface BakeFlags extends ProgressFlags {
 }
 
 export const bakeCommand: Command = {
-  operands: "[TARGET...]",
+  operands: "[URL [CONTEXT]] [TARGET...]",
   about: `
     Builds the targets that docker-bake.hcl, docker-bake.json or the build sections of a Compose file define: side by side,
     as far as they do not need each other. Without TARGET the group or target \`default\` is built. Variables of the file
     take their values from the environment.
+
+    The file may lie elsewhere: URL names a git repository, a tar or the file itself, and what its targets say of folders is
+    within that place; cwd:// is this folder. CONTEXT, a URL, becomes its BAKE_CMD_CONTEXT.
 
     What a file asks for outside of this folder, or beyond the sandbox, must be allowed with --allow.`,
   examples: [
     ["wbuild bake", "build what the file calls default"],
     ["wbuild bake --print app", "show what would be built, as JSON"],
     ["wbuild bake --set '*.platform=linux/arm64' --push", "change an attribute of every target, and push"],
+    ["wbuild bake https://github.com/owner/name.git#v1.2 app", "what a repository defines, from its files"],
     ["TAG=1.2 wbuild bake -f release.hcl images", "another file; its variable TAG from the environment"],
   ],
   define(parser) {
@@ -66,13 +72,16 @@ export const bakeCommand: Command = {
   },
   async run(parser, cli) {
     const flags = flagsOf<BakeFlags>(parser);
-    const bake = await load(flags, cli);
+    const { bakeOperands } = await import("../bake/elsewhere.ts");
+    const operands = bakeOperands(parser.args);
+    const bake = await load(flags, operands, cli);
     if (flags.list !== undefined) {
       const what = parseChoice("--list", String(flags.list).replace(/^type=/, ""), ["targets", "variables"]);
       cli.stdout.write(what === "variables" ? variables(bake) : targets(bake));
       return 0;
     }
-    const resolved = await resolveTargets(bake, parser.args, flags, cli);
+    const written = await resolveTargets(bake, operands.names, flags, cli);
+    const resolved = bake.root === undefined ? written : await movedTo(bake.root, written, cli);
     if (flags.print) {
       const { printResolved } = await import("../bake/print.ts");
       cli.stdout.write(printResolved(resolved));
@@ -86,15 +95,40 @@ export const bakeCommand: Command = {
   },
 };
 
-async function load(flags: BakeFlags, cli: Cli): Promise<Bake> {
+async function load(
+  flags: BakeFlags,
+  { url, context }: BakeOperands,
+  cli: Cli,
+): Promise<Bake & { readonly root?: string }> {
   const { readBake, readFiles } = await import("../bake/files.ts");
   const { formatPlatform, hostPlatform } = await import("../image/platform.ts");
-  const files = await readFiles(flags.file ?? [], cli.cwd, () => cli.stdin);
-  return readBake(files, {
-    env: cli.env,
-    given: parseVariables("--var", flags.var ?? [], cli.env),
-    builtIn: { BAKE_LOCAL_PLATFORM: formatPlatform(hostPlatform()), BAKE_CMD_CONTEXT: "cwd://" },
-  });
+  const read = async (place?: BakeElsewhere) => {
+    const elsewhere = place && ((name: string) => place.read(name));
+    const files = await readFiles(flags.file ?? place?.names ?? [], {
+      folder: cli.cwd,
+      stdin: () => cli.stdin,
+      ...(elsewhere === undefined ? {} : { elsewhere }),
+    });
+    const bake = await readBake(files, {
+      env: cli.env,
+      given: parseVariables("--var", flags.var ?? [], cli.env),
+      builtIn: { BAKE_LOCAL_PLATFORM: formatPlatform(hostPlatform()), BAKE_CMD_CONTEXT: context },
+    });
+    return { ...bake, ...(place?.root === undefined ? {} : { root: place.root }) };
+  };
+  if (url === undefined) return read();
+  const { withElsewhere } = await import("./bake-elsewhere.ts");
+  return withElsewhere(url, cli, read);
+}
+
+/** What targets of a definition from elsewhere say of folders is said of that place. */
+async function movedTo(root: string, resolved: Resolved, cli: Cli): Promise<Resolved> {
+  const { relocated } = await import("../bake/elsewhere.ts");
+  const { withToken } = await import("./bake-elsewhere.ts");
+  const targets = [...resolved.targets].map(
+    ([name, target]) => [name, withToken(relocated(target, root), root, cli)] as const,
+  );
+  return { ...resolved, targets: new Map(targets) };
 }
 
 async function resolveTargets(

@@ -1,8 +1,11 @@
 /* biome-ignore-all lint/suspicious/noTemplateCurlyInString: texts of bake files. */
 /** `wbuild bake` from end to end: targets of a file, links between them, what stops the others, what is written. */
-import { readFile } from "node:fs/promises";
+import { readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
+import { fileServer } from "../doubles/file-server.ts";
+import { gitDaemon, gitFolder, gitRepository, noGit } from "../doubles/git-server.ts";
+import { tarOf } from "../doubles/images.ts";
 import { scene } from "./scene.ts";
 
 const definition = `
@@ -81,4 +84,99 @@ test("a file that reaches outside of its folder is refused before anything is re
   const built = await s.wbuildWith({ cwd }, "bake");
   t.is(built.code, 2);
   t.regex(built.stderr, /error\[BAKE_ALLOW\][\s\S]*--allow fs\.read=\/etc/);
+});
+
+const gitTest = noGit() === undefined ? test : test.skip;
+
+gitTest("a definition from a repository is built from that repository; cwd:// is this folder", async (t) => {
+  const s = await scene(t);
+  const folder = await gitFolder(t);
+  const repository = await gitRepository(folder, "r");
+  await repository.commit({
+    "docker-bake.hcl": `
+group "default" { targets = ["whole", "sub", "mixed", "given"] }
+target "whole" { tags = ["whole"] }
+target "sub" {
+  context = "sub"
+  dockerfile-inline = "FROM wbuild.local/linux\\nCOPY only /"
+  tags = ["sub"]
+}
+target "mixed" {
+  contexts = { here = "cwd://" }
+  dockerfile = "cwd://own.Dockerfile"
+  tags = ["mixed"]
+}
+target "given" {
+  context = BAKE_CMD_CONTEXT
+  dockerfile-inline = "FROM wbuild.local/linux\\nCOPY . /given"
+  tags = ["given"]
+}
+`,
+    Dockerfile: "FROM wbuild.local/linux\nCOPY top /\n",
+    top: "top\n",
+    "sub/only": "only\n",
+  });
+  const url = `${await gitDaemon(t, folder)}/r`;
+  const cwd = await s.files("here", {
+    mine: "mine\n",
+    "own.Dockerfile": "FROM wbuild.local/linux\nCOPY top /\nCOPY --from=here mine /\n",
+  });
+  const printed = await s.wbuildWith({ cwd }, "bake", url, "--print", "sub");
+  t.is(JSON.parse(printed.stdout).target.sub.context, `${url}#:sub`, printed.stderr);
+  const built = await s.wbuildWith({ cwd }, "bake", url);
+  t.is(built.code, 0, built.stderr);
+  t.is(await s.run("whole", "cat", "/top"), "top\n");
+  t.is(await s.run("sub", "cat", "/only"), "only\n");
+  t.is(await s.run("mixed", "cat", "/top", "/mine"), "top\nmine\n");
+  t.is(await s.run("given", "cat", "/given/mine"), "mine\n");
+  const other = await s.wbuildWith({ cwd }, "bake", url, `${url}#main:sub`, "given");
+  t.is(other.code, 0, other.stderr);
+  t.is(await s.run("given", "ls", "/given"), "only\n");
+  const checked = await s.wbuildWith({ cwd }, "bake", url, "--check", "mixed");
+  t.is(checked.code, 0, checked.stderr);
+  const own = await s.files("laid", { "more.hcl": 'target "whole" { tags = ["laid"] }\n' });
+  const laid = await s.wbuildWith({ cwd: own }, "bake", "-f", "docker-bake.hcl", "-f", "cwd://more.hcl", url, "whole");
+  t.is(laid.code, 0, laid.stderr);
+  t.is(await s.run("laid", "cat", "/top"), "top\n");
+  t.regex(
+    (await s.wbuildWith({ cwd: own }, "bake", "-f", "more.hcl", url)).stderr,
+    /BAKE_FILE[\s\S]*cwd:\/\/more\.hcl/,
+  );
+});
+
+gitTest("a definition from elsewhere cannot be a link to a file of this host", async (t) => {
+  const s = await scene(t, { base: false });
+  const folder = await gitFolder(t);
+  const repository = await gitRepository(folder, "r");
+  const secret = join(await s.files("secret", { key: "S3CRET = \n" }), "key");
+  await symlink(secret, join(repository.folder, "docker-bake.hcl"));
+  await repository.commit({ a: "1" });
+  const url = `${await gitDaemon(t, folder)}/r`;
+  for (const flags of [[], ["-f", `../../../../../../..${secret}`]]) {
+    const refused = await s.wbuild("bake", ...flags, url);
+    t.regex(refused.stderr, /BAKE_FILE/);
+    t.notRegex(refused.stderr, /S3CRET/);
+  }
+});
+
+test("a definition may be a file behind a URL, with paths of this host, or a tar with its own", async (t) => {
+  const s = await scene(t);
+  const server = await fileServer(t);
+  const text = 'target "default" {\n dockerfile-inline = "FROM wbuild.local/linux\\nCOPY f /"\n tags = ["app"]\n}\n';
+  server.files.set("/x.hcl", { bytes: Buffer.from(text) });
+  server.files.set("/x.tar", {
+    bytes: await tarOf([
+      ["docker-bake.hcl", text],
+      ["f", "of the tar\n"],
+    ]),
+  });
+  const cwd = await s.files("here", { f: "of this host\n" });
+  for (const [name, expected] of [
+    ["x.hcl", "of this host\n"],
+    ["x.tar", "of the tar\n"],
+  ] as const) {
+    const built = await s.wbuildWith({ cwd }, "bake", `${server.url}/${name}`);
+    t.is(built.code, 0, built.stderr);
+    t.is(await s.run("app", "cat", "/f"), expected);
+  }
 });

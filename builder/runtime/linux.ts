@@ -5,8 +5,9 @@ import { sweepUpper } from "../../layerfs/layer/overlay.ts";
 import { resolveUser } from "../../layerfs/tree/accounts.ts";
 import { startSandbox } from "../../native/core/sandbox.ts";
 import type { SandboxSpec } from "../../native/core/spec.ts";
-import { canMakeContainers, insideUserNamespace, mappedIds } from "../../native/core/userns.ts";
+import { insideUserNamespace, mappedIds } from "../../native/core/userns.ts";
 import { WbuildError } from "../../native/error.ts";
+import { checkPrivilege, onceEach, type Start } from "./before-start.ts";
 import { interpreterFor, isNative } from "./foreign.ts";
 import { layerFoldersTree } from "./layer-folders.ts";
 import type { Execution, LayerFolders, RuntimeCore, StepHost, StepProcess } from "./runtime.ts";
@@ -83,25 +84,9 @@ async function interpreters(architecture: string | undefined): Promise<Pick<Sand
   return found?.how === "own" ? { interpreters: [found.line] } : {};
 }
 
-async function start(
-  on: LayerFolders,
-  upper: string,
-  scratch: string,
-  process: StepProcess,
-  host: StepHost,
-  warn: (text: string) => void,
-): Promise<Execution> {
-  if (!canMakeContainers()) {
-    throw new WbuildError("BOX_NO_PRIVILEGE", "running a step needs root, or a user namespace in which we are root", {
-      hint: "`wbuild doctor` says what this user needs on this host",
-    });
-  }
-  const told = new Set<string>();
-  const warnOnce = (text: string) => {
-    if (told.has(text)) return;
-    told.add(text);
-    warn(text);
-  };
+async function start(...[on, upper, scratch, process, host, warn]: Start): Promise<Execution> {
+  checkPrivilege();
+  const warnOnce = onceEach(warn);
   if (insideUserNamespace() && mappedIds() === 1) warnOnce(singleId);
   const spec = await specOf(on, upper, scratch, process, host);
   const running = await startSandbox(spec, warnOnce);

@@ -6,10 +6,10 @@ import { existsSync, fstatSync, mkdirSync, readdirSync, writeFileSync } from "no
 import { join } from "node:path";
 import { startSandbox } from "../../../native/core/sandbox.ts";
 import type { Exit, Mount, SandboxSpec } from "../../../native/core/spec.ts";
-import { canMakeContainers } from "../../../native/core/userns.ts";
 import { WbuildError } from "../../../native/error.ts";
+import { checkPrivilege, onceEach, type Start } from "../before-start.ts";
 import { sandboxNetwork } from "../linux.ts";
-import type { Execution, LayerFolders, RuntimeCore, StepHost, StepProcess } from "../runtime.ts";
+import type { Execution, RuntimeCore } from "../runtime.ts";
 import { type Account, accountOf } from "./account.ts";
 import { commandLineOf } from "./command-line.ts";
 import { programFailure } from "./failure.ts";
@@ -44,31 +44,14 @@ interface Step {
 export function createWineRuntime(home: string): RuntimeCore {
   return {
     kind: "wine",
-    start: (on, upper, scratch, process, host, warn) => start(home, on, upper, scratch, process, host, warn),
+    start: (...step) => start(home, ...step),
   };
 }
 
-async function start(
-  home: string,
-  on: LayerFolders,
-  upper: string,
-  scratch: string,
-  process: StepProcess,
-  host: StepHost,
-  warn: (text: string) => void,
-): Promise<Execution> {
-  if (!canMakeContainers()) {
-    throw new WbuildError("BOX_NO_PRIVILEGE", "running a step needs root, or a user namespace in which we are root", {
-      hint: "`wbuild doctor` says what this user needs on this host",
-    });
-  }
-  const told = new Set<string>();
-  const warnOnce = (text: string) => {
-    if (told.has(text)) return;
-    told.add(text);
-    // Attack: names of keys and files with control characters would write whatever they like into the user's terminal.
-    warn(text.replace(/[\p{Cc}\p{Cf}]/gu, "?"));
-  };
+async function start(home: string, ...[on, upper, scratch, process, host, warn]: Start): Promise<Execution> {
+  checkPrivilege();
+  // Attack: names of keys and files with control characters would write whatever they like into the user's terminal.
+  const warnOnce = onceEach((text) => warn(text.replace(/[\p{Cc}\p{Cf}]/gu, "?")));
   const { step, spec } = await prepare(home, on, upper, scratch, process, host, warnOnce);
   const running = await startSandbox(spec, warnOnce);
   const exited = running.exited.then((exit) => exitOf(exit, step));
@@ -97,12 +80,7 @@ async function start(
 
 async function prepare(
   home: string,
-  on: LayerFolders,
-  upper: string,
-  scratch: string,
-  process: StepProcess,
-  host: StepHost,
-  warn: (text: string) => void,
+  ...[on, upper, scratch, process, host, warn]: Start
 ): Promise<{ step: Step; spec: SandboxSpec }> {
   const folders = [...new Set(on.folders.toReversed())];
   if (folders.length > mostLayers) {

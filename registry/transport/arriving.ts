@@ -11,14 +11,16 @@ const minimumBytes = 1024;
  * The body's parts. A stream that fails drops what it holds, and a transfer would have to fetch it again; here the
  * failure comes after all that came before it.
  *
- * A body that only drips ends as a silent one does, with UND_ERR_BODY_TIMEOUT. Attack, or a broken proxy: a byte every few
+ * A body that only drips ends as a silent one does, with HTTP_BODY_TIMEOUT. Attack, or a broken proxy: a byte every few
  * seconds keeps a connection from ever being silent, and its client for days. Time that the receiver takes does not count.
  */
 export async function* arriving(body: Readable, patienceMs: number): AsyncGenerator<Uint8Array> {
   const waiting: Buffer[] = [];
   let held = 0;
-  let hasEnded = false;
-  let failure: { readonly error: Error } | undefined;
+  let hasEnded = body.readableEnded;
+  // What broke together with its head has told so already.
+  let failure: { readonly error: Error } | undefined = body.errored ? { error: body.errored } : undefined;
+  if (body.destroyed && !hasEnded) failure ??= { error: closed() };
   let wake = () => {};
   body.on("data", (part: Buffer) => {
     waiting.push(part);
@@ -36,7 +38,7 @@ export async function* arriving(body: Readable, patienceMs: number): AsyncGenera
   });
   body.on("close", () => {
     // Without an end and without a word: somebody destroyed it.
-    if (!hasEnded) failure ??= { error: Object.assign(new Error("closed"), { code: "UND_ERR_SOCKET" }) };
+    if (!hasEnded) failure ??= { error: closed() };
     wake();
   });
   let waitedMs = 0;
@@ -54,7 +56,7 @@ export async function* arriving(body: Readable, patienceMs: number): AsyncGenera
       }
       if (hasEnded) return;
       if (failure) throw failure.error;
-      if (waitedMs > patienceMs) throw Object.assign(new Error("too slow"), { code: "UND_ERR_BODY_TIMEOUT" });
+      if (waitedMs > patienceMs) throw Object.assign(new Error("too slow"), { code: "HTTP_BODY_TIMEOUT" });
       const began = performance.now();
       await new Promise<void>((resolve) => {
         wake = resolve;
@@ -64,4 +66,8 @@ export async function* arriving(body: Readable, patienceMs: number): AsyncGenera
   } finally {
     body.destroy();
   }
+}
+
+function closed(): Error {
+  return Object.assign(new Error("closed"), { code: "ECONNRESET" });
 }

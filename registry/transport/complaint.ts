@@ -49,7 +49,7 @@ export function brokenError(operation: Operation, error: unknown, redactor: Reda
   const why = redactor.clean(wording[code] ?? (cause.message || code || "the connection failed"));
   const kind: ErrorCode = isTlsCode(code)
     ? "REG_TLS"
-    : /^(HPE_|UND_ERR_HEADERS_OVERFLOW)/.test(code)
+    : /^HPE_/.test(code)
       ? "REG_PROTOCOL"
       : /TIMEOUT|ETIMEDOUT/.test(code)
         ? "REG_TIMEOUT"
@@ -145,11 +145,10 @@ const wording: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there (connection refused)",
   ECONNRESET: "the connection was broken off",
   EPIPE: "the connection was broken off",
-  UND_ERR_SOCKET: "the connection was broken off",
-  UND_ERR_CONNECT_TIMEOUT: "no connection within the time limit",
-  UND_ERR_HEADERS_TIMEOUT: "no answer within the time limit",
-  UND_ERR_BODY_TIMEOUT: "the answer stopped coming",
-  UND_ERR_HEADERS_OVERFLOW: "the head of the answer is too large",
+  HTTP_CONNECT_TIMEOUT: "no connection within the time limit",
+  HTTP_HEAD_TIMEOUT: "no answer within the time limit",
+  HTTP_BODY_TIMEOUT: "the answer stopped coming",
+  HPE_HEADER_OVERFLOW: "the head of the answer is too large",
   EHOSTUNREACH: "there is no route to that host",
   ENETUNREACH: "there is no route to that network",
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
@@ -168,7 +167,7 @@ export function isTlsCode(code: string): boolean {
   return /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/.test(code);
 }
 
-/** undici and node wrap the reason that people need. */
+/** node wraps the reason that people need. */
 function innermost(error: unknown): Error {
   let current = error instanceof Error ? error : new Error(String(error));
   for (let i = 0; i < 5; i++) {

@@ -135,8 +135,7 @@ export class Home {
       signal?.throwIfAborted();
       const { registry, redactor } = this.#options;
       const { errno } = brokenError({ registry, doing: "connect" }, error, redactor).facts;
-      if (typeof errno === "string" && (/^(ECONNRESET|UND_ERR_SOCKET|EPIPE|HPE_)/.test(errno) || isTlsCode(errno)))
-        return undefined;
+      if (typeof errno === "string" && (/^(ECONNRESET|EPIPE|HPE_)/.test(errno) || isTlsCode(errno))) return undefined;
       // Who asked has a better name for what was to be done.
       throw error;
     }

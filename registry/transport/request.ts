@@ -1,30 +1,19 @@
-/** One HTTP request: TLS, proxies, time limits, streams both ways. Knows nothing of registries; undici loads on first use. */
+/** HTTP: TLS, proxies, time limits, streams both ways. Knows nothing of registries, and loads next to nothing before its first use. */
+import type { Agent } from "node:http";
 import type { Readable } from "node:stream";
-import type { Dispatcher } from "undici";
 import type { HostTls } from "../hosts/route.ts";
 import { arriving } from "./arriving.ts";
+import type { Answer, Asked } from "./exchange.ts";
 import { proxyFor } from "./proxy.ts";
 
-export type Body = Uint8Array | AsyncIterable<Uint8Array>;
-
-export interface HttpRequest {
-  readonly method: string;
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Body | undefined;
+export interface HttpRequest extends Asked {
   /** The answer takes long by its nature: a registry that was given a whole blob checks and moves it first. */
   readonly isSlow?: boolean | undefined;
   /** Certificates for this one host; the same object for requests that may share connections. */
   readonly tls?: HostTls | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
-export interface HttpResponse {
-  readonly status: number;
-  /** Names in lower case; of repeated ones all values, joined by commas. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Readable;
-}
+export type HttpResponse = Answer;
 
 export interface HttpOptions {
   /** PEM of authorities besides those that this host trusts. */
@@ -37,24 +26,23 @@ export interface HttpOptions {
 export interface Http {
   /** See HttpOptions. */
   readonly timeoutMs: number;
-  /** Throws what undici throws; the caller knows which words to put around it. */
+  /** Throws what `exchange` throws; the caller knows which words to put around it. */
   send(request: HttpRequest): Promise<HttpResponse>;
   close(): Promise<void>;
 }
 
-/** Bytes that an answer's body may run ahead of its reader. */
-const readAhead = 1024 * 1024;
 const defaultTimeoutMs = 60_000;
 /** How much longer than others a slow answer may take. */
 const slowness = 5;
 /** Milliseconds that a rest which nobody needs is waited for; another connection costs less. */
 const drainMs = 3000;
 
-/** Opens nothing yet: the first request loads undici and makes the dispatcher it needs. */
+/** Opens nothing yet: the first request loads the client and makes the agent that it needs. */
 export function openHttp(options: HttpOptions): Http {
-  const dispatchers = new Map<string, Promise<Dispatcher>>();
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  const agents = new Map<string, Promise<Agent>>();
   const numbers = new Map<HostTls, number>();
-  const dispatcherFor = (url: URL, given: HostTls | undefined) => {
+  const agentFor = (url: URL, given: HostTls | undefined) => {
     const isTls = url.protocol === "https:";
     const tls = isTls ? given : undefined;
     if (tls && !numbers.has(tls)) numbers.set(tls, numbers.size);
@@ -62,57 +50,49 @@ export function openHttp(options: HttpOptions): Http {
     const proxy = isLoopback(url.hostname) ? undefined : proxyFor(url);
     // A connection that was made with one host's certificates serves no other.
     const key = JSON.stringify([isTls, proxy, tls && numbers.get(tls)]);
-    let dispatcher = dispatchers.get(key);
-    if (!dispatcher) {
-      dispatcher = makeDispatcher(options, isTls, proxy, tls);
-      dispatchers.set(key, dispatcher);
+    let agent = agents.get(key);
+    if (!agent) {
+      agent = makeAgent({ ...options, timeoutMs }, isTls, proxy, tls);
+      agents.set(key, agent);
     }
-    return dispatcher;
+    return agent;
   };
   return {
-    timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+    timeoutMs,
     async send(request) {
-      const dispatcher = await dispatcherFor(request.url, request.tls);
-      const answer = await dispatcher.request({
-        origin: request.url.origin,
-        path: request.url.pathname + request.url.search,
-        method: request.method as Dispatcher.HttpMethod,
-        headers: { "user-agent": options.userAgent, ...request.headers },
-        // undici takes any iterable of bytes; its types name only node's streams.
-        body: (request.body ?? null) as Uint8Array | null,
-        signal: request.signal ?? null,
-        highWaterMark: readAhead,
-        ...(request.isSlow === true ? { headersTimeout: slowness * (options.timeoutMs ?? defaultTimeoutMs) } : {}),
-      });
-      const headers: Record<string, string> = {};
-      for (const [name, value] of Object.entries(answer.headers))
-        if (value !== undefined) headers[name.toLowerCase()] = Array.isArray(value) ? value.join(", ") : value;
-      return { status: answer.statusCode, headers, body: answer.body };
+      const agent = await agentFor(request.url, request.tls);
+      const { exchange } = await import("./exchange.ts");
+      const headers = { "user-agent": options.userAgent, ...request.headers };
+      const headMs = request.isSlow === true ? slowness * timeoutMs : timeoutMs;
+      return exchange(agent, { ...request, headers }, { connectMs: timeoutMs, headMs, bodyMs: timeoutMs });
     },
     async close() {
-      const open = await Promise.allSettled([...dispatchers.values()]);
-      dispatchers.clear();
-      await Promise.all(open.map((made) => made.status === "fulfilled" && made.value.destroy()));
+      const open = await Promise.allSettled([...agents.values()]);
+      agents.clear();
+      for (const made of open) if (made.status === "fulfilled") made.value.destroy();
     },
   };
 }
 
-async function makeDispatcher(
-  options: HttpOptions,
+async function makeAgent(
+  options: { readonly ca?: string | undefined; readonly timeoutMs: number },
   isTls: boolean,
   proxy: string | undefined,
   host: HostTls | undefined,
-): Promise<Dispatcher> {
-  const { Agent, ProxyAgent } = await import("undici");
-  const timeout = options.timeoutMs ?? defaultTimeoutMs;
-  const { trust } = await import("./trust.ts");
-  const trusted = isTls ? { secureContext: await trust(options.ca, host) } : {};
-  const tls = { timeout, rejectUnauthorized: host?.skipVerify !== true, ...trusted };
-  const settings = { headersTimeout: timeout, bodyTimeout: timeout, connect: tls, requestTls: tls };
-  if (proxy === undefined) return new Agent(settings);
-  // The registry's client certificate is not for the proxy.
-  const proxyTls = proxy.startsWith("https:") ? { proxyTls: { secureContext: await trust(options.ca) } } : {};
-  return new ProxyAgent({ ...settings, ...proxyTls, uri: proxy });
+): Promise<Agent> {
+  const { openAgent } = await import("./agents.ts");
+  const isProxyTls = proxy?.startsWith("https:") === true;
+  const trust = isTls || isProxyTls ? (await import("./trust.ts")).trust : undefined;
+  return openAgent({
+    timeoutMs: options.timeoutMs,
+    ...(trust && isTls
+      ? { tls: { secureContext: await trust(options.ca, host), rejectUnauthorized: host?.skipVerify !== true } }
+      : {}),
+    // The registry's client certificate is not for the proxy.
+    ...(proxy === undefined
+      ? {}
+      : { proxy: { url: new URL(proxy), secureContext: isProxyTls ? await trust?.(options.ca) : undefined } }),
+  });
 }
 
 /** True for names and addresses that never leave this host. `hostname` may be that of a URL, brackets included. */

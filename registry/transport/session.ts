@@ -6,8 +6,9 @@ import { WbuildError } from "../../native/error.ts";
 import type { CredentialSource } from "../credentials.ts";
 import { parseChallenges } from "./challenge.ts";
 import { brokenError, type Operation, protocolError, refusalError } from "./complaint.ts";
+import type { Body } from "./exchange.ts";
 import { Home, type HomeOptions } from "./home.ts";
-import { type Body, drain, type HttpResponse, isLoopback, readAll } from "./request.ts";
+import { drain, type HttpResponse, isLoopback, readAll } from "./request.ts";
 import { type RetryPolicy, withRetry } from "./retry.ts";
 import { Authorizer } from "./token.ts";
 

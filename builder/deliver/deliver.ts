@@ -107,7 +107,7 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
       continue;
     }
     if (output.type === "image" && output.store !== false) {
-      await noteSources(result, world);
+      await noteLeftLayers(result, world);
       for (const name of nameResult(result, all, output, world.store)) named.add(name);
       if (output.unpack) for (const { unpack } of finished.images) await unpack?.();
     }
@@ -182,7 +182,7 @@ function idOf({ images, descriptor }: WrittenResult): Digest {
 }
 
 /** Before a name keeps it: of layers that were left where they are the store learns where that is. */
-async function noteSources({ images }: WrittenResult, { store, remoteOf }: DeliveryWorld): Promise<void> {
+async function noteLeftLayers({ images }: WrittenResult, { store, remoteOf }: DeliveryWorld): Promise<void> {
   for (const { digest, size } of images.flatMap(({ manifest }) => manifest.layers)) {
     const source = remoteOf(digest)?.source;
     if (source && (await store.blobs.has(digest)) !== size) store.sources.note(digest, source);

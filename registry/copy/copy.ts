@@ -4,7 +4,7 @@
  */
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { isForeign } from "../oci/image.ts";
 import { isIndexType } from "../oci/schema.ts";
 import { type Choose, labelOf } from "../pull.ts";
@@ -37,6 +37,8 @@ export interface CopyResult {
   readonly present: number;
   readonly leftOut: number;
   readonly referrers: number;
+  /** What the source lists as a referrer, and does not have. */
+  readonly gone: number;
 }
 
 const defaultConcurrency = 4;
@@ -88,7 +90,7 @@ export async function copyParts(
 }
 
 class Copying {
-  readonly counts = { manifests: 0, sent: 0, mounted: 0, present: 0, leftOut: 0, referrers: 0 };
+  readonly counts = { manifests: 0, sent: 0, mounted: 0, present: 0, leftOut: 0, referrers: 0, gone: 0 };
   readonly #from: CopySource;
   readonly #to: CopyTarget;
   readonly #options: CopyOptions;
@@ -134,8 +136,13 @@ class Copying {
         asked.add(digest);
         const found = (await this.#from.referrers?.(digest)) ?? [];
         for (const { descriptor, tag } of found) {
-          await this.manifest(descriptor, tag === undefined ? "referrer" : { tag }, 0, undefined, both);
-          this.counts.referrers++;
+          const role = tag === undefined ? "referrer" : { tag };
+          const isThere = await this.manifest(descriptor, role, 0, undefined, both).then(
+            () => true,
+            (error: unknown) => ifGone(error, descriptor),
+          );
+          if (isThere) this.counts.referrers++;
+          else this.counts.gone++;
         }
       });
     }
@@ -207,6 +214,16 @@ class Copying {
     this.counts[how]++;
     if (how !== "sent") onProgress?.({ ...event, done: blob.size });
   }
+}
+
+/**
+ * False when the manifest itself is not there: a list that clients keep under a tag may name what somebody has deleted
+ * since, and must not keep an image from being copied for ever. Whatever else is wrong is thrown.
+ */
+function ifGone(error: unknown, { digest }: Descriptor): false {
+  if (isWbuildError(error, "REG_NOT_FOUND") && String(error.facts.operation).endsWith(`manifest ${digest}`))
+    return false;
+  throw error;
 }
 
 /** One image where one is asked for, or where the target holds only one. */

@@ -44,6 +44,12 @@ export async function copyPlaces(
       onProgress,
     });
     warnLeftOut(report, result);
+    if (result.gone > 0) report({ kind: "warning", text: goneText(result.gone, formatPlace(from)), at: Date.now() });
     return result;
   });
+}
+
+function goneText(count: number, place: string): string {
+  const what = count === 1 ? "one entry" : `${count} entries`;
+  return `${what} in the list of what refers to ${place} could not be copied: the manifest is not there any more`;
 }

@@ -4,7 +4,7 @@ import { digestOf } from "../../../layerfs/store/digest.ts";
 import { WbuildError } from "../../../native/error.ts";
 import { copyParts } from "../../../registry/copy/copy.ts";
 import type { CopySource } from "../../../registry/copy/place.ts";
-import { mediaTypes } from "../../../registry/oci/image.ts";
+import { type Index, mediaTypes } from "../../../registry/oci/image.ts";
 import {
   isIndexType,
   isManifestType,
@@ -39,6 +39,9 @@ export interface IndexOptions {
 /** BuildKit: the image that an attestation beside it is about. */
 const attestedKey = "vnd.docker.reference.digest";
 
+/** What an index says besides its list: its subject, the type of artifact that it is, and what we do not know of. */
+type Rest = Pick<Index, "annotations">;
+
 interface Part {
   readonly source: CopySource;
   readonly entry: Descriptor;
@@ -65,7 +68,7 @@ export async function createIndex(
   return write(
     target,
     [...new Map(parts.map((part) => [part.entry.digest, part])).values()],
-    old?.annotations,
+    old?.rest ?? {},
     world,
     options,
   );
@@ -81,7 +84,7 @@ export async function annotateIndex(
   world: PlaceWorld,
   options: Omit<IndexOptions, "append">,
 ): Promise<FetchedManifest> {
-  const { parts, annotations } = await openIndex(place, world);
+  const { parts, rest } = await openIndex(place, world);
   for (const digest of platforms.keys())
     if (!parts.some(({ entry }) => entry.digest === digest))
       throw new WbuildError("CLI_USAGE", `${formatPlace(place)} has no image ${digest.slice(0, 100)}`, {
@@ -91,13 +94,13 @@ export async function annotateIndex(
     const platform = platforms.get(entry.digest);
     return { source, entry: platform ? { ...entry, platform } : entry };
   });
-  return write(place, changed, annotations, world, options);
+  return write(place, changed, rest, world, options);
 }
 
 async function write(
   target: Place,
   parts: readonly Part[],
-  annotations: Readonly<Record<string, string>> | undefined,
+  { annotations, ...rest }: Rest,
   world: PlaceWorld,
   options: Omit<IndexOptions, "append">,
 ): Promise<FetchedManifest> {
@@ -106,6 +109,7 @@ async function write(
   const index = {
     schemaVersion: 2,
     mediaType: mediaTypes.ociIndex,
+    ...rest,
     manifests,
     ...(Object.keys(own).length === 0 ? {} : { annotations: own }),
   };
@@ -144,7 +148,22 @@ async function partsOf({ place, platform }: IndexSource, world: PlaceWorld): Pro
   }
   const { digest, size } = named.descriptor;
   const told = platform ?? (await platformIn(source, named));
-  return [{ source, entry: { mediaType, digest, size, ...(told ? { platform: told } : {}) } }];
+  const artifactType = artifactTypeIn(named);
+  const entry: Descriptor = {
+    mediaType,
+    digest,
+    size,
+    ...(told ? { platform: told } : {}),
+    ...(artifactType === undefined ? {} : { artifactType }),
+  };
+  return [{ source, entry }];
+}
+
+/** What an artifact's manifest says that it is, which its descriptor repeats (OCI image specification, "Image Index"). */
+function artifactTypeIn({ bytes, mediaType }: FetchedManifest): string | undefined {
+  if (!isManifestType(mediaType)) return undefined;
+  const { artifactType } = parseManifest(bytes, mediaType) as { artifactType?: unknown };
+  return typeof artifactType === "string" && artifactType !== "" ? artifactType : undefined;
 }
 
 /** Undefined for what is no image: an artifact has no platform. */
@@ -166,8 +185,8 @@ async function openIndex(place: Place, world: PlaceWorld) {
     throw new WbuildError("REG_MANIFEST", `${formatPlace(place)} is one image and no index`, {
       hint: "`wbuild manifest create` makes an index of images",
     });
-  const { manifests, annotations } = parseIndex(named.bytes, named.mediaType);
-  return { annotations, parts: manifests.map((entry) => ({ source, entry })) };
+  const { schemaVersion, mediaType, manifests, ...rest } = parseIndex(named.bytes, named.mediaType);
+  return { rest, parts: manifests.map((entry) => ({ source, entry })) };
 }
 
 function isImagePlatform(platform: Platform | undefined): platform is Platform {

@@ -2,6 +2,7 @@
 import type { BuildRequest, BuildResult } from "../build-request.ts";
 import { shortName } from "../image/stored/local.ts";
 import { chooseMode } from "../progress/choose.ts";
+import { worldOf } from "./build-world.ts";
 import { type CallFlags, callOf, defineCallFlags, runCall } from "./call.ts";
 import { type Cli, type Command, flagsOf } from "./command.ts";
 import { defineFailureFlags, type FailureFlags, failureChoiceOf, whenFailed } from "./failure.ts";
@@ -61,11 +62,7 @@ async function build(request: BuildRequest, flags: ProgressFlags & FailureFlags,
   await using session = openSession(cli);
   const { buildImage } = await import("../build.ts");
   return await buildImage(request, {
-    store: await session.store(),
-    report: await session.report(flags),
-    signal: cli.signal,
-    stdin: () => cli.stdin,
-    stdout: cli.stdout,
+    ...(await worldOf(session, cli, flags)),
     ...(choice === undefined ? {} : { whenFailed: whenFailed(choice, flags, session, cli) }),
   });
 }

@@ -1,13 +1,11 @@
 /** `--check` and `--call` of `build`: answers about a Dockerfile, on standard output, in place of an image. */
 import type { Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
-import type { RegistryClient } from "../../registry/client.ts";
-import { clientOf } from "../build-client.ts";
 import type { BuildRequest } from "../build-request.ts";
 import type { Called, CallMethod } from "../call.ts";
+import { registryOf, worldOf } from "./build-world.ts";
 import type { Cli } from "./command.ts";
 import { badValue } from "./flags/values.ts";
-import type { Session } from "./session.ts";
 
 export interface CallFlags {
   readonly check?: boolean;
@@ -47,23 +45,13 @@ export function callOf({ check, call = check ? "check" : "build" }: CallFlags): 
   return { method, format, ignoreStatus: ignorestatus === "true" };
 }
 
-export function registryOf(request: BuildRequest, session: Session): Promise<RegistryClient> {
-  return clientOf(request, (exceptions) => session.registry(exceptions));
-}
-
 /** As buildx: exit code 1 when checks found something. What a build would fail with is told last. */
 export async function runCall(call: Call, request: BuildRequest, cli: Cli): Promise<number> {
   const { openSession } = await import("./session.ts");
   const { callRequest } = await import("../call.ts");
   const { wantsColours } = await import("../progress/choose.ts");
   await using session = openSession(cli);
-  const world = {
-    store: await session.store(),
-    report: await session.report({ progress: "quiet" }),
-    signal: cli.signal,
-    stdin: () => cli.stdin,
-    stdout: cli.stdout,
-  };
+  const world = await worldOf(session, cli, { progress: "quiet" });
   const called = await callRequest(call.method, request, world, () => registryOf(request, session));
   const isJson = call.format === "json";
   const color = wantsColours(cli.stdout, cli.env);

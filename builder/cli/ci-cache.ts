@@ -1,6 +1,6 @@
 /** `wbuild ci-cache warm`: a store filled ahead of builds. */
 
-import { registryOf } from "./call.ts";
+import { registryOf, worldOf } from "./build-world.ts";
 import { type Command, collect, flagsOf } from "./command.ts";
 import { definePlanFlags, requestOf } from "./flags/build-flags.ts";
 import { defineConnection, defineContainerFlags, defineProgressFlags, type ProgressFlags } from "./flags/flags.ts";
@@ -41,13 +41,7 @@ export const ciCacheCommand: Command = {
     const warmed = await (async () => {
       await using session = openSession(cli);
       const { warmStore } = await import("../warm.ts");
-      const world = {
-        store: await session.store(),
-        report: await session.report(flags),
-        signal: cli.signal,
-        stdin: () => cli.stdin,
-        stdout: cli.stdout,
-      };
+      const world = await worldOf(session, cli, flags);
       return await warmStore(request, world, () => registryOf(request, session));
     })();
     const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;

@@ -1,6 +1,6 @@
 /** `wbuild plan`: the build graph, without carrying it out. */
 import { WbuildError } from "../../native/error.ts";
-import { registryOf } from "./call.ts";
+import { registryOf, worldOf } from "./build-world.ts";
 import { type Command, flagsOf } from "./command.ts";
 import { definePlanFlags, requestOf } from "./flags/build-flags.ts";
 import { defineConnection, defineContainerFlags } from "./flags/flags.ts";
@@ -29,13 +29,7 @@ export const planCommand: Command = {
     await using session = openSession(cli);
     const { planRequest } = await import("../plan-request.ts");
     const { printJson, printMermaid, printText } = await import("../graph/print.ts");
-    const world = {
-      store: await session.store(),
-      report: await session.report({ progress: "quiet" }),
-      signal: cli.signal,
-      stdin: () => cli.stdin,
-      stdout: cli.stdout,
-    };
+    const world = await worldOf(session, cli, { progress: "quiet" });
     const { graphs } = await planRequest(request, world, () => registryOf(request, session));
     cli.stdout.write((flags.json ? printJson : flags.mermaid ? printMermaid : printText)(graphs));
     return 0;

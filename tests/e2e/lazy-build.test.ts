@@ -69,6 +69,31 @@ test("a later build fetches what its steps read: all layers for RUN, none for mo
   }
 });
 
+test("builds on a lazy image by its name here; without the registry those go on that read nothing of it", async (t) => {
+  const shop = await openShop(t);
+  const s = await scene(t, { base: false });
+  await built(t, s, `FROM ${shop.base}\nENV a=b\n`, "-t", "app");
+  const context = await s.files("above", {
+    "copy/Dockerfile": "FROM scratch\nCOPY --from=app /tool /tool\n",
+    "run/Dockerfile": "FROM app\nRUN /tool >/out\n",
+  });
+  for (const name of ["copy", "run"]) {
+    const above = await s.build(join(context, name), "--lazy", "-t", name);
+    t.is(above.code, 0, above.stderr);
+  }
+  t.deepEqual(await shop.sold(), [0, 1]);
+  t.is(await s.run("run", "cat", "/out"), "tool\n");
+
+  const offline = await scene(t, { base: false });
+  await built(t, offline, `FROM ${shop.base}\nENV a=b\n`, "-t", "app");
+  await shop.registry.close();
+  await built(t, offline, `FROM ${shop.base}\nENV c=d\n`, "-t", "other");
+  const failed = await offline.build(join(context, "run"), "-t", "run");
+  t.is(failed.code, 3, failed.stderr);
+  for (const part of ["RUN /tool", `was left in ${shop.registry.host}/base`, `wbuild pull ${shop.base}`])
+    t.true(failed.stderr.includes(part), `${part} in ${failed.stderr}`);
+});
+
 test("--lazy --push: within the registry the base is mounted, another one gets it through this store", async (t) => {
   const shop = await openShop(t);
   await using far = await startRegistry();

@@ -12,11 +12,25 @@ export interface Connections {
   readonly timeoutMs: number;
 }
 
+/**
+ * Where all connections of an agent read to. The parser of answers copies each read out of it before the next one begins.
+ * A fresh buffer for each 64 KiB, which is Node's own way, costs a fast transfer a quarter of its CPU time, and at its peak
+ * 40 MB that wait for the garbage collector.
+ */
+const readBytes = 128 * 1024;
+
 /** Milliseconds that a connection without work is kept: less than servers and what lies between usually keep theirs. */
 const idleMs = 4000;
 
 export async function openAgent({ tls, proxy, timeoutMs }: Connections): Promise<Agent> {
-  const options: AgentOptions = { keepAlive: true, timeout: idleMs, scheduling: "lifo" };
+  const onread = {
+    buffer: Buffer.allocUnsafeSlow(readBytes),
+    callback(this: Socket, count: number, buffer: Uint8Array) {
+      this.emit("data", buffer.subarray(0, count));
+      return true;
+    },
+  };
+  const options: AgentOptions = { onread, keepAlive: true, timeout: idleMs, scheduling: "lifo" };
   const https = tls && (await import("node:https"));
   const agent = https ? new https.Agent({ ...options, ...tls, ALPNProtocols: ["http/1.1"] }) : new Agent(options);
   if (!proxy) return agent;

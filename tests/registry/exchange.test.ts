@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createPlain, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
 import { arriving } from "../../registry/transport/arriving.ts";
 import { drain, type HttpRequest, openHttp, readAll } from "../../registry/transport/request.ts";
@@ -42,6 +43,26 @@ test("a connection serves one request after the other", async (t) => {
   });
   for (let i = 0; i < 3; i++) t.is(String(await readAll((await send()).body, 100)), "hello");
   t.is(seen.size, 1);
+});
+
+test("bodies that arrive side by side stay apart, also when a reader falls behind", async (t) => {
+  const size = 6 * 1024 * 1024;
+  const { send } = await between(t, (request, response) => {
+    response.end(Buffer.alloc(size, String(request.headers["x-letter"])));
+  });
+  const letters = ["a", "b", "c", "d"];
+  const bodies = await Promise.all(
+    letters.map(async (letter) => {
+      const { body } = await send({ headers: { "x-letter": letter } });
+      const parts: Uint8Array[] = [];
+      for await (const part of arriving(body, 60_000)) {
+        parts.push(part);
+        if (letter < "c") await setImmediate();
+      }
+      return Buffer.concat(parts);
+    }),
+  );
+  for (const [i, letter] of letters.entries()) t.true(bodies[i]?.equals(Buffer.alloc(size, letter)));
 });
 
 test("headers that come twice are joined, whatever their name", async (t) => {

@@ -72,7 +72,10 @@ export const syncCommand: Command = {
     const onFailure = (what: string, error: unknown) => {
       failures++;
       const why = isWbuildError(error) ? `${error.message} [${error.code}]` : String(error);
-      session.warn(`${what} was not copied: ${why}`);
+      const text = `${what} was not copied: ${why}`;
+      // Progress is what --quiet is about; who hears nothing believes that all is there.
+      if (flags.quiet) cli.stderr.write(`warning: ${text}\n`);
+      else session.warn(text);
     };
     const how = connectionOf(flags, [...list.map(({ registry }) => registry), hostOf(destination)]);
     const options = { userAgent: `wbuild/${version}`, warn: session.warn, signal: cli.signal, ...how };

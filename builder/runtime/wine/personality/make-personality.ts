@@ -62,7 +62,10 @@ export async function makePersonality(
   return { version, replaced: [...replaced], added: [...added], unpatched: [...unpatched] };
 }
 
-/** One start and stop as every step has it: what differs after it would count as the first step's own. */
+/**
+ * One start and stop as every step has it: what differs after it would count as the first step's own. The program is one
+ * that loads themes, which note the colours that they find when that is done for the first time.
+ */
 async function settle(folder: string, root: string, wine: Wine, replaced: readonly string[]): Promise<void> {
   const [prefix, scratch] = [join(folder, "wine"), join(folder, "settle")];
   const [upper, work, lower] = ["upper", "work", "lower"].map((name) => join(scratch, name)) as [
@@ -72,7 +75,7 @@ async function settle(folder: string, root: string, wine: Wine, replaced: readon
   ];
   for (const path of [upper, work, join(lower, "Files/Users", account)]) mkdirSync(path, { recursive: true });
   const utf16 = (name: string, text: string) => writeFileSync(join(prefix, name), Buffer.from(text, "utf16le"));
-  utf16("command", "cmd /c exit 0");
+  utf16("command", "rundll32 uxtheme.dll,IsThemeActive");
   utf16("cwd", "C:\\");
   utf16("env", "");
   writeFileSync(join(prefix, "journal"), "");

@@ -37,7 +37,7 @@ export interface PersonalityOptions {
 }
 
 /** Changes with what make-personality.ts makes of the same Wine. */
-const format = 8;
+const format = 10;
 
 const names = v.array(v.string());
 const factsSchema = v.object({ version: v.string(), replaced: names, added: names, unpatched: names });

@@ -33,6 +33,14 @@ function withServices(text: string): string {
   );
 }
 
+/** Devices that Wine makes up, whatever their services say: each start would install their mice and keyboards, if time allows. */
+function withoutDevices(text: string): string {
+  const sections = text.split(/^(?=\[)/m);
+  return sections
+    .filter((section) => !section.startsWith("[System\\\\CurrentControlSet\\\\Enum\\\\ROOT\\\\WINE\\\\"))
+    .join("");
+}
+
 /** In the three files of a prefix. */
 export function tidyTexts(prefix: string, account: string): void {
   const temp = `C:\\\\Users\\\\${account}\\\\Temp`;
@@ -44,6 +52,6 @@ export function tidyTexts(prefix: string, account: string): void {
       const windows = `"${variable}"=str(2):"%USERPROFILE%\\\\AppData\\\\Local\\\\Temp"`;
       text = text.replaceAll(`"${variable}"="${temp}"\n`, `${windows}\n`);
     }
-    writeFileSync(path, withServices(text), "latin1");
+    writeFileSync(path, withoutDevices(withServices(text)), "latin1");
   }
 }

@@ -207,7 +207,22 @@ withWine("it is made once, also when several ask; what a killed maker left is cl
   await ensurePersonality(home, { warn });
   t.is(statSync(all[0]?.root ?? "").ctimeMs, before);
   t.is(told.length, 1);
+
+  // Of everything that Wine does in the background while it is set up, nothing is left to chance.
+  const one = (await made).registry;
+  for (const name of ["system", "user", "userdef"] as const) {
+    const texts = [one, all[0]?.registry].map((registry) =>
+      withoutChance(readFileSync(registry?.[name] ?? "", "latin1")),
+    );
+    t.deepEqual(texts[0], texts[1], name);
+  }
 });
+
+/** The lines of a registry without times and what is drawn by lot. */
+function withoutChance(text: string): string[] {
+  const lines = text.replace(/^(\[.*\]) \d+$/gm, "$1").split("\n");
+  return lines.filter((line) => !/^(#time=|"(MachineGuid|VideoID|DriverDateData)"=)/.test(line));
+}
 
 withWine("other programs of ours make another personality", async (t) => {
   const { root } = await made;

@@ -127,7 +127,10 @@ function repositoryOf(registry: string, name: string): string {
   } catch (error) {
     if (!isWbuildError(error, "REG_REFERENCE")) throw error;
   }
-  throw refused(`${registry.slice(0, 100)} → ${name.slice(0, 100)} is no repository of a registry`);
+  // Who writes a user and a password before the host finds them in `credentials`, and not in a log.
+  throw refused(
+    `${registry.replace(/^.*@/s, "").slice(0, 100)} → ${name.slice(0, 100)} is no repository of a registry`,
+  );
 }
 
 /** Go's regular expressions, in the few spellings in which ours differ. */

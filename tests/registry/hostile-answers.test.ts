@@ -25,7 +25,7 @@ test("a manifest and a token that only drip end as silent ones do", async (t) =>
   await using fake = await startFake((_request, response) =>
     drip(response, 200, { "content-type": mediaTypes.ociIndex }),
   );
-  await using manifest = open(fake.host, { fetchTimeoutMs: 60 });
+  await using manifest = open(fake.host, { fetchTimeoutMs: 500 });
   await t.throwsAsync(manifest.repository.manifest("x"), {
     code: "REG_TIMEOUT",
     message: /fetch manifest x at /,
@@ -34,7 +34,7 @@ test("a manifest and a token that only drip end as silent ones do", async (t) =>
   await using asking = await startFake((_request, response) =>
     complain(response, 401, "UNAUTHORIZED", "who?", { "www-authenticate": `Bearer realm="http://${service.host}/t"` }),
   );
-  await using token = open(asking.host, { fetchTimeoutMs: 60 });
+  await using token = open(asking.host, { fetchTimeoutMs: 500 });
   await t.throwsAsync(token.repository.tags(), { code: "REG_TIMEOUT", message: /get a token/ } as object);
 });
 
@@ -54,6 +54,20 @@ test("the rest of a refusal is not waited for when it drips", async (t) => {
   );
   await using opened = open(fake.host);
   t.deepEqual(await opened.repository.tags(), ["x"]);
+});
+
+test("the next page may be at another host, and nobody tells that host who we are", async (t) => {
+  await using other = await startFake((_request, response) => void response.end('{"tags":["b"]}'));
+  await using fake = await startFake((request, response) => {
+    if (request.headers.authorization === undefined)
+      return complain(response, 401, "UNAUTHORIZED", "who?", { "www-authenticate": "Basic" });
+    const link = `<http://localhost:${other.port}/v2/team/app/tags/list?last=a>; rel="next"`;
+    return response.writeHead(200, { link }).end('{"tags":["a"]}');
+  });
+  const credentials = { find: async () => ({ username: "u", password: "passw0rd" }) };
+  await using opened = open(fake.host, { credentials });
+  t.deepEqual(await opened.repository.tags(), ["a", "b"]);
+  t.is(other.requests[0]?.headers.authorization, undefined);
 });
 
 test("a head of more than 16 KiB is an error of the protocol, and asked for once", async (t) => {

@@ -81,7 +81,8 @@ for (const [what, text, words] of [
 test("no message quotes a password", async (t) => {
   const text = 'r.example: {images: {x: ["a b"]}, credentials: {username: u, password: hunter2-secret}}';
   const wrong = "r.example: {credentials: hunter2-secret}";
-  for (const each of [text, wrong, `${text}\n: [`]) {
+  const name = "'u:hunter2-secret@r.example': {images: {x: ['1']}}";
+  for (const each of [text, wrong, name, `${text}\n: [`]) {
     const error = await t.throwsAsync(parseSyncFile(each));
     t.false(JSON.stringify([error?.message, (error as { facts?: object }).facts]).includes("hunter2"));
   }

@@ -88,6 +88,7 @@ interface TektonTask {
       readonly workingDir: string;
       readonly env: readonly Named[];
       readonly securityContext: object;
+      readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
     };
     readonly steps: readonly { readonly name: string; readonly env?: readonly Named[]; readonly script: string }[];
   };
@@ -107,10 +108,23 @@ export function tektonScripts(file: string, values: Variables): { scripts: Scrip
       if (value === undefined) throw new Error(`nobody gives $(${name})`);
       return value;
     });
-  const named = (list: readonly Named[]) => Object.fromEntries(list.map(({ name, value }) => [name, put(value)]));
+  // A volume lies here where nobody mounts anything.
+  const mounted = (text: string) =>
+    spec.stepTemplate.volumeMounts.reduce((all, { name, mountPath }) => {
+      const place = values[`volumes.${name}`];
+      if (place === undefined) throw new Error(`nobody gives the volume ${name}`);
+      return all.replaceAll(mountPath, place);
+    }, text);
+  const named = (list: readonly Named[]) =>
+    Object.fromEntries(list.map(({ name, value }) => [name, mounted(put(value))]));
   const scripts = spec.steps.map(({ name, env = [], script }) => {
     if (!script.startsWith("#!/bin/sh\n")) throw new Error(`${name} is no script of sh`);
-    return { name, shell: ["sh", "-c"], text: put(script), env: () => named([...spec.stepTemplate.env, ...env]) };
+    return {
+      name,
+      shell: ["sh", "-c"],
+      text: mounted(put(script)),
+      env: () => named([...spec.stepTemplate.env, ...env]),
+    };
   });
   return { scripts, securityContext: spec.stepTemplate.securityContext };
 }
@@ -131,13 +145,14 @@ type Lookup = (path: string) => string;
 
 /**
  * GitHub Actions: the steps of a workflow's one job, those of our composite actions among them. `outputs` gives what a step has
- * written to the file for it so far.
+ * written to the file for it so far; what is written to `envFile` are variables of all later steps.
  */
 export function githubScripts(
   file: string,
   values: Variables,
   outputsOf: (id: string) => Variables,
   outputFile: (id: string) => string,
+  envFile: string,
 ): Script[] {
   const { jobs, env = {} } = parse(read(file)) as {
     jobs: Record<string, { steps: GithubStep[] }>;
@@ -146,12 +161,13 @@ export function githubScripts(
   const find: Lookup = (path) => {
     const [kind = "", name = "", , output = ""] = path.split(".");
     if (kind === "steps") return outputsOf(name)[output] ?? "";
-    if (kind === "env") return put(env[name] ?? "", find);
+    // One that nobody has set is an empty text.
+    if (kind === "env") return global()[name] ?? "";
     const value = values[path];
     if (value === undefined) throw new Error(`nobody gives ${path}`);
     return value;
   };
-  const global = () => mapped(env, (value) => put(value, find));
+  const global = () => ({ ...mapped(env, (value) => put(value, find)), ...githubOutputs(envFile) });
   return Object.values(jobs).flatMap(({ steps }) => steps.flatMap((step) => stepScripts(step, find, global)));
 
   function stepScripts(step: GithubStep, lookup: Lookup, outer: () => Variables): Script[] {
@@ -159,7 +175,7 @@ export function githubScripts(
     if (step.uses === undefined) {
       const id = step.id ?? "";
       const name = step.name ?? step.run?.trim().split("\n")[0] ?? "";
-      const written = () => ({ ...own(), GITHUB_OUTPUT: outputFile(id) });
+      const written = () => ({ ...own(), GITHUB_OUTPUT: outputFile(id), GITHUB_ENV: envFile });
       return [{ name, shell: bash, text: put(step.run ?? "", lookup), env: written }];
     }
     const ours = /^OWNER\/wbuild\/(\.github\/actions\/[a-z]+)@main$/.exec(step.uses)?.[1];
@@ -204,7 +220,7 @@ function put(text: string, find: Lookup): string {
   });
 }
 
-/** What a step has written to $GITHUB_OUTPUT: `name=value`, and `name<<WORD` with lines up to WORD. */
+/** What steps have written to $GITHUB_OUTPUT or $GITHUB_ENV: `name=value`, and `name<<WORD` with lines up to WORD. */
 export function githubOutputs(path: string): Variables {
   const found: Record<string, string> = {};
   const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];

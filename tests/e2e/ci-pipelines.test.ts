@@ -4,7 +4,8 @@
  */
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
@@ -109,6 +110,10 @@ async function ciOf(t: ExecutionContext): Promise<Ci> {
         }).catch((error: { code: number; stdout: string; stderr: string }) => error);
         t.is("code" in ran ? ran.code : 0, 0, `${name}\n${ran.stdout}${ran.stderr}`);
         log += ran.stdout + ran.stderr;
+        // What lies in the checkout is the context of the builds: `COPY . .` would put it into an image.
+        const login = Buffer.from(`${account.username}:${account.password}`).toString("base64");
+        const flags = ["-rlF", "--exclude-dir=.wbuild", "-e", login, "-e", account.password];
+        t.is(spawnSync("grep", [...flags, checkout]).stdout.toString(), "", `${name}: a password in the checkout`);
       }
       return log;
     },
@@ -183,7 +188,7 @@ pipeline(`GitLab CI${note}`, async (t) => {
     };
     const log = await ci.run(machine, gitlabScripts("docs/ci/gitlab-ci.yml", machine.checkout, env), env);
     t.true(log.includes(`deploying ${ci.image}@${await digestOf(ci, sha)}`));
-    t.false(existsSync(join(machine.checkout, ".docker")), "no password stays on the runner");
+    t.false(existsSync(`${machine.checkout}.tmp/docker`), "no password stays on the runner");
     t.regex(log, /section_start:/);
     return log;
   };
@@ -198,7 +203,7 @@ pipeline(`Jenkins${note}`, async (t) => {
   const ci = await ciOf(t);
   const once = async (name: string) => {
     const machine = ci.machine(name);
-    const env = { ...ci.env, WORKSPACE: machine.checkout, GIT_COMMIT: sha };
+    const env = { ...ci.env, WORKSPACE: machine.checkout, WORKSPACE_TMP: `${machine.checkout}@tmp`, GIT_COMMIT: sha };
     const path = `${dirname(process.execPath)}:${process.env.PATH}`;
     const { WBUILD_PACKAGE = "" } = ci.env;
     const credentials = { REGISTRY_USER: account.username, REGISTRY_PASSWORD: account.password, LICENCE: licence };
@@ -206,7 +211,7 @@ pipeline(`Jenkins${note}`, async (t) => {
     const scripts = jenkinsScripts("docs/ci/Jenkinsfile", { ...env, HOME: machine.home, PATH: path }, given);
     const log = await ci.run(machine, scripts, env);
     t.true(log.includes(`deploying ${ci.image}@${await digestOf(ci, sha)}`));
-    t.false(existsSync(join(machine.checkout, ".docker")), "no password stays on the agent");
+    t.false(existsSync(`${machine.checkout}@tmp/docker`), "no password stays on the agent");
     return log;
   };
   await compare(t, ci, sha, [await once("one"), await once("two")]);
@@ -234,6 +239,7 @@ pipeline(`Tekton${note}`, async (t) => {
       "workspaces.registry.path": dirname(at("registry/user", account.username)),
       "workspaces.secrets.path": join(machine.home, "secrets"),
       "results.digest.path": join(machine.home, "digest"),
+      "volumes.home": join(machine.home, "home"),
     });
     t.false(JSON.stringify(securityContext).includes("privileged"));
     const log = await ci.run(machine, scripts, {});
@@ -241,6 +247,29 @@ pipeline(`Tekton${note}`, async (t) => {
     return log;
   };
   await compare(t, ci, "v1", [await once("one"), await once("two")]);
+});
+
+test("GitHub Actions: names are in small letters, and a pull request writes no cache that builds of main read", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "wbuild-ci-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [event, written] of [
+    ["push", "IMAGE=ghcr.io/team/app\nCACHE_TO=type=registry,ref=ghcr.io/team/app:cache,mode=max\n"],
+    ["pull_request", "IMAGE=ghcr.io/team/app\n"],
+  ] as const) {
+    const values = { "github.event_name": event, "github.sha": sha, "secrets.GITHUB_TOKEN": "", "secrets.LICENCE": "" };
+    const envFile = join(folder, event);
+    const at = (id: string) => join(folder, `output-${id}`);
+    const scripts = githubScripts("docs/ci/github.yml", values, () => ({}), at, envFile);
+    const [{ shell, text, env }] = scripts.filter(({ name }) => name === "Name the image") as [Script];
+    const given = { PATH: process.env.PATH, GITHUB_REPOSITORY: "Team/App", GITHUB_EVENT_NAME: event };
+    const [command = "", ...rest] = shell;
+    t.is(spawnSync(command, [...rest, text], { env: { ...given, ...env() } }).status, 0);
+    t.is(readFileSync(envFile, "utf8"), written);
+    const pushes = scripts.filter((script) => script.env().INPUT_PUSH === "true");
+    t.is(pushes.length, event === "push" ? 1 : 0);
+    const toRegistry = scripts.filter((script) => script.env().INPUT_CACHE_TO?.includes("type=registry"));
+    t.is(toRegistry.length, event === "push" ? 1 : 0);
+  }
 });
 
 pipeline(`GitHub Actions, with our actions${note}`, async (t) => {
@@ -260,13 +289,14 @@ pipeline(`GitHub Actions, with our actions${note}`, async (t) => {
       GITHUB_WORKSPACE: machine.checkout,
       GITHUB_ACTOR: account.username,
       GITHUB_SHA: sha,
+      GITHUB_REPOSITORY: "Team/App",
+      GITHUB_EVENT_NAME: "push",
       GITHUB_STEP_SUMMARY: summary,
       RUNNER_TEMP: machine.home,
       ACTIONS_CACHE_URL: gha.url,
       ACTIONS_RUNTIME_TOKEN: gha.token,
     };
     const values = {
-      "github.repository": "team/app",
       "github.event_name": "push",
       "github.sha": sha,
       "secrets.GITHUB_TOKEN": account.password,
@@ -274,7 +304,8 @@ pipeline(`GitHub Actions, with our actions${note}`, async (t) => {
     };
     const outputs = (id: string) => githubOutputs(outputFile(id));
     // The registry of the workflow is GitHub's: ours stands in its place.
-    const scripts = githubScripts("docs/ci/github.yml", values, outputs, outputFile).map((script) => ({
+    const envFile = join(machine.home, "env");
+    const scripts = githubScripts("docs/ci/github.yml", values, outputs, outputFile, envFile).map((script) => ({
       ...script,
       env: () =>
         Object.fromEntries(

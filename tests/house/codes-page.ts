@@ -37,7 +37,7 @@ Every failure of wbuild has a code that stays the same for ever. It stands behin
 | exit | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | a step failed, or the files of an image are at fault |
+| 1 | a step failed, the files of an image are at fault, or what was to be checked does not hold |
 | 2 | the command line or the Dockerfile is at fault |
 | 3 | a registry cannot be reached, or refuses |
 | 4 | this host, or wbuild itself, is at fault |

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import test from "ava";
 import { fileServer, sha256 } from "../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, gitWeb, noGit } from "../doubles/git-server.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { outcome, type Scene, scene } from "./scene.ts";
 
-const gitTest = noGit() === undefined ? test : test.skip;
+const gitTest = testUnless(noGit());
 const modified = "Wed, 01 Jan 2020 00:00:00 GMT";
 
 async function add(s: Scene, lines: string, ...flags: string[]) {

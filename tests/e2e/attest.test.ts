@@ -11,6 +11,7 @@ import { readSpdx } from "../builder/attest/spdx-schema.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { fileServer } from "../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, noGit } from "../doubles/git-server.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, type Scene, scene } from "./scene.ts";
 
 const files = {
@@ -226,7 +227,7 @@ test("a folder with a name is a folder of this host; what ADD fetches is named w
   t.notRegex(text, new RegExp(s.folder));
 });
 
-const gitTest = noGit() === undefined ? test : test.skip;
+const gitTest = testUnless(noGit());
 
 gitTest("a context from a repository is known by its commit, and is all that there was", async (t) => {
   const s = await scene(t);
@@ -290,7 +291,7 @@ test("dpkg lists of this host what our reader lists", (t) => {
   t.deepEqual(found.sort(), listed.sort());
 });
 
-const windows = noWindows() === undefined ? test : test.skip;
+const windows = testUnless(noWindows());
 
 windows("Windows: what an installer wrote to the registry is in the list", async (t) => {
   const s = await scene(t, { base: "windows" });

@@ -6,6 +6,7 @@ import test from "ava";
 import { fileServer } from "../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, noGit } from "../doubles/git-server.ts";
 import { tarOf } from "../doubles/images.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { scene } from "./scene.ts";
 
 const definition = `
@@ -86,7 +87,7 @@ test("a file that reaches outside of its folder is refused before anything is re
   t.regex(built.stderr, /error\[BAKE_ALLOW\][\s\S]*--allow fs\.read=\/etc/);
 });
 
-const gitTest = noGit() === undefined ? test : test.skip;
+const gitTest = testUnless(noGit());
 
 gitTest("a definition from a repository is built from that repository; cwd:// is this folder", async (t) => {
   const s = await scene(t);

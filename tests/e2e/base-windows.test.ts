@@ -2,16 +2,15 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import test from "ava";
 import { startRegistry } from "../doubles/docker-registry.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, scene } from "./scene.ts";
 
 const missing = noWindows();
-const running = missing === undefined ? test : test.skip;
-const why = missing === undefined ? "" : ` (skipped: ${missing})`;
+const running = testUnless(missing);
 const run = promisify(execFile);
 
-running(`a base is pushed, pulled into an empty store and proved there${why}`, async (t) => {
+running(`a base is pushed, pulled into an empty store and proved there`, async (t) => {
   await using registry = await startRegistry();
   const name = `${registry.host}/team/windows:base`;
   const [first, second] = [await scene(t, { base: "windows" }), await scene(t, { base: false })];
@@ -37,7 +36,7 @@ running(`a base is pushed, pulled into an empty store and proved there${why}`, a
   }
 });
 
-running(`--build-context lets FROM mean it, and images on it are without fault${why}`, async (t) => {
+running(`--build-context lets FROM mean it, and images on it are without fault`, async (t) => {
   const s = await scene(t, { base: "windows" });
   const context = await s.files("context", {
     Dockerfile: [

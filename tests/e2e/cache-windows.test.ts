@@ -1,12 +1,12 @@
 /** Layers of Windows steps, hives in them, from another machine's cache. */
 import { join } from "node:path";
-import test from "ava";
 import { startRegistry } from "../doubles/docker-registry.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, outcome, scene } from "./scene.ts";
 
 const reason = noWindows();
 
-(reason === undefined ? test : test.skip)(
+testUnless(reason)(
   `Windows steps are found in a registry: no Wine is started${reason === undefined ? "" : ` (${reason})`}`,
   async (t) => {
     const registry = await startRegistry();

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { type NaiveEntry, naiveTar } from "../doubles/naive-tar.ts";
+import { noRoot, testUnless } from "../doubles/test-unless.ts";
 import { savedImage } from "./layouts.ts";
 import { type Scene, scene } from "./scene.ts";
 
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
+const asRoot = testUnless(noRoot);
 const epoch = { SOURCE_DATE_EPOCH: "1700000000" };
 
 const rich = `FROM wbuild.local/linux

@@ -8,10 +8,11 @@ import type { Pack } from "tar-stream";
 import { fileServer } from "../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, noGit } from "../doubles/git-server.ts";
 import { packedTar } from "../doubles/packed-tar.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { outcome, type Scene, scene, stepsOf } from "./scene.ts";
 
 const execute = promisify(execFile);
-const gitTest = noGit() === undefined ? test : test.skip;
+const gitTest = testUnless(noGit());
 
 const dockerfile = "FROM wbuild.local/linux\nCOPY . /all/\n";
 const compressors: [name: string, command: string][] = [

@@ -1,6 +1,7 @@
 /** What doctor tells ordinary users is what their steps then find: tried where a host gives less than usual. */
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { type Ids, noUser } from "../doubles/ordinary-user.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, type Scene, scene } from "./scene.ts";
 
 interface Finding {
@@ -96,8 +97,8 @@ async function examine(t: ExecutionContext, s: Scene, host: Host): Promise<void>
 
 for (const host of hosts) {
   const why = noUser(host.user);
-  const run = why === undefined ? test : test.skip;
-  run(`${host.title}${why === undefined ? "" : ` (skipped: ${why})`}`, async (t) => {
+  const run = testUnless(why);
+  run(`${host.title}`, async (t) => {
     const { user, prefix = [] } = host;
     await examine(t, await scene(t, { with: { prefix }, ...(user === undefined ? {} : { user }) }), host);
   });

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import test from "ava";
 import { program } from "../doubles/cli.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, outcome, scene } from "./scene.ts";
 
 const failing = [
@@ -78,7 +79,7 @@ test("the shell has every kind of mount, also those that could be written to", a
 });
 
 const noScript = existsSync("/usr/bin/script") ? undefined : "this host has no script (bsdutils)";
-(noScript ? test.skip : test)("on a terminal the shell has one of its own", async (t) => {
+testUnless(noScript)("on a terminal the shell has one of its own", async (t) => {
   const s = await scene(t);
   const context = await s.files("context", { Dockerfile: "FROM wbuild.local/linux\nRUN echo x > /x; exit 5\n" });
   const line = `${process.execPath} ${program} build --network=none --on-failure=shell ${context}`;
@@ -185,32 +186,29 @@ test("wbuild debug build is a build with a shell where it fails", async (t) => {
   t.is((await s.wbuild("build", "--on-failure=pray", context)).code, 2);
 });
 
-(noWindows() ? test.skip : test)(
-  "Windows: cmd where a step failed, and its files and registry as an image",
-  async (t) => {
-    const s = await scene(t, { base: "windows" });
-    const text = [
-      "# escape=`",
-      "FROM wbuild.local/windows",
-      "WORKDIR C:\\work",
-      "ENV COLOUR=blue",
-      "RUN echo made> made.txt & reg add HKLM\\SOFTWARE\\Made /v A /d 1 /f & exit 6",
-    ].join("\n");
-    const context = await s.files("context", { Dockerfile: text });
-    // One line: Wine's cmd takes a pipe's whole block for one.
-    const input = "type made.txt & echo %COLOUR% %CD% & reg query HKLM\\SOFTWARE\\Made /v A\r\n";
-    const failed = await s.wbuildWith(
-      { input },
-      "build",
-      "--network=none",
-      "--on-failure=shell",
-      "--keep-failed",
-      context,
-    );
-    t.is(failed.code, 1, failed.stderr);
-    t.regex(failed.stdout, /made/);
-    t.regex(failed.stdout, /blue C:\\work/i);
-    t.regex(failed.stdout, /A +REG_SZ +1/);
-    t.regex(await s.run("failed", "cmd", "/c", "type C:\\work\\made.txt"), /made/);
-  },
-);
+testUnless(noWindows())("Windows: cmd where a step failed, and its files and registry as an image", async (t) => {
+  const s = await scene(t, { base: "windows" });
+  const text = [
+    "# escape=`",
+    "FROM wbuild.local/windows",
+    "WORKDIR C:\\work",
+    "ENV COLOUR=blue",
+    "RUN echo made> made.txt & reg add HKLM\\SOFTWARE\\Made /v A /d 1 /f & exit 6",
+  ].join("\n");
+  const context = await s.files("context", { Dockerfile: text });
+  // One line: Wine's cmd takes a pipe's whole block for one.
+  const input = "type made.txt & echo %COLOUR% %CD% & reg query HKLM\\SOFTWARE\\Made /v A\r\n";
+  const failed = await s.wbuildWith(
+    { input },
+    "build",
+    "--network=none",
+    "--on-failure=shell",
+    "--keep-failed",
+    context,
+  );
+  t.is(failed.code, 1, failed.stderr);
+  t.regex(failed.stdout, /made/);
+  t.regex(failed.stdout, /blue C:\\work/i);
+  t.regex(failed.stdout, /A +REG_SZ +1/);
+  t.regex(await s.run("failed", "cmd", "/c", "type C:\\work\\made.txt"), /made/);
+});

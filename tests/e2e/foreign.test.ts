@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from "ava";
 import { interpreterFor } from "../../builder/runtime/foreign.ts";
 import { arm64Program } from "../doubles/arm64.ts";
 import { noUser } from "../doubles/ordinary-user.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { type Scene, scene } from "./scene.ts";
 
 const missing = await (async () => {
@@ -15,8 +16,7 @@ const missing = await (async () => {
     (error: Error) => error.message,
   );
 })();
-const foreign = missing === undefined ? test : test.skip;
-const because = missing === undefined ? "" : ` (skipped: ${missing})`;
+const foreign = testUnless(missing);
 
 /** A context with a program /first that becomes the program /second, which makes the file /made. */
 async function context(it: Scene, lines: readonly string[]): Promise<string> {
@@ -49,21 +49,18 @@ async function runsForeign(t: ExecutionContext): Promise<void> {
   t.regex(again.stderr, /RUN \["\/first"\]\n#\d+ CACHED/);
 }
 
-foreign(`a step and its children run for another architecture${because}`, runsForeign);
+foreign(`a step and its children run for another architecture`, runsForeign);
 
 const user = missing ?? noUser();
-(user === undefined ? test : test.skip)(
-  `an ordinary user runs it, too${user === undefined ? "" : ` (skipped: ${user})`}`,
-  async (t) => {
-    const it = await scene(t, { base: false, user: "one id" });
-    const folder = await context(it, ["FROM scratch", "COPY first second /", 'RUN ["/first"]']);
-    const built = await it.build(folder, "--platform", "linux/arm64", "-o", "out");
-    t.is(built.code, 0, built.stderr);
-    t.true(existsSync(join(it.folder, "out/made")));
-  },
-);
+testUnless(user)(`an ordinary user runs it, too`, async (t) => {
+  const it = await scene(t, { base: false, user: "one id" });
+  const folder = await context(it, ["FROM scratch", "COPY first second /", 'RUN ["/first"]']);
+  const built = await it.build(folder, "--platform", "linux/arm64", "-o", "out");
+  t.is(built.code, 0, built.stderr);
+  t.true(existsSync(join(it.folder, "out/made")));
+});
 
-foreign(`one build runs steps of two architectures${because}`, async (t) => {
+foreign(`one build runs steps of two architectures`, async (t) => {
   const it = await scene(t);
   const folder = await context(it, [
     "FROM scratch AS files-arm64",

@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { startRegistry } from "../doubles/docker-registry.ts";
+import { noRoot, testUnless } from "../doubles/test-unless.ts";
 import { outcome, type Scene, scene } from "./scene.ts";
 
 const rich = `FROM wbuild.local/linux
@@ -42,7 +43,7 @@ async function unpackTar(s: Scene, archive: string, folder: string): Promise<str
   return join(s.folder, folder);
 }
 
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
+const asRoot = testUnless(noRoot);
 
 for (const compression of ["zstd", "gzip"]) {
   asRoot(`pushed with ${compression}: skopeo copies it, umoci unpacks the same tree as our export`, async (t) => {

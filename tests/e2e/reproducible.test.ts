@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { type Ids, noUser } from "../doubles/ordinary-user.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, type Scene, scene } from "./scene.ts";
 
 const epoch = "1577836800";
@@ -97,29 +98,20 @@ test("Linux: other folder, times, time zone, language and number of CPUs", async
 });
 
 const wine = noWindows();
-(wine === undefined ? test.serial : test.skip)(
-  `Windows: the same, with files, links, access and registry${wine === undefined ? "" : ` (skipped: ${wine})`}`,
-  async (t) => {
-    t.is(await digestAt(t, here, "windows", windows), await digestThere(t, "windows"));
-  },
-);
+testUnless(wine, test.serial)(`Windows: the same, with files, links, access and registry`, async (t) => {
+  t.is(await digestAt(t, here, "windows", windows), await digestThere(t, "windows"));
+});
 
 for (const user of ["one id", "range"] as const) {
   const missing = noUser(user);
   const because = (why?: string) => (why === undefined ? "" : ` (skipped: ${why})`);
-  (missing === undefined ? test : test.skip)(
-    `Linux: root and an ordinary user with ${user}${because(missing)}`,
-    async (t) => {
-      t.is(await digestAt(t, { ...here, user }, "linux", linux), await digestThere(t, "linux"));
-    },
-  );
+  testUnless(missing)(`Linux: root and an ordinary user with ${user}${because(missing)}`, async (t) => {
+    t.is(await digestAt(t, { ...here, user }, "linux", linux), await digestThere(t, "linux"));
+  });
   const noWine = missing ?? wine;
-  (noWine === undefined ? test.serial : test.skip)(
-    `Windows: root and an ordinary user with ${user}${because(noWine)}`,
-    async (t) => {
-      t.is(await digestAt(t, { ...here, user }, "windows", windows), await digestThere(t, "windows"));
-    },
-  );
+  testUnless(noWine, test.serial)(`Windows: root and an ordinary user with ${user}${because(noWine)}`, async (t) => {
+    t.is(await digestAt(t, { ...here, user }, "windows", windows), await digestThere(t, "windows"));
+  });
 }
 
 test("without it the digests differ, so that the tests above mean something", async (t) => {

@@ -1,13 +1,13 @@
 /** The mounts of RUN for an ordinary user, with one id: the same, but that every file is root's. */
 import { join } from "node:path";
-import test from "ava";
 import { noUser } from "../doubles/ordinary-user.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { scene } from "./scene.ts";
 
 const why = noUser();
-const run = why === undefined ? test : test.skip;
+const run = testUnless(why);
 
-run(`an ordinary user has every mount${why === undefined ? "" : ` (skipped: ${why})`}`, async (t) => {
+run(`an ordinary user has every mount`, async (t) => {
   const s = await scene(t, { user: "one id" });
   const context = await s.files("c", {
     Dockerfile: `FROM wbuild.local/linux AS made

@@ -1,10 +1,10 @@
 /** RUN --mount in Windows images: the same mounts, at C:\… in any spelling. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, outcome, scene } from "./scene.ts";
 
-const run = noWindows() === undefined ? test : test.skip;
+const run = testUnless(noWindows());
 const base = "# escape=`\nFROM wbuild.local/windows";
 
 run("bind, cache, tmpfs and secret are seen, and leave nothing behind", async (t) => {

@@ -4,10 +4,11 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
+import { testUnless } from "../doubles/test-unless.ts";
 import { type Scene, scene } from "./scene.ts";
 
-const run = existsSync("/usr/bin/ssh-agent") ? test : test.skip;
+const run = testUnless(existsSync("/usr/bin/ssh-agent") ? undefined : "no ssh-agent on this host");
 
 /** A context with the host's ssh-add and all that it loads. */
 async function sshContext(s: Scene, lines: string): Promise<string> {

@@ -1,13 +1,12 @@
 /** Host-side tools in RUN steps of Windows images: found, used, and in no layer. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, scene } from "./scene.ts";
 
 const compiler = "/usr/bin/x86_64-w64-mingw32-gcc";
 const missing = noWindows() ?? (existsSync(compiler) ? undefined : "no mingw-w64 on this host");
-const running = missing === undefined ? test : test.skip;
-const why = missing === undefined ? "" : ` (skipped: ${missing})`;
+const running = testUnless(missing);
 
 const source = `#include <stdio.h>
 int main(int argc, char **argv) {
@@ -18,7 +17,7 @@ int main(int argc, char **argv) {
 }
 `;
 
-running(`RUN finds a PowerShell that the host has, by each of its names, and keeps nothing of it${why}`, async (t) => {
+running(`RUN finds a PowerShell that the host has, by each of its names, and keeps nothing of it`, async (t) => {
   const s = await scene(t, { base: "windows" });
   const folder = await s.files("PowerShell-7", { "pwsh.c": source, "Modules/m.psd1": "m" });
   await s.tool(compiler, "-O1", "-s", "-o", join(folder, "pwsh.exe"), join(folder, "pwsh.c"));

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import test, { type ExecutionContext, type ImplementationFn } from "ava";
 import { type NaiveEntry, naiveTar } from "../doubles/naive-tar.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWine } from "../doubles/wine.ts";
 import { savedImage } from "./layouts.ts";
 import { type BuildOutcome, type Scene, scene } from "./scene.ts";
@@ -16,8 +17,7 @@ const compiler = "x86_64-w64-mingw32-gcc";
 
 /** One after the other: each keeps a machine busy. Skipped, with the reason in its title, where there is no Wine. */
 export function windows(title: string, run: ImplementationFn<[]>): void {
-  if (noWine === undefined) test.serial(title, run);
-  else test.skip(`${title} (skipped: ${noWine})`, run);
+  testUnless(noWine, test.serial)(title, run);
 }
 
 const compiled = new Map<string, Promise<Buffer>>();

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import test from "ava";
 import { digestOf } from "../../layerfs/store/digest.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { member, tarOf } from "../layerfs/layer/workbench.ts";
 import { naiveCheck } from "../layerfs/windows/naive-checker.ts";
 import { stockFolder } from "../layerfs/windows/verify-workbench.ts";
@@ -11,7 +12,7 @@ import { noWindows, type Scene, scene } from "./scene.ts";
 import { loadLayout, windowsBaseScene } from "./windows-base-scene.ts";
 
 const missing = noWindows();
-const running = missing === undefined ? test : test.skip;
+const running = testUnless(missing);
 
 const name = "test.example/windows:1";
 

@@ -3,11 +3,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import test from "ava";
 import { bundled, program, sandboxOf } from "../doubles/cli.ts";
 import { noGit } from "../doubles/git-server.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 
-const gitTest = noGit() === undefined ? test : test.skip;
+const gitTest = testUnless(noGit());
 
 for (const signal of ["SIGKILL", "SIGTERM"] as const)
   gitTest(`${signal} in a fetch leaves no git behind`, async (t) => {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import test from "ava";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noContainers } from "../native/core/box.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const child = fileURLToPath(new URL("sandbox-death-child.ts", import.meta.url));
 
 /** Processes of this host with the mark in their command line, ours not counted. */

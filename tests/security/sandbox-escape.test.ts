@@ -13,9 +13,10 @@ import { join } from "node:path";
 import test from "ava";
 import { launcherPath } from "../../native/core/launch.ts";
 import { isWbuildError } from "../../native/error.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { makePlace, noContainers, putFiles, runScript } from "../native/core/box.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 

@@ -2,16 +2,16 @@ import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { bundled, program, runCli, sandboxOf } from "../../doubles/cli.ts";
 import { startRegistry } from "../../doubles/docker-registry.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 
 const hasScript = await promisify(execFile)("script", ["--version"]).then(
   () => true,
   () => false,
 );
-const withTerminal = hasScript ? test : test.skip;
-const title = (text: string) => (hasScript ? text : `${text} (skipped: there is no script(1) to make a terminal)`);
+const withTerminal = testUnless(hasScript ? undefined : "there is no script(1) to make a terminal");
 
 /** Runs the program on a terminal of its own; `typed` are pairs of what to wait for and what to type then. */
 async function onTerminal(
@@ -55,7 +55,7 @@ async function linux(t: ExecutionContext, dockerfile: string): Promise<void> {
   t.is(code, 0, stderr);
 }
 
-withTerminal(title("a build on a terminal shows the live face and leaves a clean one"), async (t) => {
+withTerminal("a build on a terminal shows the live face and leaves a clean one", async (t) => {
   await linux(t, "FROM wbuild.local/linux\nRUN printf 'colour \\033[31mred\\033[0m\\033]0;title\\007\\n'; exit 4\n");
   const { code, screen } = await onTerminal(t, ["context"]);
   t.is(code, 1);
@@ -66,7 +66,7 @@ withTerminal(title("a build on a terminal shows the live face and leaves a clean
   t.regex(screen.slice(end), /error\[STEP_EXIT\]/);
 });
 
-withTerminal(title("ctrl-C on a terminal cancels, and shows the cursor again"), async (t) => {
+withTerminal("ctrl-C on a terminal cancels, and shows the cursor again", async (t) => {
   await linux(t, "FROM wbuild.local/linux\nRUN echo ready; sleep 1000\n");
   const { code, screen } = await onTerminal(t, ["context"], [["# ready", "\x03"]]);
   t.is(code, 130, screen);
@@ -74,7 +74,7 @@ withTerminal(title("ctrl-C on a terminal cancels, and shows the cursor again"), 
   t.true(screen.lastIndexOf("\x1b[?25h") > screen.lastIndexOf("\x1b[?25l"));
 });
 
-withTerminal(title("run -it: a terminal in the container, its size, its input, its exit code"), async (t) => {
+withTerminal("run -it: a terminal in the container, its size, its input, its exit code", async (t) => {
   await linux(t, "FROM wbuild.local/linux\n");
   const { code, screen } = await onTerminal(
     t,
@@ -86,36 +86,33 @@ withTerminal(title("run -it: a terminal in the container, its size, its input, i
   t.regex(screen, /got answer/);
 });
 
-withTerminal(
-  title("what pull, run and diff print stands below the progress, which is not drawn again over it"),
-  async (t) => {
-    await using registry = await startRegistry();
-    await linux(t, "FROM wbuild.local/linux\n");
-    const { folder, env } = t.context as { folder: string; env: Record<string, string> };
-    const name = `${registry.host}/base:1`;
-    for (const args of [
-      ["tag", "wbuild.local/linux", name],
-      ["push", name],
-    ])
-      t.is((await runCli(args, { env })).code, 0);
-    t.context = { folder, env: { ...env, WBUILD_HOME: join(folder, "other") } };
-    const commands: [args: string[], printed: string][] = [
-      [["pull", "--lazy", name], `${name}@sha256:`],
-      [["diff", "--layer", "1", name], "A /bin"],
-      [["rmi", name], name],
-      [["run", "--network", "none", name, "echo", "print", "ed"], "print ed"],
-    ];
-    for (const [args, printed] of commands) {
-      const { code, screen } = await onTerminal(t, args);
-      t.is(code, 0, screen);
-      const at = screen.lastIndexOf(printed);
-      t.true(at > 0, screen);
-      t.false(screen.slice(at).includes("\x1b["), screen);
-    }
-  },
-);
+withTerminal("what pull, run and diff print stands below the progress, which is not drawn again over it", async (t) => {
+  await using registry = await startRegistry();
+  await linux(t, "FROM wbuild.local/linux\n");
+  const { folder, env } = t.context as { folder: string; env: Record<string, string> };
+  const name = `${registry.host}/base:1`;
+  for (const args of [
+    ["tag", "wbuild.local/linux", name],
+    ["push", name],
+  ])
+    t.is((await runCli(args, { env })).code, 0);
+  t.context = { folder, env: { ...env, WBUILD_HOME: join(folder, "other") } };
+  const commands: [args: string[], printed: string][] = [
+    [["pull", "--lazy", name], `${name}@sha256:`],
+    [["diff", "--layer", "1", name], "A /bin"],
+    [["rmi", name], name],
+    [["run", "--network", "none", name, "echo", "print", "ed"], "print ed"],
+  ];
+  for (const [args, printed] of commands) {
+    const { code, screen } = await onTerminal(t, args);
+    t.is(code, 0, screen);
+    const at = screen.lastIndexOf(printed);
+    t.true(at > 0, screen);
+    t.false(screen.slice(at).includes("\x1b["), screen);
+  }
+});
 
-withTerminal(title("login asks for name and password, and does not show the password"), async (t) => {
+withTerminal("login asks for name and password, and does not show the password", async (t) => {
   t.context = sandboxOf(t);
   const { code, screen } = await onTerminal(
     t,
@@ -131,7 +128,7 @@ withTerminal(title("login asks for name and password, and does not show the pass
   t.false(screen.includes("unseen-word"));
 });
 
-withTerminal(title("the password of new keys is asked for twice, and not shown"), async (t) => {
+withTerminal("the password of new keys is asked for twice, and not shown", async (t) => {
   const type = (again: string) =>
     onTerminal(
       t,
@@ -155,7 +152,7 @@ withTerminal(title("the password of new keys is asked for twice, and not shown")
   t.is(key.type, "private");
 });
 
-withTerminal(title("an archive is not written to a terminal"), async (t) => {
+withTerminal("an archive is not written to a terminal", async (t) => {
   await linux(t, "FROM wbuild.local/linux\n");
   for (const command of ["export", "save"]) {
     const { code, screen } = await onTerminal(t, [command, "wbuild.local/linux"]);

@@ -7,9 +7,10 @@ import type { StepHost, StepProcess } from "../../../builder/runtime/runtime.ts"
 import type { Change } from "../../../layerfs/layer/entry.ts";
 import type { Exit } from "../../../native/core/spec.ts";
 import { isWbuildError } from "../../../native/error.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers, putFiles } from "../../native/core/box.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 

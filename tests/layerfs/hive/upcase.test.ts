@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import test from "ava";
 import { compareNames, sameName, upcase, upcaseUnit } from "../../../layerfs/hive/upcase.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 
 const cases: readonly [name: string, upper: string][] = [
   ["", ""],
@@ -33,9 +34,9 @@ test("names are in order by upper-cased units, the shorter first", (t) => {
 });
 
 const nls = "/usr/share/wine/nls/l_intl.nls";
-const withWine = existsSync(nls) ? test : test.skip;
+const withWine = testUnless(existsSync(nls) ? undefined : "no l_intl.nls of Wine's on this host");
 
-withWine("the table is Wine's, unit by unit (skipped without Wine's l_intl.nls)", (t) => {
+withWine("the table is Wine's, unit by unit", (t) => {
   const file = readFileSync(nls);
   const words = new Uint16Array(file.buffer.slice(file.byteOffset, file.byteOffset + file.length));
   // Two words of header, then differences behind two levels of index.

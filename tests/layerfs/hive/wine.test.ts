@@ -4,21 +4,21 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import test from "ava";
 import { changesOf } from "../../../layerfs/hive/changes.ts";
 import { diffHives } from "../../../layerfs/hive/diff.ts";
 import { type HiveKey, symlinkFlag } from "../../../layerfs/hive/key.ts";
 import { mergeHives } from "../../../layerfs/hive/merge.ts";
 import { hiveOf, KeyTree } from "../../../layerfs/hive/tree.ts";
 import { readWineText, writeWineText } from "../../../layerfs/hive/wine-text.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { told } from "./trees.ts";
 
 const wine = "/usr/lib/wine/wine64";
 const server = ["/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver"].find((path) => existsSync(path));
 const run = promisify(execFile);
-const withWine = existsSync(wine) && server !== undefined ? test : test.skip;
+const withWine = testUnless(existsSync(wine) && server !== undefined ? undefined : "no wine64 on this host");
 
-withWine("Wine's server loads what we write and saves the same (skipped without wine64)", async (t) => {
+withWine("Wine's server loads what we write and saves the same", async (t) => {
   t.timeout(120_000);
   const folder = mkdtempSync(join(tmpdir(), "wbuild-wine-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));

@@ -8,9 +8,10 @@ import test from "ava";
 import type { Change } from "../../../layerfs/layer/entry.ts";
 import { readUpper as readEach, sweepUpper, type UpperOptions } from "../../../layerfs/layer/overlay.ts";
 import { getXattrs, makeNode, setXattr } from "../../../native/addon/addon.ts";
+import { noRoot, testUnless } from "../../doubles/test-unless.ts";
 import { scratch } from "./workbench.ts";
 
-const rootTest = process.geteuid?.() === 0 ? test : test.skip;
+const rootTest = testUnless(noRoot);
 const told = (changes: readonly Change[]) =>
   changes.map((change) =>
     change.kind === "set"

@@ -1,14 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
 import { readUpper } from "../../../layerfs/layer/overlay.ts";
 import { writeLayer } from "../../../layerfs/layer/write.ts";
 import { digestOf, hexOf } from "../../../layerfs/store/digest.ts";
 import { decodeWalk, setMtime, setXattr, walkFolder } from "../../../native/addon/addon.ts";
+import { noRoot, testUnless } from "../../doubles/test-unless.ts";
 import { folderStore, scratch } from "./workbench.ts";
 
-const rootTest = process.geteuid?.() === 0 ? test : test.skip;
+const rootTest = testUnless(noRoot);
 
 /** What must be the same in both trees. */
 async function picture(folder: string) {

@@ -23,10 +23,10 @@ import { unpackLayer } from "../../../layerfs/layer/unpack.ts";
 import { writeLayer } from "../../../layerfs/layer/write.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { getXattrs, makeNode, setMtime, setXattr } from "../../../native/addon/addon.ts";
+import { noRoot, testUnless } from "../../doubles/test-unless.ts";
 import { bytes, folderStore, inPieces, type Member, scratch, set, tarOf } from "./workbench.ts";
 
-const isRoot = process.geteuid?.() === 0;
-const rootTest = isRoot ? test : test.skip;
+const rootTest = testUnless(noRoot);
 
 async function unpack(top: string, tar: Uint8Array, more: Partial<Parameters<typeof unpackLayer>[2]> = {}) {
   const out = join(top, "out");

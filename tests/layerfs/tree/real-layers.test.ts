@@ -2,7 +2,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
 import fc from "fast-check";
 import type { Change } from "../../../layerfs/layer/entry.ts";
 import { decodeIndex } from "../../../layerfs/layer/layer-index.ts";
@@ -14,6 +13,7 @@ import { folderTree } from "../../../layerfs/tree/folder.ts";
 import { stackTree, type TreeLayer } from "../../../layerfs/tree/stacked.ts";
 import type { Tree } from "../../../layerfs/tree/tree.ts";
 import { gather } from "../../contracts/blob-store.ts";
+import { noRoot, testUnless } from "../../doubles/test-unless.ts";
 import { makeHome } from "../store/home.ts";
 import { naiveStack, randomLayer } from "./random-layers.ts";
 
@@ -73,9 +73,8 @@ async function show(tree: Tree): Promise<string[]> {
   return lines;
 }
 
-const isRoot = process.getuid?.() === 0;
 const title = "layers that were written, stored and unpacked look the same as a tree and mounted";
-(isRoot ? test : test.skip)(`${title}${isRoot ? "" : " (skipped: needs root)"}`, async (t) => {
+testUnless(noRoot)(`${title}`, async (t) => {
   using home = makeHome();
   using _lease = home.store.lease();
   let mounts = 0;

@@ -13,6 +13,7 @@ import { makeNode, setXattr } from "../../../native/addon/addon.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { gather } from "../../contracts/blob-store.ts";
 import { treeContract } from "../../contracts/tree.ts";
+import { noRoot, testUnless } from "../../doubles/test-unless.ts";
 import { entryOf, layerOf, makeTempFolder, parseChanges, setOf, writeFiles } from "./files.ts";
 import { type Model, naiveStack, randomLayer } from "./random-layers.ts";
 
@@ -259,31 +260,27 @@ function withFolders(changes: readonly Change[]): Change[] {
   });
 }
 
-const isRoot = process.getuid?.() === 0;
-(isRoot ? test : test.skip)(
-  `random layers: the tree is what overlayfs mounts${isRoot ? "" : " (skipped: needs root)"}`,
-  async (t) => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(randomLayer.map(withFolders), { minLength: 2, maxLength: 4 }), async (changes) => {
-        using top = makeTempFolder();
-        const folders = changes.map((one, i) => {
-          const folder = join(top.path, String(i));
-          mkdirSync(folder);
-          materialize(folder, one);
-          return folder;
-        });
-        const mounted = join(top.path, "mounted");
-        mkdirSync(mounted);
-        const lower = [...folders].reverse().join(":");
-        execFileSync("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${lower}`, mounted]);
-        try {
-          const tree = await stackTree(changes.map((one, i) => layerOf(one, folders[i])));
-          t.deepEqual(sorted(await modelOf(tree)), sorted(await modelOf(folderTree(mounted))));
-        } finally {
-          execFileSync("umount", ["-l", mounted]);
-        }
-      }),
-      { numRuns: 25 },
-    );
-  },
-);
+testUnless(noRoot)(`random layers: the tree is what overlayfs mounts`, async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(randomLayer.map(withFolders), { minLength: 2, maxLength: 4 }), async (changes) => {
+      using top = makeTempFolder();
+      const folders = changes.map((one, i) => {
+        const folder = join(top.path, String(i));
+        mkdirSync(folder);
+        materialize(folder, one);
+        return folder;
+      });
+      const mounted = join(top.path, "mounted");
+      mkdirSync(mounted);
+      const lower = [...folders].reverse().join(":");
+      execFileSync("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${lower}`, mounted]);
+      try {
+        const tree = await stackTree(changes.map((one, i) => layerOf(one, folders[i])));
+        t.deepEqual(sorted(await modelOf(tree)), sorted(await modelOf(folderTree(mounted))));
+      } finally {
+        execFileSync("umount", ["-l", mounted]);
+      }
+    }),
+    { numRuns: 25 },
+  );
+});

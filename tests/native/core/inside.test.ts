@@ -1,7 +1,8 @@
 import test from "ava";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers, type Options, runScript } from "./box.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import test from "ava";
 import { canRegisterInterpreters } from "../../../native/core/probe.ts";
 import { isWbuildError } from "../../../native/error.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers, runScript } from "./box.ts";
 
 const reason =
   noContainers ??
   ((await canRegisterInterpreters()) ? undefined : "this kernel has no register for each user namespace");
-const run = reason === undefined ? test : test.skip;
-const because = reason === undefined ? "" : ` (skipped: ${reason})`;
+const run = testUnless(reason);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 
@@ -24,7 +24,7 @@ function program(name: string): string {
   return `/odd/${name}`;
 }
 
-run(`the process and its children find the interpreter, and the host does not${because}`, async (t) => {
+run(`the process and its children find the interpreter, and the host does not`, async (t) => {
   const path = program("echo");
   const before = existsSync("/proc/sys/fs/binfmt_misc") ? readdirSync("/proc/sys/fs/binfmt_misc") : [];
   const script = `${path} one; sh -c "sh -c '${path} two'"`;
@@ -36,7 +36,7 @@ run(`the process and its children find the interpreter, and the host does not${b
   t.notRegex(without.stdout, /one/);
 });
 
-run(`its rights are those of any container${because}`, async (t) => {
+run(`its rights are those of any container`, async (t) => {
   const script =
     "grep -E '^(Cap|Seccomp:|NoNewPrivs|Groups)' /proc/self/status; cat /proc/self/uid_map | tr -s ' '; ls /proc/self/fd";
   const plain = await runScript(place!, script);
@@ -50,7 +50,7 @@ run(`its rights are those of any container${because}`, async (t) => {
   t.is(both[1].stdout, both[0].stdout);
 });
 
-run(`what would undo it is refused${because}`, async (t) => {
+run(`what would undo it is refused`, async (t) => {
   const tries = [
     "mount -t binfmt_misc none /mnt",
     "mount -t tmpfs none /mnt",
@@ -64,7 +64,7 @@ run(`what would undo it is refused${because}`, async (t) => {
   t.is(stdout, "");
 });
 
-run(`limits, owners and files are as without it${because}`, async (t) => {
+run(`limits, owners and files are as without it`, async (t) => {
   const script = "ulimit -n; touch /f && chown 1234:5 /f && chmod 4755 /f && stat -c '%u %g %a' /f";
   const limits = { shmBytes: 1 << 20, ulimits: { nofile: [4096, 500_000] as const } };
   const { stdout, stderr } = await runScript(place!, script, { limits, interpreters: [line] });
@@ -75,7 +75,7 @@ for (const [what, bad] of [
   ["a line that is none", "nonsense"],
   ["an interpreter that is not there", ":wbuild-test:M::xx::/not/there:F"],
 ] as const)
-  run(`${what} is BOX_EMULATOR${because}`, async (t) => {
+  run(`${what} is BOX_EMULATOR`, async (t) => {
     const error = await t.throwsAsync(runScript(place!, "true", { interpreters: [bad] }));
     t.true(isWbuildError(error) && error.code === "BOX_EMULATOR", String(error));
   });

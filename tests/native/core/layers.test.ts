@@ -1,9 +1,10 @@
 import { lstatSync, mkdirSync, readdirSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers, putFiles, runScript } from "./box.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 

@@ -2,11 +2,12 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { makeCgroups, ownCgroups, readCgroups, removeCgroups } from "../../../native/core/cgroup.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers, runScript } from "./box.ts";
 
 const host = ownCgroups();
 const noGroups = noContainers ?? (host.version === 0 ? "needs control groups" : undefined);
-const run = noGroups === undefined ? test : test.skip;
+const run = testUnless(noGroups);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import test from "ava";
 import type { Mount } from "../../../native/core/spec.ts";
 import { isWbuildError } from "../../../native/error.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers, putFiles, runArgv } from "./box.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 

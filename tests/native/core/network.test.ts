@@ -4,12 +4,13 @@ import test from "ava";
 import { hostsFile, nameServers, resolvConf } from "../../../native/core/etc-files.ts";
 import { chooseRange, parseRoutes } from "../../../native/core/network.ts";
 import { findProgram } from "../../../native/core/programs.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers, runScript } from "./box.ts";
 
 const reason =
   noContainers ??
   (findProgram("nft") === undefined || findProgram("ip") === undefined ? "needs nftables, iproute2" : undefined);
-const run = reason === undefined ? test : test.skip;
+const run = testUnless(reason);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 

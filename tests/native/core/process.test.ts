@@ -1,11 +1,12 @@
 import test from "ava";
 import { startSandbox } from "../../../native/core/sandbox.ts";
 import { isWbuildError } from "../../../native/error.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { collect, makePlace, noContainers, type Options, runArgv, runScript, specFor } from "./box.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 // Serial tests come first: this one changes the environment of the others.
-const serial = noContainers === undefined ? test.serial : test.skip;
+const serial = testUnless(noContainers, test.serial);
 const place = noContainers === undefined ? makePlace() : undefined;
 test.after.always(() => place?.remove());
 

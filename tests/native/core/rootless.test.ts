@@ -7,10 +7,11 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import { mapArguments, parseIdRanges } from "../../../native/core/id-ranges.ts";
 import { findProgram } from "../../../native/core/programs.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers } from "./box.ts";
 
 const reason = noContainers ?? (findProgram("newuidmap") === undefined ? "needs uidmap" : undefined);
-const run = reason === undefined ? test.serial : test.skip;
+const run = testUnless(reason, test.serial);
 const checkout = fileURLToPath(new URL("../../..", import.meta.url));
 /** Relative to the checkout. */
 const child = "tests/native/core/rootless-child.ts";
@@ -179,7 +180,8 @@ run("the host's network, a read-only /sys of the host's, no way to its kernel se
   t.is(told.stdout, "1\nno\nno\n", told.stderr);
 });
 
-const runPasta = reason === undefined && findProgram("pasta") !== undefined ? run : test.skip;
+const noPasta = reason ?? (findProgram("pasta") === undefined ? "needs passt" : undefined);
+const runPasta = testUnless(noPasta, test.serial);
 runPasta("a private network through pasta, which ends with the container", (t) => {
   const told = asUser(
     uid,

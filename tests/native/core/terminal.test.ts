@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import test from "ava";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { noContainers } from "./box.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** What the terminal showed, and the exit code in brackets. `steps`: what to wait for, what to type then. */

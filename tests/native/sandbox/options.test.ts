@@ -1,10 +1,10 @@
-import test from "ava";
 import fc from "fast-check";
 import type { LaunchOption } from "../../../native/core/launch.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { noContainers } from "../core/box.ts";
 import { callLauncher } from "./launcher.ts";
 
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const least: readonly LaunchOption[] = [
   ["lower", "/x"],
   ["arg", "/bin/true"],

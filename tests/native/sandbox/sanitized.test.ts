@@ -4,12 +4,13 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import type { LaunchOption } from "../../../native/core/launch.ts";
 import { canRegisterInterpreters } from "../../../native/core/probe.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makePlace, noContainers } from "../core/box.ts";
 import { callLauncher } from "./launcher.ts";
 
 const place = noContainers === undefined ? makePlace() : undefined;
 const ownRegister = noContainers === undefined && (await canRegisterInterpreters());
-const run = noContainers === undefined ? test : test.skip;
+const run = testUnless(noContainers);
 const program = fileURLToPath(new URL("../../../dist/wbuild-sandbox-asan", import.meta.url));
 // The libraries of a sanitizer and leak checks of a process that ends in _exit() are no concern here.
 const environment = {

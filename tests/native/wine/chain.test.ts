@@ -2,13 +2,13 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test from "ava";
 import { findWine } from "../../../builder/runtime/wine/personality/find-wine.ts";
 import { ensurePersonality } from "../../../builder/runtime/wine/personality/personality.ts";
 import { programsFolder } from "../../../builder/runtime/wine/personality/programs.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { chainCommands } from "../../../native/wine/patch-chain.ts";
 import { readPe } from "../../../native/wine/pe.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { withWine } from "../../doubles/wine.ts";
 import { runBatch } from "./batch.ts";
 
@@ -81,7 +81,8 @@ withWine("what follows && and || runs as on Windows", async (t) => {
 const wine = findWine();
 const place = wine && join(wine.windows, "cmd.exe");
 const code = join(programsFolder(), "chain.bin");
-const withFiles = place !== undefined && existsSync(place) && existsSync(code) ? test : test.skip;
+const hasFiles = place !== undefined && existsSync(place) && existsSync(code);
+const withFiles = testUnless(hasFiles ? undefined : "no wine64, or chain.S is not compiled");
 
 withFiles("only two places of cmd and the end of its code change", (t) => {
   const [cmd, chain] = [readFileSync(place ?? ""), readFileSync(code)];

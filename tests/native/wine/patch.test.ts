@@ -12,10 +12,11 @@ import {
   markBuiltin,
 } from "../../../native/wine/patch.ts";
 import { readPe } from "../../../native/wine/pe.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { makeDll } from "./dll.ts";
 
 const wines = "/usr/lib/x86_64-linux-gnu/wine/x86_64-windows";
-const withWine = existsSync(wines) ? test : test.skip;
+const withWine = testUnless(existsSync(wines) ? undefined : "no wine64 on this host");
 const objdump = "/usr/bin/x86_64-w64-mingw32-objdump";
 
 /** The forwarder of an export as this test reads it: a text at an address inside of the export directory. */

@@ -1,7 +1,6 @@
 import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test from "ava";
 import { checkedOut } from "../../../../builder/context/git/checkout.ts";
 import { resolveGit } from "../../../../builder/context/git/repository.ts";
 import { type GitSource, parseGitUrl } from "../../../../builder/context/git/url.ts";
@@ -9,10 +8,11 @@ import { openStore } from "../../../../layerfs/store/store.ts";
 import { type ErrorCode, isWbuildError } from "../../../../native/error.ts";
 import { sha256 } from "../../../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, gitWeb, noGit } from "../../../doubles/git-server.ts";
+import { testUnless } from "../../../doubles/test-unless.ts";
 import { scene, withRepository } from "./scene.ts";
 
 const skipped = noGit();
-const gitTest = skipped === undefined ? test : test.skip;
+const gitTest = testUnless(skipped);
 
 gitTest("names of refs mean what git means by them", async (t) => {
   const { repository, url } = await withRepository(t);

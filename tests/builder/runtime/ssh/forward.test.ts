@@ -8,8 +8,9 @@ import test, { type ExecutionContext } from "ava";
 import { forwardAgent } from "../../../../builder/runtime/ssh/forward.ts";
 import { Messages, string } from "../../../../builder/runtime/ssh/wire.ts";
 import { isWbuildError } from "../../../../native/error.ts";
+import { testUnless } from "../../../doubles/test-unless.ts";
 
-const run = existsSync("/usr/bin/ssh-agent") ? test : test.skip;
+const run = testUnless(existsSync("/usr/bin/ssh-agent") ? undefined : "no ssh-agent on this host");
 const owner = { mode: 0o600, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
 function place(t: ExecutionContext): string {

@@ -10,7 +10,7 @@ const tools = ["hivexml", "reglookup", "regfexport"];
 const missing = tools.filter((tool) => spawnSync("which", [tool]).status !== 0);
 
 /** Why tests with the judges are skipped, undefined when they are there. */
-export const noJudges = missing.length === 0 ? undefined : `skipped: ${missing.join(" and ")} are not installed`;
+export const noJudges = missing.length === 0 ? undefined : `${missing.join(" and ")} are not installed`;
 
 interface Listed {
   readonly path: readonly string[];

@@ -6,6 +6,7 @@ import { nkField } from "../../../../layerfs/hive/regf/layout.ts";
 import { readHive } from "../../../../layerfs/hive/regf/read.ts";
 import { writeHive } from "../../../../layerfs/hive/regf/write.ts";
 import { hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
+import { testUnless } from "../../../doubles/test-unless.ts";
 import { summed } from "./logs.ts";
 import { absent, real } from "./real.ts";
 
@@ -19,7 +20,7 @@ function count(key: HiveKey): { keys: number; values: number } {
   return sum;
 }
 
-const withReal = absent === undefined ? test : test.skip;
+const withReal = testUnless(absent);
 
 for (const [name, keys, values, minor, dirty] of [
   ["SYSTEM_WIN_10_1709", 43_211, 90_307, 5, true],
@@ -27,7 +28,7 @@ for (const [name, keys, values, minor, dirty] of [
   ["ManySubkeysHive", 5003, 0, 3, false],
   ["BigDataHive", 2, 2, 5, false],
 ] as const) {
-  withReal(`${name} has ${keys} keys and ${values} values${absent ?? ""}`, (t) => {
+  withReal(`${name} has ${keys} keys and ${values} values`, (t) => {
     const hive = readHive(real(name));
     t.deepEqual(count(hive.root), { keys, values });
     t.is(hive.minor, minor);
@@ -36,7 +37,7 @@ for (const [name, keys, values, minor, dirty] of [
   });
 }
 
-withReal(`System_Delta says what Windows' container service wrote${absent ?? ""}`, (t) => {
+withReal(`System_Delta says what Windows' container service wrote`, (t) => {
   const { root } = readHive(real("System_Delta"));
   const layers = new Map<string, number>();
   const deleted: string[] = [];
@@ -59,7 +60,7 @@ withReal(`System_Delta says what Windows' container service wrote${absent ?? ""}
   t.is(root.subkey("controlset001")?.subkey("Services")?.subkey("XBOXGIP")?.layer, "tombstone");
 });
 
-withReal(`data of 16,345 and 81,725 bytes comes in segments${absent ?? ""}`, (t) => {
+withReal(`data of 16,345 and 81,725 bytes comes in segments`, (t) => {
   const key = readHive(real("BigDataHive")).root.subkey("KEY_with_bigdata");
   t.deepEqual(Buffer.from(key?.value("")?.data ?? []), Buffer.alloc(16_345, "1"));
   t.deepEqual(Buffer.from(key?.value("V")?.data ?? []), Buffer.alloc(81_725, "2"));
@@ -72,7 +73,7 @@ function left(bytes: Uint8Array): { keys: number; damages: Damage[] } {
   return { keys: count(root).keys, damages };
 }
 
-withReal(`BadListHive: two keys with one list of subkeys${absent ?? ""}`, (t) => {
+withReal(`BadListHive: two keys with one list of subkeys`, (t) => {
   const bytes = real("BadListHive");
   t.throws(() => count(readHive(bytes).root), { code: "HIVE_DAMAGED", message: /points at a cell that 0x1308 has/ });
   const { keys, damages } = left(bytes);
@@ -83,7 +84,7 @@ withReal(`BadListHive: two keys with one list of subkeys${absent ?? ""}`, (t) =>
   );
 });
 
-withReal(`TruncatedHive ends in its third bin${absent ?? ""}`, (t) => {
+withReal(`TruncatedHive ends in its third bin`, (t) => {
   const bytes = real("TruncatedHive");
   t.throws(() => readHive(bytes), {
     code: "HIVE_DAMAGED",

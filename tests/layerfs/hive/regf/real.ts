@@ -10,7 +10,7 @@ import type { Hive, HiveKey } from "../../../../layerfs/hive/key.ts";
 const folder = fileURLToPath(new URL("../../../../../shared/testdata/hives/", import.meta.url));
 
 /** Why tests on real hives are skipped, undefined when they are there. */
-export const absent = existsSync(folder) ? undefined : "skipped: there are no real hives beside the checkout";
+export const absent = existsSync(folder) ? undefined : "there are no real hives beside the checkout";
 
 /** The bytes of a real hive; `name.xz` is unpacked. */
 export function real(name: string): Buffer {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { Wine } from "../../../../../builder/runtime/wine/personality/find-wine.ts";
 import { linkToHost } from "../../../../../builder/runtime/wine/personality/link-host.ts";
+import { noRoot, testUnless } from "../../../../doubles/test-unless.ts";
 
 const builtin = (what: string) => `${"MZ".padEnd(0x40)}Wine builtin DLL\0${what}`;
 
@@ -44,7 +45,7 @@ test("what stands in for a program of Wine's is a file of its own, whichever way
   t.is(readFileSync(join(files, "other.exe"), "latin1"), "MZ other");
 });
 
-const asRoot = process.geteuid?.() === 0 ? test : test.skip;
+const asRoot = testUnless(noRoot);
 asRoot("a file of somebody else's is linked by name: a user namespace has no owner for a hard link's copy", (t) => {
   const { wine, files, standIns } = placeOf(t);
   for (const name of ["shell32.dll", "atl80.dll"]) chownSync(join(wine.windows, name), 4321, 4321);

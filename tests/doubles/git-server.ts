@@ -104,6 +104,8 @@ export interface GitWeb {
   readonly url: string;
   /** Method and path of each request, in order. */
   readonly asked: string[];
+  /** Of each request. */
+  readonly headers: IncomingMessage["headers"][];
 }
 
 /**
@@ -117,8 +119,10 @@ export async function gitWeb(
   lie: (answer: Buffer) => Buffer = (answer) => answer,
 ): Promise<GitWeb> {
   const asked: string[] = [];
+  const headers: IncomingMessage["headers"][] = [];
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
+    headers.push(request.headers);
     if (authorization !== undefined && request.headers.authorization !== authorization) {
       response.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
       return;
@@ -133,7 +137,7 @@ export async function gitWeb(
         server.close(() => resolve());
       }),
   );
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, headers };
 }
 
 /** CGI (RFC 3875): the request's body on standard input, headers and body on standard output. */

@@ -146,10 +146,19 @@ function settingsOf(call: GitCall): (readonly [name: string, value: string])[] {
     ["http.lowSpeedLimit", "1"],
     ["http.lowSpeedTime", "60"],
     ...(call.origin === undefined ? [] : [["remote.origin.url", call.origin] as const]),
-    ...(call.header === undefined
-      ? []
-      : [[`http.${call.header.origin}.extraHeader`, `Authorization: ${call.header.value}`] as const]),
+    ...(call.header === undefined ? [] : headerSettings(call.header)),
   ];
+}
+
+/**
+ * Attack: a redirect to a server of the attacker's own. git asks that one next, with every header that it was given, whatever
+ * address the setting names. So where there is a header nothing is followed.
+ */
+function headerSettings({ origin, value }: NonNullable<GitAccess["header"]>) {
+  return [
+    [`http.${origin}.extraHeader`, `Authorization: ${value}`],
+    [`http.${origin}.followRedirects`, "false"],
+  ] as const;
 }
 
 /** Keys come from the agent that was given, never from the user's own folder. */

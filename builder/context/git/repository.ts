@@ -189,10 +189,12 @@ export function complaint(cause: unknown, source: GitSource): unknown {
   }
   if (/File too large/.test(said)) return tooLarge(source.shown, contextLimit(), cause);
   const needsLogin = /could not read (Username|Password)|Authentication failed|HTTP 40[13]|error: 40[13]/i.test(said);
+  const isElsewhere = /returned error: 30[12378]/.test(said);
   const isSsh = /Permission denied \(|Host key verification failed/.test(said);
   return new WbuildError("CTX_GIT", `git cannot fetch ${source.shown}${said === "" ? "" : `: ${said}`}`, {
     facts: { url: source.shown },
     ...(needsLogin ? { hint: "give a token: --secret id=GIT_AUTH_TOKEN,env=NAME" } : {}),
+    ...(isElsewhere ? { hint: "the server sends to another address, and no login goes there: name that address" } : {}),
     ...(isSsh ? { hint: "give an agent that has the key: --ssh default" } : {}),
   });
 }

@@ -1,5 +1,6 @@
 /** Repositories and servers that want to do harm. */
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   mkdtempSync,
@@ -10,6 +11,8 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -133,4 +136,34 @@ gitTest("a server that sends other objects than it was asked for is refused", as
   const { url } = await gitWeb(t, folder, undefined, lie);
   const error = await t.throwsAsync(scene(t).checkOut(`${url}/r/.git`));
   t.true(isWbuildError(error, "CTX_GIT") || isWbuildError(error, "CTX_GIT_REF"), String(error));
+});
+
+gitTest("a redirect is followed, but never with what lets somebody in", async (t) => {
+  const folder = await gitFolder(t);
+  const repository = await gitRepository(folder, "r");
+  await repository.commit({ a: "1" });
+  const { url: elsewhere, headers } = await gitWeb(t, folder);
+  const server = createServer((request, response) => {
+    response.writeHead(302, { location: `${elsewhere}${request.url}` }).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  t.deepEqual(readdirSync(await scene(t).checkOut(`${origin}/r/.git`)), ["a"]);
+  const header = { origin: `${origin}/`, value: `basic ${btoa("x-access-token:t0ken")}` };
+  const error = await t.throwsAsync(scene(t, { header }).checkOut(`${origin}/r/.git`));
+  t.true(isWbuildError(error, "CTX_GIT"), String(error));
+  t.regex((error as { hint?: string }).hint ?? "", /another address/);
+  await scene(t)
+    .checkOut(`${origin.replace("//", "//me:p4ssw0rd@")}/r/.git`)
+    .catch((cause) => t.true(isWbuildError(cause, "CTX_GIT"), String(cause)));
+  t.true(headers.length > 0);
+  t.deepEqual(
+    headers.filter(({ authorization }) => authorization !== undefined),
+    [],
+  );
 });

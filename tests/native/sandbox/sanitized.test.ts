@@ -1,5 +1,8 @@
 /** The launcher compiled with address and undefined-behaviour sanitizers, through everything that it does. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import type { LaunchOption } from "../../../native/core/launch.ts";
@@ -121,6 +124,29 @@ for (const [title, more, argv, exit, stdout] of [
     );
     t.like(said.report[1], { event: "exited", ...exit });
     t.is(said.stderr.replace("err\n", ""), "");
+  });
+}
+
+for (const [script, code] of [
+  ["echo out; exit 3", 3],
+  ["kill -9 $$", 128 + 9],
+  ["head -c 9000 /dev/zero > large || exit 4", 4],
+] as const) {
+  run(`sanitized: tied to us: ${script}`, async (t) => {
+    const child = spawn(program, ["tied", "3", "4096", "sh", "-c", script], {
+      cwd: place!.folder,
+      env: { ...environment, PATH: process.env.PATH },
+      stdio: ["ignore", "ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    let said = "";
+    child.stderr?.on("data", (bytes: Buffer) => {
+      said += bytes;
+    });
+    child.once("exit", () => (child.stdio[3] as Duplex).destroy());
+    const [status] = (await once(child, "close")) as [number | null];
+    t.is(status, code, said);
+    t.notRegex(said, /Sanitizer|runtime error/);
   });
 }
 

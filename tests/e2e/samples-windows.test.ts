@@ -4,12 +4,12 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { top } from "../doubles/cli.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, outcome, type Scene, scene } from "./scene.ts";
 
 const missing = noWindows();
 // One after the other: each build keeps a machine busy, and what is tried is not the machine.
-const windows = missing === undefined ? test.serial : test.serial.skip;
-if (missing !== undefined) test(`samples for Windows are left out: ${missing}`, (t) => t.pass());
+const windows = testUnless(missing, test.serial);
 
 /** The sample's folder as a person has it after make.sh, in the test's own folder. */
 async function sample(t: ExecutionContext, s: Scene, name: string): Promise<string> {

@@ -11,6 +11,7 @@ import { isWbuildError } from "../../native/error.ts";
 import { forwardExport, hideBuiltin, markBuiltin } from "../../native/wine/patch.ts";
 import { chainCommands } from "../../native/wine/patch-chain.ts";
 import { holds } from "../doubles/holds.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { makeDll, makeProgram } from "../native/wine/dll.ts";
 
 const top = fileURLToPath(new URL("../..", import.meta.url));
@@ -51,11 +52,11 @@ test("pe: a damaged DLL is patched in its own length or refused", (t) => {
   );
 });
 
-test("pe: a damaged cmd.exe gets its chains in its own length or is refused", (t) => {
-  const [cmd, code] = [findWine()?.windows, programsFolder()].map((folder, index) =>
-    join(folder ?? "/nonexistent", ["cmd.exe", "chain.bin"][index] ?? ""),
-  ) as [string, string];
-  if (!existsSync(cmd) || !existsSync(code)) return t.log("skipped: needs Wine's cmd.exe and the compiled chain.S");
+const cmd = join(findWine()?.windows ?? "/nonexistent", "cmd.exe");
+const code = join(programsFolder(), "chain.bin");
+const noChains = existsSync(cmd) && existsSync(code) ? undefined : "needs Wine's cmd.exe and the compiled chain.S";
+
+testUnless(noChains)("pe: a damaged cmd.exe gets its chains in its own length or is refused", (t) => {
   const [file, chain] = [readFileSync(cmd), readFileSync(code)];
   // Its headers and symbols are what is read; most of the file lies between.
   const symbols = file.readUInt32LE(file.readUInt32LE(0x3c) + 12);

@@ -9,6 +9,8 @@ import { softwareKeys } from "../../../builder/base/windows-keys.ts";
 import type { HiveKey } from "../../../layerfs/hive/key.ts";
 import { readHive } from "../../../layerfs/hive/regf/read.ts";
 import { openStore } from "../../../layerfs/store/store.ts";
+import { findProgram } from "../../../native/core/programs.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { withWine } from "../../doubles/wine.ts";
 
 const top = mkdtempSync(join(tmpdir(), "wbuild-base-windows-"));
@@ -158,14 +160,10 @@ withWine("two hosts' stores make one image; the version is in its config", async
   t.is(made[0], made[1]);
 });
 
-test("two independent readers list the hives", (t) => {
-  for (const tool of ["hivexml", "reglookup"]) {
-    try {
-      execFileSync("which", [tool]);
-    } catch {
-      return t.log(`skipped: no ${tool} on this host`);
-    }
-  }
+const lacking = ["hivexml", "reglookup"].filter((tool) => findProgram(tool) === undefined);
+const noReaders = lacking.length === 0 ? undefined : `no ${lacking.join(" and ")} on this host`;
+
+testUnless(noReaders)("two independent readers list the hives", (t) => {
   const folder = mkdtempSync(join(top, "files-"));
   for (const [path, bytes] of hives()) {
     const file = join(folder, path.replaceAll("/", "_"));

@@ -78,7 +78,7 @@ testUnless(noRoot)(`a full disk says STORE_FULL and leaves nothing half-written`
   ];
   for (const [name, attempt] of attempts) {
     const error = await t.throwsAsync(async () => attempt());
-    if (!isWbuildError(error, "STORE_FULL")) return t.fail(`${name}: ${error}`);
+    if (!isWbuildError(error, "STORE_FULL")) throw new Error(name, { cause: error });
     t.true(String(error.facts.path).startsWith(disk.path), name);
     t.is(typeof error.facts.freeBytes, "number");
     t.regex(error.hint ?? "", /prune/);
@@ -86,7 +86,6 @@ testUnless(noRoot)(`a full disk says STORE_FULL and leaves nothing half-written`
   }
   t.is(await store.blobs.has(before.digest), 6);
   t.deepEqual((await store.verify()).corrupt, []);
-  return t.pass();
 });
 
 testUnless(noRoot)(`an ordinary user's leftovers without rights are removed`, (t) => {

@@ -4,6 +4,7 @@ import test from "ava";
 import { packageUrl } from "../../../../builder/attest/purl.ts";
 import { readGoBuildInfo } from "../../../../builder/attest/scan/go-build-info.ts";
 import { scanTree } from "../../../../builder/attest/scan/scan.ts";
+import { testUnless } from "../../../doubles/test-unless.ts";
 import { treeOf } from "../trees.ts";
 import { goProgram } from "./go-program.ts";
 
@@ -57,7 +58,6 @@ test("programs that a package of the distribution brought are not looked into", 
   );
 });
 
-test("a real program: skopeo", (t) => {
-  if (!existsSync("/usr/bin/skopeo")) return t.log("skipped: this host has no skopeo");
+testUnless(existsSync("/usr/bin/skopeo") ? undefined : "this host has no skopeo")("a real program: skopeo", (t) => {
   t.regex(readGoBuildInfo(readFileSync("/usr/bin/skopeo"))?.go ?? "", /^1\.\d+/);
 });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import test from "ava";
 import { readPeVersion } from "../../../../builder/attest/scan/pe-version.ts";
 import { scanTree } from "../../../../builder/attest/scan/scan.ts";
+import { testUnless } from "../../../doubles/test-unless.ts";
 import { treeOf } from "../trees.ts";
 
 const tools = "x86_64-w64-mingw32-";
@@ -39,8 +40,7 @@ function compile(folder: string, product: string): Buffer {
   return readFileSync(join(folder, "v.dll"));
 }
 
-test("numbers and strings of a version resource, and products of files", async (t) => {
-  if (none) return t.log(`skipped: ${none}`);
+testUnless(none)("numbers and strings of a version resource, and products of files", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "wbuild-pe-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const [one, two] = [compile(folder, "Big Tool"), compile(folder, "Other")];

@@ -8,6 +8,7 @@ import BetterSqlite from "better-sqlite3";
 import type { Package } from "../../../../builder/attest/package.ts";
 import { packageUrl } from "../../../../builder/attest/purl.ts";
 import { scanTree } from "../../../../builder/attest/scan/scan.ts";
+import { testUnless } from "../../../doubles/test-unless.ts";
 import { treeOf } from "../trees.ts";
 import { bdbFile, headerOf, ndbFile } from "./rpm-files.ts";
 
@@ -35,8 +36,7 @@ echo hello > %{buildroot}/opt/${name}/file
 /opt/${name}/file
 `;
 
-test("what rpm wrote is what rpm lists, from its database", async (t) => {
-  if (noRpm) return t.log(`skipped: ${noRpm}`);
+testUnless(noRpm)("what rpm wrote is what rpm lists, from its database", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "wbuild-rpm-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const root = join(folder, "root");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import {
   blobPath,
   imageNameKey,
@@ -18,7 +18,7 @@ import {
 import { damaged, fileBytes } from "../archive/members.ts";
 import { folderSink } from "../archive/sink.ts";
 import { mediaTypes } from "../oci/image.ts";
-import { isIndexType, isManifestType, maxManifestBytes, parseIndex } from "../oci/schema.ts";
+import { maxManifestBytes, parseIndex } from "../oci/schema.ts";
 import { subjectOf } from "../referrers.ts";
 import type { FetchedManifest } from "../repository.ts";
 import type { CopySource, CopyTarget, PutBlobOptions, Referrer } from "./place.ts";
@@ -100,10 +100,22 @@ async function referrersIn(
   for (const entry of entries) {
     const name = entry.annotations?.[refNameKey];
     if (name?.startsWith(start)) found.push({ descriptor: plain(entry), tag: name });
-    else if (name === undefined && isManifestType(entry.mediaType) && !isIndexType(entry.mediaType))
-      if (subjectOf((await manifest(entry)).bytes) === of) found.push({ descriptor: plain(entry) });
+    else if ((await subjectIn(entry, manifest)) === of) found.push({ descriptor: plain(entry) });
   }
   return found;
+}
+
+/** Undefined, too, for what the layout has no more: it is not what is copied, and may be anything. */
+async function subjectIn(
+  entry: Descriptor,
+  manifest: (which: Descriptor) => Promise<FetchedManifest>,
+): Promise<Digest | undefined> {
+  try {
+    return subjectOf((await manifest(plain(entry))).bytes);
+  } catch (error) {
+    if (isWbuildError(error, "REG_INCOMPLETE") || isWbuildError(error, "REG_ARCHIVE")) return undefined;
+    throw error;
+  }
 }
 
 /** `tag` is the name inside of the layout. Other images that the layout holds stay. Throws REG_ARCHIVE_TARGET. */

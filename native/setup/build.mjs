@@ -14,6 +14,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildWine } from "./build-wine.mjs";
 import { compile, compileAll, dist, run, sources, strict, top, unlessFresh } from "./compile.mjs";
+import { startWarmRegistry } from "./warm-registry.mjs";
 
 /** The N-API addon: dist/native.node. With `sanitize`, dist/native-asan.node for the fuzz and native tests. */
 export async function buildAddon({ sanitize = false } = {}) {
@@ -150,6 +151,39 @@ const hclBesideBundle = {
   },
 };
 
+/**
+ * oci-registry-client's own network code is never reached (registry/transport/distribution.ts): what it takes from node-fetch
+ * are two bags of headers. That package and its tables of host names are 300 KB, and some milliseconds of every pull.
+ */
+const noFetch = {
+  name: "no-fetch",
+  setup(build) {
+    build.onResolve({ filter: /^node-fetch$/ }, () => ({ path: "node-fetch", namespace: "none" }));
+    build.onLoad({ filter: /.*/, namespace: "none" }, () => ({
+      contents: `
+        exports.Headers = class Headers extends Map {
+          constructor(from = []) {
+            super();
+            for (const [name, value] of Symbol.iterator in from ? from : Object.entries(from)) this.set(name, value);
+          }
+          get(name) { return super.get(name.toLowerCase()) ?? null; }
+          has(name) { return super.has(name.toLowerCase()); }
+          set(name, value) { return super.set(name.toLowerCase(), String(value)); }
+          append(name, value) { this.set(name, this.has(name) ? this.get(name) + ", " + value : value); }
+          delete(name) { return super.delete(name.toLowerCase()); }
+        };
+        exports.Response = class Response {
+          constructor(_body, { status, headers }) {
+            this.status = status;
+            this.headers = new exports.Headers(headers);
+          }
+        };
+      `,
+      loader: "js",
+    }));
+  },
+};
+
 /** The CLI: dist/wbuild, its bundle and code cache, and the compiled parts of the packages that it loads. */
 export async function bundle() {
   const launcher = join(top, "native/setup/launch.cjs");
@@ -157,6 +191,7 @@ export async function bundle() {
     ...["builder", "layerfs", "registry", "native"].flatMap((room) => sources(room, ".ts")),
     join(top, "package-lock.json"),
     join(top, "native/setup/build.mjs"),
+    join(top, "native/setup/warm-registry.mjs"),
     launcher,
   ];
   await unlessFresh("wbuild", inputs, async () => {
@@ -180,7 +215,7 @@ export async function bundle() {
         js: "(function(require,module,__filename,__dirname){const exports=module.exports,__wbuild_url=require('node:url').pathToFileURL(__filename).href;",
       },
       footer: { js: "})" },
-      plugins: [lateChildProcess, hclBesideBundle],
+      plugins: [lateChildProcess, noFetch, hclBesideBundle],
       // What the HCL parser would load where there are no such globals; every Node that we run on has them.
       external: ["performance"],
       loader: { ".node": "copy" },
@@ -191,7 +226,7 @@ export async function bundle() {
       const isBundle = path.endsWith(".cjs");
       replaceFile(path, isBundle ? asciiOnly(Buffer.from(contents).toString("utf8")) : contents);
     }
-    rmSync(join(dist, "wbuild.cache"), { force: true });
+    for (const name of ["wbuild.cache", "wbuild-registry.cache"]) rmSync(join(dist, name), { force: true });
     replaceFile(join(dist, "package.json"), '{"type":"commonjs"}\n');
     replaceFile(join(dist, "wbuild"), readFileSync(launcher), 0o755);
   });
@@ -210,22 +245,35 @@ function asciiOnly(text) {
   return text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** V8's compiled form of what a cached build runs, taken from one. Without it wbuild works as well, but starts slower. */
+/**
+ * V8's compiled form of what a cached build runs, and of what a push and a pull run beside, taken from such runs: each adds to
+ * what the one before it left. Without them wbuild works as well, but starts slower.
+ */
 async function cacheCode() {
-  const cache = join(dist, "wbuild.cache");
-  if (existsSync(cache)) return;
+  const caches = ["wbuild.cache", "wbuild-registry.cache"].map((name) => join(dist, name));
+  if (caches.every((path) => existsSync(path))) return;
+  const [forBuilds, forRegistries] = caches;
   const folder = mkdtempSync(join(tmpdir(), "wbuild-warm-"));
+  const registry = await startWarmRegistry();
   try {
     writeFileSync(join(folder, "Dockerfile"), "FROM scratch\nARG a=b\nENV c=$a\nCOPY file /\nWORKDIR /d\nCMD x\n");
     writeFileSync(join(folder, "file"), "content");
     const environment = { PATH: process.env.PATH, HOME: folder, WBUILD_HOME: join(folder, "home") };
-    const warm = [join(dist, "wbuild"), "--progress=plain", "-t", "warm", folder];
-    await run(process.execPath, warm, { env: environment });
-    await run(process.execPath, warm, { env: { ...environment, WBUILD_WRITE_CODE_CACHE: `${cache}.${process.pid}` } });
-    renameSync(`${cache}.${process.pid}`, cache);
+    const wbuild = (words, env) => run(process.execPath, [join(dist, "wbuild"), ...words], { env });
+    const keep = async (cache, words, more = {}) => {
+      await wbuild(words, { ...environment, ...more, WBUILD_WRITE_CODE_CACHE: `${cache}.${process.pid}` });
+      renameSync(`${cache}.${process.pid}`, cache);
+    };
+    const image = `${registry.host}/warm:latest`;
+    const build = ["--progress=plain", "-t", image, folder];
+    await wbuild(build, environment);
+    await keep(forBuilds, build);
+    await keep(forRegistries, ["push", image]);
+    await keep(forRegistries, ["pull", image], { WBUILD_HOME: join(folder, "other") });
   } catch (error) {
-    console.log(`no code cache: ${error.stderr || error.message}`);
+    console.log(`not all code is cached: ${error.stderr || error.message}`);
   } finally {
+    registry.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -22,6 +22,7 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
     (error: Error) => error,
   );
   if (missing instanceof Error) return `docker: ${missing.message.split("\n")[0]}`;
+  if (!(await knowsBuildKit(program))) return `docker: ${program} builds with the plugin buildx, which is missing`;
   const folder = await mkdtemp(join(tmpdir(), "wbuild-peer-"));
   const socket = `unix://${join(folder, "socket")}`;
   const args = ["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "-p", join(folder, "pid")];
@@ -88,6 +89,13 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
     }
   }
   return { name: "docker", version: version.trim(), build, [Symbol.asyncDispose]: stop };
+}
+
+/** Docker's own BuildKit went into a plugin with version 23. */
+async function knowsBuildKit(program: string): Promise<boolean> {
+  const { stdout } = await execute(program, ["--version"]);
+  const major = Number(/version (\d+)/.exec(stdout)?.[1]);
+  return major < 23 || execute(program, ["buildx", "version"]).then(ok, failed);
 }
 
 function isAlive(daemon: ReturnType<typeof spawn> | undefined): boolean {

@@ -2,6 +2,7 @@
  * `npm run conformance`: every case with wbuild and with the builders of this host, compared point by point. Arguments are
  * parts of case names. Ends with 1 when something differs that known.ts does not explain.
  */
+import { existsSync } from "node:fs";
 import { startBuildah } from "./buildah.ts";
 import { CaseBuilder } from "./builder.ts";
 import { startDocker } from "./docker.ts";
@@ -11,10 +12,11 @@ import { tables } from "./tables.ts";
 
 const wanted = process.argv.slice(2);
 await using builder = await CaseBuilder.open();
-const started = await Promise.all([
-  startDocker(process.env.WBUILD_PEER_DOCKER ?? "docker", builder),
-  startBuildah("buildah", builder),
-]);
+const docker = await startDocker(process.env.WBUILD_PEER_DOCKER ?? "docker", builder);
+// Debian's own, where another one stands before it in PATH.
+const system = "/usr/bin/docker";
+const second = typeof docker === "string" && existsSync(system) ? [await startDocker(system, builder)] : [];
+const started = [docker, ...second, await startBuildah("buildah", builder)];
 const peers: Peer[] = [];
 for (const one of started) {
   if (typeof one !== "string") peers.push(one);

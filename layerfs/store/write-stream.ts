@@ -1,4 +1,4 @@
-/** A stream into a file: hashed and written on another thread while the next bytes arrive. */
+/** A stream into a file: hashed and written on other threads while the next bytes arrive. */
 import type { FileHandle } from "node:fs/promises";
 import { DigestStream } from "../../native/addon/digest-stream.ts";
 import type { Digest } from "./digest.ts";

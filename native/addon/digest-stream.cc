@@ -1,11 +1,11 @@
-// Bytes are gathered into pieces that stay in a core's cache from being hashed to being written. Few pieces wait.
+// Bytes are gathered into pieces, which go from the hashing thread to the writing one. Few pieces wait.
 #include "digest-stream.hh"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
+#include <thread>
 
 #include "async.hh"
 
@@ -13,8 +13,10 @@ namespace wb {
 namespace {
 
 constexpr size_t kPiece = 256 * 1024;
-/// Full pieces that may wait: who gives more waits, until there are only half as many.
-constexpr size_t kWaiting = 8;
+/// Full pieces that may wait to be hashed: who gives more waits, until there are only half as many.
+constexpr size_t kWaiting = 5;
+/// Hashed pieces that may wait to be written.
+constexpr size_t kHashed = 3;
 /// Bytes of a slow stream wait at most so long for more: what a killed process held in memory is lost.
 constexpr std::chrono::milliseconds kPatience{100};
 
@@ -24,17 +26,34 @@ DigestStream::DigestStream(DigestOptions options, std::function<void()> notify)
     : options_(options), notify_(std::move(notify)), place_(options.at) {}
 
 Digest DigestStream::run() {
+  std::thread writer;
   try {
-    hashBefore();
-    for (Piece piece; take(piece);) give(piece);
-  } catch (...) {
-    // What still comes is dropped; whoever waits is told by the end.
-    const std::lock_guard lock(mutex_);
-    failed_ = true;
-    full_.clear();
-    throw;
+    if (options_.fd >= 0) writer = std::thread([this] { write(); });
+    hash();
+  } catch (const Failure& failure) {
+    fail(failure);
+  } catch (const std::exception& error) {
+    fail(Failure("LAYER_IO", std::string("cannot hash or write: ") + error.what()));
   }
+  {
+    const std::lock_guard lock(mutex_);
+    allHashed_ = true;
+  }
+  changed_.notify_all();
+  if (writer.joinable()) writer.join();
+  if (failure_) throw *failure_;
   return hash_.finish();
+}
+
+/// What still comes is dropped; whoever waits is told by the end of `run`.
+void DigestStream::fail(const Failure& failure) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::make_unique<Failure>(failure);
+    full_.clear();
+    hashed_.clear();
+  }
+  changed_.notify_all();
 }
 
 bool DigestStream::push(const uint8_t* bytes, size_t size) {
@@ -42,7 +61,7 @@ bool DigestStream::push(const uint8_t* bytes, size_t size) {
   {
     const std::lock_guard lock(mutex_);
     // Who waits now hears of the end, or of the failure.
-    if (ended_ || failed_) return false;
+    if (ended_ || failure_) return false;
     while (size > 0) {
       if (filling_.capacity() == 0) filling_ = empty();
       const size_t taken = std::min(size, kPiece - filling_.size());
@@ -56,7 +75,7 @@ bool DigestStream::push(const uint8_t* bytes, size_t size) {
     }
     isEnough = wanted_ = full_.size() >= kWaiting;
   }
-  if (isFull) changed_.notify_one();
+  if (isFull) changed_.notify_all();
   return !isEnough;
 }
 
@@ -77,18 +96,25 @@ void DigestStream::finish() {
     const std::lock_guard lock(mutex_);
     ended_ = true;
   }
-  changed_.notify_one();
+  changed_.notify_all();
 }
 
-/// Gives the last piece back and gets the next one; false at the end.
+void DigestStream::hash() {
+  hashBefore();
+  for (Piece piece; take(piece);) {
+    hash_.update(piece.data(), piece.size());
+    if (!pass(piece)) return;
+  }
+}
+
+/// The next piece to hash; false at the end.
 bool DigestStream::take(Piece& piece) {
   bool isWanted = false;
   {
     std::unique_lock lock(mutex_);
-    if (piece.capacity() > 0) spare_.push_back(std::move(piece));
-    piece = Piece();
     for (;;) {
-      const bool isReady = changed_.wait_for(lock, kPatience, [&] { return !full_.empty() || ended_; });
+      const bool isReady = changed_.wait_for(lock, kPatience, [&] { return !full_.empty() || ended_ || failure_; });
+      if (failure_) return false;
       if (!full_.empty()) {
         piece = std::move(full_.front());
         full_.pop_front();
@@ -108,9 +134,45 @@ bool DigestStream::take(Piece& piece) {
   return true;
 }
 
-void DigestStream::give(const Piece& piece) {
-  hash_.update(piece.data(), piece.size());
-  if (options_.fd < 0) return;
+/// Hands a hashed piece to the writer, if there is one; false when there is nothing to go on for.
+bool DigestStream::pass(Piece& piece) {
+  {
+    std::unique_lock lock(mutex_);
+    if (options_.fd < 0) {
+      spare_.push_back(std::move(piece));
+      return true;
+    }
+    changed_.wait(lock, [&] { return hashed_.size() < kHashed || failure_; });
+    if (failure_) return false;
+    hashed_.push_back(std::move(piece));
+  }
+  changed_.notify_all();
+  return true;
+}
+
+/// The other thread's work.
+void DigestStream::write() {
+  try {
+    for (Piece piece;;) {
+      {
+        std::unique_lock lock(mutex_);
+        if (piece.capacity() > 0) spare_.push_back(std::move(piece));
+        changed_.wait(lock, [&] { return !hashed_.empty() || allHashed_ || failure_; });
+        if (hashed_.empty()) return;
+        piece = std::move(hashed_.front());
+        hashed_.pop_front();
+      }
+      changed_.notify_all();
+      writePiece(piece);
+    }
+  } catch (const Failure& failure) {
+    fail(failure);
+  } catch (const std::exception& error) {
+    fail(Failure("LAYER_IO", std::string("cannot write: ") + error.what()));
+  }
+}
+
+void DigestStream::writePiece(const Piece& piece) {
   for (size_t done = 0; done < piece.size();) {
     const ssize_t n = pwrite(options_.fd, piece.data() + done, piece.size() - done, off_t(place_));
     if (n < 0) {

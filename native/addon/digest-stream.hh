@@ -1,10 +1,11 @@
-// DigestStream: bytes that arrive piece by piece, hashed and, where a file is given, written, on a thread of its own.
+// DigestStream: bytes that arrive piece by piece, hashed on a thread of its own and, where a file is given, written on another.
 #pragma once
 #include <napi.h>
 
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -32,9 +33,13 @@ class DigestStream {
  private:
   using Piece = std::vector<uint8_t>;
   Piece empty();
-  bool take(Piece& piece);
-  void give(const Piece& piece);
+  void hash();
   void hashBefore();
+  bool take(Piece& piece);
+  bool pass(Piece& piece);
+  void write();
+  void writePiece(const Piece& piece);
+  void fail(const Failure& failure);
 
   const DigestOptions options_;
   const std::function<void()> notify_;
@@ -44,9 +49,10 @@ class DigestStream {
   std::mutex mutex_;
   std::condition_variable changed_;
   Piece filling_;
-  std::deque<Piece> full_;
+  std::deque<Piece> full_, hashed_;
   std::vector<Piece> spare_;
-  bool ended_ = false, failed_ = false, wanted_ = false;
+  bool ended_ = false, allHashed_ = false, wanted_ = false;
+  std::unique_ptr<Failure> failure_;
 };
 
 void exportDigestStream(Napi::Env env, Napi::Object exports);

@@ -1,6 +1,6 @@
 /**
- * DigestStream: the typed face of digest-stream.cc. Bytes that arrive are hashed, and written where a file is given, on a
- * thread of their own: the main thread copies them, which takes a tenth of the time of hashing them.
+ * DigestStream: the typed face of digest-stream.cc. Bytes that arrive are hashed, and written where a file is given, on
+ * threads of their own: the main thread copies them, which takes a tenth of the time of hashing them.
  */
 import { fromNative } from "./addon.ts";
 import { loadAddon } from "./load.ts";

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { type CaseBuilder, isFromBase, listResult, type Outcome } from "./builder.ts";
 import type { Case } from "./case.ts";
-import type { Peer } from "./peer.ts";
+import { type Peer, refusal } from "./peer.ts";
 import { changesBetween } from "./tree.ts";
 
 const execute = promisify(execFile);
@@ -81,9 +81,7 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
         warnings: [],
       };
     } catch (error) {
-      const { stderr } = error as { stderr?: string };
-      if (stderr === undefined) throw error;
-      return { error: { code: "", message: stderr.trim().split("\n").at(-1) ?? "" }, warnings: [] };
+      return refusal(error);
     } finally {
       await rm(own, { recursive: true, force: true });
     }

@@ -10,6 +10,13 @@ export interface Peer extends AsyncDisposable {
   build(one: Case, builder: CaseBuilder): Promise<Outcome>;
 }
 
+/** The last line that a peer's program printed before it failed; what is no failure of a program is thrown again. */
+export function refusal(error: unknown): Outcome {
+  const { stderr } = error as { stderr?: string };
+  if (stderr === undefined) throw error;
+  return { error: { code: "", message: stderr.trim().split("\n").at(-1) ?? "" }, warnings: [] };
+}
+
 const fields: readonly (keyof ContainerConfig)[] = [
   ...(["Env", "Cmd", "Entrypoint", "Labels", "ExposedPorts", "Volumes", "User", "WorkingDir"] as const),
   ...(["StopSignal", "Shell", "Healthcheck", "OnBuild"] as const),

@@ -6,10 +6,10 @@ import { outlineOf, printOutline } from "../../builder/checks/outline.ts";
 import { parseSettings } from "../../builder/checks/settings.ts";
 import { printTargets, targetsOf } from "../../builder/checks/targets.ts";
 import { parseIgnore } from "../../builder/dockerfile/ignore.ts";
-import type { Dockerfile } from "../../builder/dockerfile/instruction.ts";
 import { parseDockerfile } from "../../builder/dockerfile/parse.ts";
 import { isWbuildError } from "../../native/error.ts";
 import { look, platform } from "../builder/checks/look.ts";
+import { orRefused } from "./or-refused.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 600);
 
@@ -38,14 +38,7 @@ const text = fc
 
 const ignore = parseIgnore("a*\n!app\n**/tmp\n", ".dockerignore");
 
-function parsed(source: { name: string; text: string }): Dockerfile | undefined {
-  try {
-    return parseDockerfile(source);
-  } catch (error) {
-    if (isWbuildError(error)) return undefined;
-    throw error;
-  }
-}
+const parsed = (source: { name: string; text: string }) => orRefused(() => parseDockerfile(source));
 
 test("a check directive is taken or refused by its code", (t) => {
   const part = fc.oneof(

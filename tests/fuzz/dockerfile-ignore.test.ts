@@ -3,8 +3,8 @@ import test from "ava";
 import fc from "fast-check";
 import { parseIgnore } from "../../builder/dockerfile/ignore.ts";
 import { parsePattern } from "../../builder/dockerfile/ignore-pattern.ts";
-import { isWbuildError } from "../../native/error.ts";
 import { holds } from "../doubles/holds.ts";
+import { orRefused } from "./or-refused.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 600);
 const pieces = fc.constantFrom(
@@ -35,15 +35,6 @@ const path = fc
   .array(fc.stringMatching(/^[abé.*[\]\\]{1,3}$/), { minLength: 1, maxLength: 5 })
   .map((parts) => parts.filter((part) => part !== "." && part !== "..").join("/"))
   .filter((each) => each !== "");
-
-function orRefused<T>(run: () => T): T | undefined {
-  try {
-    return run();
-  } catch (error) {
-    if (isWbuildError(error)) return undefined;
-    throw error;
-  }
-}
 
 /** The rule as it is told: each pattern in turn, on the path and on each folder above it. */
 function decidesSlowly(text: string, name: string): boolean {

@@ -18,20 +18,11 @@ import { expandText, expandWord, expandWords } from "../../builder/dockerfile/wo
 import { applyInstruction } from "../../builder/image/config/config.ts";
 import { isWbuildError } from "../../native/error.ts";
 import { holds } from "../doubles/holds.ts";
+import { orRefused } from "./or-refused.ts";
 
 const runs = Number(process.env.FUZZ_RUNS ?? 600);
 
 const span = { start: { line: 1, column: 1 }, end: { line: 1, column: 1 } };
-
-/** Runs and lets only WbuildErrors pass. */
-function orRefused<T>(run: () => T): T | undefined {
-  try {
-    return run();
-  } catch (error) {
-    if (isWbuildError(error)) return undefined;
-    throw error;
-  }
-}
 
 const fragment = fc.constantFrom(
   ..."FROM RUN COPY ADD ENV ARG LABEL CMD ENTRYPOINT EXPOSE VOLUME USER WORKDIR SHELL ONBUILD HEALTHCHECK STOPSIGNAL MAINTAINER".split(

@@ -11,18 +11,9 @@ import { decodeSecurity, encodeSecurity } from "../../layerfs/windows/security.t
 import { isWbuildError } from "../../native/error.ts";
 import { holds } from "../doubles/holds.ts";
 import { isFuzzing } from "../seed.ts";
+import { orRefused } from "./or-refused.ts";
 
 const numRuns = isFuzzing ? 60_000 : 3000;
-
-/** The value, or undefined for an error of ours; any other error is a failure. */
-function tried<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (isWbuildError(error)) return undefined;
-    throw error;
-  }
-}
 
 /** A good descriptor with some bytes changed, or cut. */
 const spoiled = fc
@@ -41,10 +32,10 @@ test("descriptors: what is read is written so that it is read the same", (t) => 
   holds(
     t,
     fc.property(fc.oneof(spoiled, fc.uint8Array({ maxLength: 300 })), (bytes) => {
-      const read = tried(() => decodeSecurity(bytes));
+      const read = orRefused(() => decodeSecurity(bytes));
       if (read === undefined) return;
       t.deepEqual(decodeSecurity(encodeSecurity(read)), read);
-      const text = tried(() => formatSddl(read));
+      const text = orRefused(() => formatSddl(read));
       if (text !== undefined) t.is(formatSddl(parseSddl(text)), text);
     }),
     { numRuns },
@@ -64,8 +55,8 @@ test("SDDL: text that is understood survives its bytes", (t) => {
   holds(
     t,
     fc.property(sddl, (text) => {
-      const read = tried(() => parseSddl(text));
-      const bytes = read && tried(() => encodeSecurity(read));
+      const read = orRefused(() => parseSddl(text));
+      const bytes = read && orRefused(() => encodeSecurity(read));
       if (bytes) t.deepEqual(encodeSecurity(decodeSecurity(bytes)), bytes);
     }),
     { numRuns },
@@ -120,7 +111,7 @@ const clean = /^(?:(?!\.{1,2}(?:\/|$))[^/\0]+(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)*)?
 test("paths: clean, below C:, and the same when shown and read again", (t) => {
   fc.assert(
     fc.property(path, fc.constantFrom("", "app", "a/b"), (text, workdir) => {
-      const read = tried(() => parseWindowsPath(text, workdir));
+      const read = orRefused(() => parseWindowsPath(text, workdir));
       if (read === undefined) return;
       t.regex(read.path, clean);
       if (read.path.split("/").every((name) => nameFault(name) === undefined)) {

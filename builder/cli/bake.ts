@@ -28,14 +28,14 @@ interface BakeFlags extends ProgressFlags {
 }
 
 export const bakeCommand: Command = {
-  operands: "[URL [CONTEXT]] [TARGET...]",
+  operands: "[URL [URL]] [TARGET...]",
   about: `
     Builds the targets that docker-bake.hcl, docker-bake.json or the build sections of a Compose file define: side by side,
     as far as they do not need each other. Without TARGET the group or target \`default\` is built. Variables of the file
     take their values from the environment.
 
     The file may lie elsewhere: URL names a git repository, a tar or the file itself, and what its targets say of folders is
-    within that place; cwd:// is this folder. CONTEXT, a URL, becomes its BAKE_CMD_CONTEXT.
+    within that place; cwd:// is this folder. A second URL becomes its BAKE_CMD_CONTEXT.
 
     What a file asks for outside of this folder, or beyond the sandbox, must be allowed with --allow.`,
   examples: [

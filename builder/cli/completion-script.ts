@@ -19,12 +19,14 @@ async function completables(commands: CommandTable): Promise<Completable[]> {
   return Promise.all(
     Object.entries(commands).map(async ([name, row]) => {
       const command = await row.load();
-      const flags = defineParser(name, command).options.map((option) => ({
-        long: option.long ?? "",
-        ...(option.short ? { short: option.short } : {}),
-        about: option.description,
-        value: option.required || option.optional,
-      }));
+      const flags = defineParser(name, command)
+        .options.filter((option) => !option.hidden)
+        .map((option) => ({
+          long: option.long ?? "",
+          ...(option.short ? { short: option.short } : {}),
+          about: option.description,
+          value: option.required || option.optional,
+        }));
       const operand = /IMAGE/.test(command.operands) ? "image" : /CONTEXT/.test(command.operands) ? "folder" : "none";
       return { name, summary: row.summary, flags, operand };
     }),

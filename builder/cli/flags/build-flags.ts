@@ -129,7 +129,15 @@ export function defineBuildFlags(parser: Parser): void {
   defineContainerFlags(parser);
   defineAllowNondistributable(parser);
   defineConnection(parser);
+  // What docker's flags of these names ask for is always so: scripts that give them need no change.
+  for (const [flag, about] of alwaysSo) parser.addOption(parser.createOption(flag, about).hideHelp());
 }
+
+const alwaysSo = [
+  ["--rm", "containers of steps are always removed"],
+  ["--force-rm", "containers of steps that failed, too"],
+  ["--compress", "the context is sent nowhere"],
+] as const;
 
 /** Everything that was asked for, checked. Throws CLI_VALUE, CLI_OUTPUT, CLI_USAGE, DF_PLATFORM. */
 export async function requestOf(parser: Parser, cli: Cli, context = parser.args[0] ?? "."): Promise<BuildRequest> {

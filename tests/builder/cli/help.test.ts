@@ -18,7 +18,7 @@ for (const shell of ["bash", "zsh", "fish"] as const)
     const script = await completionScript(shell, commands);
     for (const [name, row] of Object.entries(commands)) {
       t.true(script.includes(name), name);
-      for (const { long } of defineParser(name, await row.load()).options)
+      for (const { long } of defineParser(name, await row.load()).options.filter(({ hidden }) => !hidden))
         t.true(script.includes(shell === "fish" ? `-l ${long?.slice(2)}` : `${long}`), `${name} ${long}`);
     }
   });

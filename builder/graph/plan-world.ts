@@ -1,6 +1,6 @@
 /** What all stages of one plan share, and what one stage hands to another. */
 import type { Platform } from "../../layerfs/store/descriptor.ts";
-import type { ContainerConfig, History } from "../../registry/oci/image.ts";
+import type { ContainerConfig } from "../../registry/oci/image.ts";
 import type { Named } from "../context/named-contexts.ts";
 import type { RemoteSources } from "../context/remote-sources.ts";
 import type { SourceText } from "../diagnose/source.ts";
@@ -9,7 +9,7 @@ import type { GlobalScope, StageScope } from "../dockerfile/scope.ts";
 import type { BaseImage } from "../image/stored/base-image.ts";
 import type { Entitlements } from "../runtime/entitlements.ts";
 import type { NetworkMode } from "../runtime/runtime.ts";
-import type { Node, Op, PlannedHistory, Target } from "./graph.ts";
+import type { Node, Op, Target } from "./graph.ts";
 
 export interface PlanOptions {
   readonly target?: string;
@@ -53,14 +53,7 @@ export interface PlannedStage {
 }
 
 /** What a stage begins with: another stage's end, or an image. */
-export interface Start {
-  readonly node: Node;
-  readonly config: ContainerConfig;
-  readonly author?: string;
-  readonly baseHistory: readonly History[];
-  readonly baseCreated?: string;
-  readonly history: readonly PlannedHistory[];
-  readonly platform: Platform;
+export interface Start extends Omit<Target, "stage"> {
   readonly scope?: StageScope;
 }
 

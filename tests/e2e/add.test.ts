@@ -1,16 +1,9 @@
 import { join } from "node:path";
 import test from "ava";
 import type { Pack } from "tar-stream";
-import { packedTar } from "../doubles/packed-tar.ts";
+import { compressors, packedTar } from "../doubles/packed-tar.ts";
 import { type Scene, scene } from "./scene.ts";
 
-const compressors: [name: string, command: string][] = [
-  ["tar", "cat"],
-  ["tar.gz", "gzip"],
-  ["tar.bz2", "bzip2"],
-  ["tar.xz", "xz -1"],
-  ["tar.zst", "zstd -q"],
-];
 for (const [name, command] of compressors) {
   test(`ADD unpacks ${name}; COPY does not`, async (t) => {
     const s = await scene(t);

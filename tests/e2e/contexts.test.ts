@@ -7,7 +7,7 @@ import test from "ava";
 import type { Pack } from "tar-stream";
 import { fileServer } from "../doubles/file-server.ts";
 import { gitDaemon, gitFolder, gitRepository, noGit } from "../doubles/git-server.ts";
-import { packedTar } from "../doubles/packed-tar.ts";
+import { compressors, packedTar } from "../doubles/packed-tar.ts";
 import { testUnless } from "../doubles/test-unless.ts";
 import { outcome, type Scene, scene, stepsOf } from "./scene.ts";
 
@@ -15,13 +15,6 @@ const execute = promisify(execFile);
 const gitTest = testUnless(noGit());
 
 const dockerfile = "FROM wbuild.local/linux\nCOPY . /all/\n";
-const compressors: [name: string, command: string][] = [
-  ["tar", "cat"],
-  ["tar.gz", "gzip"],
-  ["tar.bz2", "bzip2"],
-  ["tar.xz", "xz -1"],
-  ["tar.zst", "zstd -q"],
-];
 
 /** A tar of these files, by the system's own tar. */
 async function tarOf(s: Scene, name: string, files: Record<string, string>, command = "cat"): Promise<Buffer> {

@@ -144,9 +144,11 @@ export async function fetchBlob(
     return onProgress ? reported(bytes, event, onProgress, from) : bytes;
   };
   try {
-    // What comes from a socket nobody else has.
-    if (into.fetch) await into.fetch(blob, openAt, { areSpent: true, signal: options.signal });
-    else await into.put(openAt(0), { mediaType, digest, size });
+    await fromWhoHasIt(repository, digest, async () => {
+      // What comes from a socket nobody else has.
+      if (into.fetch) await into.fetch(blob, openAt, { areSpent: true, signal: options.signal });
+      else await into.put(openAt(0), { mediaType, digest, size });
+    });
   } catch (error) {
     throw explained(error, repository, blob);
   }
@@ -197,11 +199,31 @@ async function fetchConfig(repository: Repository, blob: Descriptor) {
       "REG_CONFIG",
       `image configuration has ${blob.size} bytes, more than the ${maxConfigBytes} that are accepted`,
     );
-  const parts: Uint8Array[] = [];
-  for await (const part of repository.blob(blob)) parts.push(part);
-  const bytes = Buffer.concat(parts);
-  if (digestOf(bytes) !== blob.digest) throw mismatch(repository, blob.digest, undefined);
+  const bytes = await fromWhoHasIt(repository, blob.digest, async () => {
+    const parts: Uint8Array[] = [];
+    for await (const part of repository.blob(blob)) parts.push(part);
+    const found = Buffer.concat(parts);
+    if (digestOf(found) !== blob.digest) throw mismatch(repository, blob.digest, undefined);
+    return found;
+  });
   return { bytes, mediaType: blob.mediaType, descriptor: blob, content: parseConfig(bytes) };
+}
+
+const wrongContent = [
+  "STORE_DIGEST_MISMATCH",
+  "STORE_SIZE_MISMATCH",
+  "REG_DIGEST_MISMATCH",
+  "REG_SIZE_MISMATCH",
+] as const;
+
+/** Fetches, and again from the next place when it was a mirror that gave something else. */
+async function fromWhoHasIt<T>(repository: Repository, digest: Digest, fetch: () => Promise<T>): Promise<T> {
+  for (;;)
+    try {
+      return await fetch();
+    } catch (error) {
+      if (!wrongContent.some((code) => isWbuildError(error, code)) || !repository.distrust(digest)) throw error;
+    }
 }
 
 async function store({ bytes, mediaType, descriptor }: FetchedManifest, into: PullStore): Promise<void> {

@@ -59,6 +59,19 @@ class RemoteRepository implements Repository {
   async manifest(which: Descriptor | string): Promise<FetchedManifest> {
     const name = typeof which === "string" ? which : which.digest;
     this.#checkName(name);
+    for (;;)
+      try {
+        return await this.#manifest(which, name);
+      } catch (error) {
+        const isWrong =
+          isWbuildError(error, "REG_DIGEST_MISMATCH") ||
+          isWbuildError(error, "REG_SIZE_MISMATCH") ||
+          (isDigest(name) && isWbuildError(error, "REG_MANIFEST"));
+        if (!isWrong || !this.distrust(name)) throw error;
+      }
+  }
+
+  async #manifest(which: Descriptor | string, name: string): Promise<FetchedManifest> {
     // A manifest above the limit is not even begun, when its descriptor already says so.
     if (typeof which !== "string" && which.size > maxManifestBytes)
       throw new WbuildError(
@@ -82,6 +95,10 @@ class RemoteRepository implements Repository {
 
   blob(blob: Descriptor, from = 0, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     return downloadBlob({ session: this.#session, repository: this.name, scopes: this.#pull, signal }, blob, from);
+  }
+
+  distrust(tagOrDigest: string): boolean {
+    return this.#session.distrust(tagOrDigest);
   }
 
   async hasBlob(digest: Digest): Promise<boolean> {

@@ -50,6 +50,11 @@ export interface Repository {
    * BlobStore.put does. Throws REG_NOT_FOUND, REG_SIZE_MISMATCH.
    */
   blob(blob: Descriptor, from?: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * What came under this digest or tag was something else. A mirror that gave it is asked no more, which is told as a
+   * warning; true: then it is worth asking again, of the next place.
+   */
+  distrust(tagOrDigest: string): boolean;
   hasBlob(digest: Digest): Promise<boolean>;
   /** Brings a blob there with as little work as may be; `open` may be called again after a broken connection. */
   pushBlob(

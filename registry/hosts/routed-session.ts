@@ -23,6 +23,8 @@ export class RoutedSession extends Session {
   /** Mirrors that could not be reached are left alone by whoever comes later. */
   readonly #dead = new Set<Route>();
   readonly #broken = new Map<Route, number>();
+  /** Which mirror gave what was asked for under a tag or digest. */
+  readonly #givers = new Map<string, Route>();
   /** Mirrors for tags alone that gave one: its blobs are theirs, too. */
   readonly #chosen = new Set<Route>();
 
@@ -53,7 +55,10 @@ export class RoutedSession extends Session {
         // HEAD and GET of some callers take refusals for answers; from a mirror they are not the last word.
         if (isLast || (response.status >= 200 && response.status < 300)) {
           if (what === "tag") this.#chosen.add(route);
-          if (!isLast) this.#watch(route, response);
+          if (!isLast) {
+            this.#givers.set(nameIn(ask), route);
+            this.#watch(route, response);
+          }
           return response;
         }
         await drain(response.body);
@@ -73,6 +78,16 @@ export class RoutedSession extends Session {
         })
       );
     throw failures.length === 1 ? last : withMirrors(last, failures.slice(0, -1), file);
+  }
+
+  /** Attack, or a broken cache: a mirror whose content is another would keep an image from everybody that it serves. */
+  override distrust(name: string): boolean {
+    const giver = this.#givers.get(name);
+    if (!giver) return false;
+    this.#givers.delete(name);
+    this.#dead.add(giver);
+    this.options.warn(`the mirror ${giver.host} gave wrong content of ${this.#name()}, and is asked no more`);
+    return true;
   }
 
   #watch(route: Route, { body }: HttpResponse): void {
@@ -137,6 +152,11 @@ function readIn({ method, path }: Ask, repository: string): "tag" | "digest" | u
   // HEAD of a blob is what a push asks; a mirror's answer would leave the registry without it.
   if (kind !== "manifests" || (method !== "GET" && method !== "HEAD")) return undefined;
   return name.includes(":") ? "digest" : "tag";
+}
+
+/** The tag or digest at the end of a path that readIn knows. */
+function nameIn({ path }: Ask): string {
+  return typeof path === "string" ? path.slice(path.lastIndexOf("/") + 1) : "";
 }
 
 /** The same request at a place that has the repository under another name. */

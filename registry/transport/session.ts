@@ -110,6 +110,11 @@ export class Session {
     return url;
   }
 
+  /** See Repository. A place that stands alone has no other. */
+  distrust(_name: string): boolean {
+    return false;
+  }
+
   /** See Authorizer. */
   get refreshToken(): string | undefined {
     return this.#authorizer.refreshToken;

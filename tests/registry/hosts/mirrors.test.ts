@@ -136,6 +136,62 @@ test("a mirror whose answers break off is left alone after the second", async (t
   t.is(breaking.requests.length, 2);
 });
 
+const spoilt = (body: Buffer) => Buffer.from(body.map((byte) => byte ^ 1));
+const wrongs: [title: string, on: RegExp, change: (body: Buffer) => Buffer, headers?: Record<string, string>][] = [
+  ["a configuration of other bytes", /blobs/, spoilt],
+  // Configurations are JSON.
+  ["a layer of other bytes", /blobs/, (body) => (body[0] === 0x7b ? body : spoilt(body))],
+  ["blobs that are too short", /blobs/, (body) => body.subarray(1)],
+  ["blobs that are too long", /blobs/, (body) => Buffer.concat([body, body])],
+  ["nothing for a blob", /blobs/, () => Buffer.alloc(0)],
+  [
+    "blobs that say themselves that they are others",
+    /blobs/,
+    (body) => body,
+    { "docker-content-digest": `sha256:${"0".repeat(64)}` },
+  ],
+  ["a manifest of other bytes under a tag", /manifests/, (body) => Buffer.concat([body, Buffer.from(" ")])],
+];
+for (const [title, on, change, headers] of wrongs)
+  test(`a mirror that gives ${title} is told of, and what is right comes from the next place`, async (t) => {
+    await using home = await startRegistry();
+    const lying = () =>
+      startFake((request, response) => {
+        void (async () => {
+          const accept = request.headers.accept ?? "*/*";
+          const answer = await fetch(`http://${home.host}${request.path}`, { headers: { accept } });
+          const body = Buffer.from(await answer.arrayBuffer());
+          const sent = on.test(request.path) ? change(body) : body;
+          const said = { ...Object.fromEntries(answer.headers), ...(on.test(request.path) ? headers : {}) };
+          response.writeHead(answer.status, { ...said, "content-length": String(sent.length) }).end(sent);
+        })();
+      });
+    await using first = await lying();
+    await using second = await lying();
+    const ours = new MemoryBlobs();
+    const image = await makeImage(ours);
+    const warnings: string[] = [];
+    const mirrors = [first, second].map(({ host }) => `[[registry.mirror]]\nlocation = "${host}"\n`).join("");
+    await using client = await clientOf(
+      t.context.folder,
+      { [conf]: `[[registry]]\nlocation = "${home.host}"\n${mirrors}` },
+      { warn: (text) => void warnings.push(text), retry: { attempts: 2, baseMs: 1, capMs: 1 } },
+    );
+    const reference = parseReference(`${home.host}/team/app:1`);
+    await pushImage(client, image, reference, ours);
+    const into = new MemoryBlobs();
+    t.is((await pullImage(client, reference, into, { choose })).descriptor.digest, image.digest);
+    t.deepEqual(
+      warnings,
+      [first, second].map(
+        ({ host }) => `the mirror ${host} gave wrong content of ${home.host}/team/app, and is asked no more`,
+      ),
+    );
+    const before = first.requests.length + second.requests.length;
+    await client.repository(reference).manifest(image.digest);
+    t.is(first.requests.length + second.requests.length, before);
+  });
+
 test("mirrors for digests are not asked for tags, those for tags give what belongs to one", async (t) => {
   await using home = await startRegistry();
   await using copy = await startRegistry();

@@ -46,9 +46,12 @@ export function definitionKey(op: Digest, content: Digest | undefined, parent: D
   return digestOf(`definition/1 ${op} ${content ?? "-"} ${parent}`);
 }
 
-/** By the definitions of all inputs: for an op that reads other nodes, whose files need not be here to find it so. */
-export function inputsKey(op: Digest, inputs: readonly Digest[]): Digest {
-  return digestOf(`inputs/1 ${op} ${inputs.join(" ")}`);
+/**
+ * By all that is below, down to the bases, and what is read of contexts; `inputs` are such keys. For an op that reads other
+ * nodes: to find it so, none of them needs to be here, or to be found.
+ */
+export function structureKey(op: Digest, content: Digest | undefined, inputs: readonly Digest[]): Digest {
+  return digestOf(`structure/1 ${op} ${content ?? "-"} ${inputs.join(" ")}`);
 }
 
 export function contentKey(op: Digest, content: Digest | undefined, chain: Digest | undefined): Digest {

@@ -1,12 +1,12 @@
 /**
- * The walk over the graph. A node is solved once, when somebody needs it: its inputs first (side by side), then by
- * key, else by the content of its inputs, else by carrying it out. Layers are written in the background.
+ * The walk over the graph. A node is solved once, when somebody needs it: by what stands below it, where it reads other
+ * nodes; else its inputs first (side by side), then by key, else by their content, else by carrying it out. Layers are
+ * written in the background.
  */
 import type { Digest } from "../../layerfs/store/digest.ts";
-import { digestOf } from "../../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { Slots } from "../../registry/side-by-side.ts";
-import type { CopyOp, MkdirOp, Node, RunOp } from "../graph/graph.ts";
+import type { Node } from "../graph/graph.ts";
 import { opKey } from "../graph/key.ts";
 import { addStep } from "../steps/add.ts";
 import { copyStep } from "../steps/copy.ts";
@@ -21,16 +21,26 @@ import {
   contentKey,
   definitionKey,
   type ImportedResults,
-  inputsKey,
   ResultCache,
   type ResultRecord,
 } from "./cache.ts";
 import type { SharedFlights } from "./flights.ts";
+import {
+  type LayerNode,
+  type LayerOp,
+  mergedKey,
+  readsNodes,
+  Structures,
+  sourceKey,
+  structureFrom,
+} from "./structure.ts";
 
 export interface Solved {
   readonly stack: LayerStack;
   /** Names how the result came to be: the chain of definitions. Of a COPY just carried out, known when its layer is. */
   readonly key: Promise<Digest>;
+  /** The same without the files of other nodes (structureKey). */
+  readonly structure: Promise<Digest>;
   readonly createdMs: number;
   readonly cached: boolean;
   /** Carried out by this build, or standing on such a node: its key may have meant other files before. */
@@ -58,8 +68,6 @@ const steps: { readonly [Kind in LayerOp["kind"]]: Step<Extract<LayerOp, { kind:
   mkdir: mkdirStep,
 };
 
-type LayerOp = RunOp | CopyOp | MkdirOp;
-
 export class Solver {
   readonly #world: World;
   readonly #options: SolveOptions;
@@ -67,12 +75,18 @@ export class Solver {
   readonly #slots: Slots;
   /** By id: what two stages do alike is done once. */
   readonly #solved = new Map<Digest, Promise<Solved>>();
+  readonly #structures: Structures;
 
   constructor(world: World, options: SolveOptions) {
     this.#world = world;
     this.#options = options;
     this.#cache = new ResultCache(world.store, options.imported);
     this.#slots = new Slots(options.jobs);
+    this.#structures = new Structures({
+      ignoreCache: options.ignoreCache,
+      mayKnow: async (op) => options.imported !== undefined || (await this.#cache.knows(op)),
+      contentOf: async (node) => (steps[node.op.kind] as Step<LayerOp>).contentKey?.(node.op, [], world),
+    });
   }
 
   /** Resolves when the node's files are known; its layer may still be being written. Rejects with the step's error. */
@@ -90,15 +104,26 @@ export class Solver {
     await Promise.allSettled(this.#solved.values());
   }
 
+  /** What was solved so far; the other nodes nobody needed. */
+  solved(node: Node): Promise<Solved> | undefined {
+    return this.#solved.get(node.id);
+  }
+
   async #solve(node: Node): Promise<Solved> {
+    // Thousands of nodes may stand on each other: none of them begins within the call that begins the one above.
+    await undefined;
     const { op } = node;
     if (op.kind === "source") {
       const stack = openSource(op, this.#world);
-      const key = digestOf(`source/1 ${op.layers.map((layer) => layer.diffId).join(" ")}`);
       this.#report(node, true);
-      return { stack, key: Promise.resolve(key), createdMs: 0, cached: true, renewed: false };
+      const key = Promise.resolve(sourceKey(op));
+      return { stack, key, structure: key, createdMs: 0, cached: true, renewed: false };
     }
     if (op.kind === "run") this.#prepareBase(node);
+    if (readsNodes(node)) {
+      const known = await this.#fromStructure(node as LayerNode);
+      if (known) return known;
+    }
     const inputs = await Promise.all(node.inputs.map((input) => this.solve(input)));
     this.#world.signal.throwIfAborted();
     if (op.kind === "merge") return merged(inputs as [Solved, Solved]);
@@ -114,6 +139,25 @@ export class Solver {
       }
       throw located(error, node);
     }
+  }
+
+  /**
+   * A node that is known by all that stands below it. Of its inputs only the one that it is put onto is solved: the others
+   * were read when it was made, and nobody needs their files for it again.
+   */
+  async #fromStructure(node: LayerNode): Promise<Solved | undefined> {
+    const op = opKey(node.op);
+    if (!(await this.#cache.knows(op))) return undefined;
+    const structure = await this.#structures.of(node);
+    if (structure === undefined) return undefined;
+    const found = await this.#cache.find(structure);
+    if (!found?.definition) return undefined;
+    const below = await this.solve(node.inputs[0] as Node);
+    // What stands on something that was made anew is the same only if that came out the same.
+    if (below.renewed) return undefined;
+    this.#report(node, true);
+    const known = { ...found, definition: found.definition, content: undefined };
+    return this.#known(node, op, [below], Promise.resolve(structure), known);
   }
 
   /** A RUN that was never carried out will be: its base is unpacked while the steps in between are still at work. */
@@ -150,7 +194,9 @@ export class Solver {
     }
     if (found) {
       this.#report(node, true);
-      return this.#known(key, inputs, found);
+      const structure = structureFrom(node, found.content.digest, inputs);
+      structure.catch(() => undefined);
+      return this.#known(node, key, inputs, structure, found);
     }
     const work = this.#perform(node, key, inputs, contentOf);
     const kept = work.then((solved) => solved.record?.());
@@ -175,9 +221,9 @@ export class Solver {
       const createdMs = createdNow(world);
       const performed = await step.perform(node, stacks, world);
       const stack = below.stack.with(performed.layer);
-      const { definition, record } = this.#keep(key, contentOf, inputs, performed, createdMs);
+      const { definition, structure, record } = this.#keep(node, key, contentOf, inputs, performed, createdMs);
       this.#whenFinished(node, performed);
-      return { stack, key: definition, createdMs, cached: false, renewed: true, record };
+      return { stack, key: definition, structure, createdMs, cached: false, renewed: true, record };
     });
   }
 
@@ -185,11 +231,6 @@ export class Solver {
   async #find(op: Digest, inputs: readonly Solved[], contentOf: () => Promise<Digest | undefined>) {
     if (!(await this.#cache.knows(op))) return undefined;
     const [below] = inputs as [Solved];
-    // What stands on something that was made anew is the same only if that came out the same.
-    if (!isRenewed(inputs) && inputs.length > 1) {
-      const found = await this.#cache.find(inputsKey(op, await keysOf(inputs)));
-      if (found?.definition) return { ...found, definition: found.definition, content: undefined };
-    }
     const content = await contentOf();
     const definition = definitionKey(op, content, await below.key);
     // Of other nodes than the one below, the digest says what they hold now.
@@ -202,7 +243,7 @@ export class Solver {
   }
 
   /** A node that need not be carried out. Its layer may lie elsewhere still: the store learns of it when it comes here. */
-  #known(op: Digest, inputs: readonly Solved[], found: Found): Solved {
+  #known(node: LayerNode, op: Digest, inputs: readonly Solved[], structure: Promise<Digest>, found: Found): Solved {
     const { layer, createdMs, definition, content, remote } = found;
     const { store } = this.#world;
     const [below] = inputs as [Solved];
@@ -210,7 +251,7 @@ export class Solver {
       const chain = await below.stack.chainId(store);
       const keys = [
         definition,
-        ...(inputs.length > 1 ? [inputsKey(op, await keysOf(inputs))] : []),
+        ...(readsNodes(node) ? [await structure] : []),
         ...(content ? [contentKey(op, content.digest, chain)] : []),
       ];
       return { op, definition, keys, layer, createdMs, ...(remote ? { remote } : {}) };
@@ -231,6 +272,7 @@ export class Solver {
         changes: () => checked(stored.changes()),
       }),
       key: Promise.resolve(definition),
+      structure,
       createdMs,
       cached: true,
       renewed: isRenewed(inputs),
@@ -251,22 +293,25 @@ export class Solver {
 
   /** Records the result once its layer is durable. */
   #keep(
+    node: LayerNode,
     op: Digest,
     contentOf: () => Promise<Digest | undefined>,
     inputs: readonly Solved[],
     performed: Performed,
     createdMs: number,
-  ): { definition: Promise<Digest>; record: () => Promise<ResultRecord> } {
+  ): { definition: Promise<Digest>; structure: Promise<Digest>; record: () => Promise<ResultRecord> } {
     const { background, store } = this.#world;
     const [below] = inputs as [Solved];
     const content = (performed.content ?? Promise.resolve()).then(contentOf);
     const definition = Promise.all([content, below.key]).then(([known, parent]) => definitionKey(op, known, parent));
     definition.catch(() => undefined);
+    const structure = content.then((known) => structureFrom(node, known, inputs));
+    structure.catch(() => undefined);
     const kept = (async (): Promise<ResultRecord> => {
       const layer = await performed.layer.committed;
       const keys = [
         await definition,
-        ...(inputs.length > 1 ? [inputsKey(op, await keysOf(inputs))] : []),
+        ...(readsNodes(node) ? [await structure] : []),
         contentKey(op, await content, await below.stack.chainId(store)),
       ];
       const record = { op, definition: await definition, keys, layer, createdMs };
@@ -274,7 +319,7 @@ export class Solver {
       return record;
     })();
     background(kept);
-    return { definition, record: () => kept };
+    return { definition, structure, record: () => kept };
   }
 
   #whenFinished(node: Node, performed: Performed): void {
@@ -305,10 +350,19 @@ type Found = CachedLayer & {
 /** What was made on nothing, on top of what a stage has: nothing is carried out, and so nothing is told. */
 function merged([below, above]: [Solved, Solved]): Solved {
   const stack = above.stack.layers.reduce((all, layer) => all.with(layer), below.stack);
-  const key = Promise.all([below.key, above.key]).then((keys) => digestOf(`merge/1 ${keys.join(" ")}`));
+  const key = Promise.all([below.key, above.key]).then(mergedKey);
   key.catch(() => undefined);
+  const structure = Promise.all([below.structure, above.structure]).then(mergedKey);
+  structure.catch(() => undefined);
   const { createdMs } = above;
-  return { stack, key, createdMs, cached: above.cached && below.cached, renewed: above.renewed || below.renewed };
+  return {
+    stack,
+    key,
+    structure,
+    createdMs,
+    cached: above.cached && below.cached,
+    renewed: above.renewed || below.renewed,
+  };
 }
 
 /** Damaged on the disk, or from the start no layer of that name. What the host refuses is no fault of the layer. */
@@ -317,15 +371,9 @@ function isBadLayer(error: unknown): boolean {
   return error.code === "STORE_CORRUPT" || (error.code.startsWith("LAYER_") && error.code !== "LAYER_IO");
 }
 
-function keysOf(inputs: readonly Solved[]): Promise<Digest[]> {
-  return Promise.all(inputs.map((input) => input.key));
-}
-
 function isRenewed(inputs: readonly Solved[]): boolean {
   return inputs.some((input) => input.renewed);
 }
-
-type LayerNode = Node & { readonly op: LayerOp };
 
 function createdNow(world: World): number {
   const epoch = world.style.epochSeconds;

@@ -33,7 +33,7 @@ const maxTurns = 1000;
 const concurrency = 4;
 
 /**
- * Solves every node; `targets` are those whose layers become images. A layer that the cache promised and that is lost or
+ * Solves `targets`, whose layers become images, and of the other nodes those that are needed for it. A layer that the cache promised and that is lost or
  * damaged is found out here: then the walk begins anew without it, and what was carried out so far is in the store.
  */
 export async function walk(
@@ -88,11 +88,15 @@ async function walkOnce(
     options,
   );
   try {
-    // In the graph's order, inputs first: a chain of thousands of stages would overflow the stack from its end.
-    await Promise.all(nodes.map((node) => solver.solve(node)));
+    const wanted = needsEveryNode(request) ? nodes : targets;
+    await Promise.all(wanted.map((node) => solver.solve(node)));
     await work.finished();
     const solved = new Map<string, Solved>();
-    for (const node of nodes) solved.set(node.id, await solver.solve(node));
+    for (const node of nodes) {
+      const known = await solver.solved(node);
+      if (known) solved.set(node.id, known);
+      else tellUnneeded(node, world.report);
+    }
     const layers = new Set(targets.flatMap((node) => solved.get(node.id)?.stack.layers ?? []));
     await atHand([...layers], request, signal);
     return { solved, [Symbol.asyncDispose]: close };
@@ -107,6 +111,19 @@ async function walkOnce(
       await close();
     }
   }
+}
+
+/** Whether somebody asks for more than images: the results of all steps, the files of stages. */
+function needsEveryNode({ cacheTo = [], attest }: BuildRequest): boolean {
+  return attest?.sbom === true || cacheTo.some((target) => target.mode === "max");
+}
+
+/** Nobody had to look for it: what was read of it is in what is cached. */
+function tellUnneeded(node: Node, report: World["report"]): void {
+  if (node.op.kind === "merge") return;
+  const at = Date.now();
+  report({ kind: "start", step: { id: node.id, title: node.title }, at });
+  report({ kind: "done", id: node.id, cached: true, at });
 }
 
 /**

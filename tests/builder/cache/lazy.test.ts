@@ -83,11 +83,25 @@ test("an image in the store has all its layers, and only those; then it is found
   t.deepEqual((await two.build(stages)).ran, ["COPY d /d"], "the stage that was never needed");
 });
 
-test("mode=min has no results of other stages", async (t) => {
-  const { machine, from, to } = scene(t);
-  await machine().build(stages, { cacheTo: [{ ...to, mode: "min" }] });
-  const second = await machine().build(stages, { ...nowhere, cacheFrom: [from] });
-  t.deepEqual(second.ran, ["COPY d /d"], "found by content all the same");
+const chained = [
+  ...["FROM scratch AS deps", "COPY d /d", "FROM scratch AS made", "COPY --from=deps /d /d", "COPY b /b"],
+  ...["FROM scratch", "COPY --from=made / /all", "COPY --link --from=deps /d/one /one", "COPY a /a"],
+];
+
+test("mode=min has no results of other stages, and what reads them is found without", async (t) => {
+  const { machine, from, to, context } = scene(t);
+  const first = await machine().build(chained, { cacheTo: [{ ...to, mode: "min" }] });
+  const second = await machine().build(chained, { ...nowhere, cacheFrom: [from] });
+  t.deepEqual(second.ran, []);
+  t.is(second.imageId, first.imageId);
+  writeFileSync(join(context, "b"), "changed");
+  const third = await machine().build(chained, { ...nowhere, cacheFrom: [from] });
+  t.deepEqual(
+    third.ran,
+    ["COPY --from=deps /d /d", "COPY --from=made / /all", "COPY a /a", "COPY b /b", "COPY d /d"],
+    "a stage in which something changed is made anew, and what does not stand on it is found",
+  );
+  t.notDeepEqual(third.imageId, first.imageId);
 });
 
 test("--no-cache takes nothing from other machines; a stage of --no-cache-filter neither, and what copies from it looks at its files", async (t) => {

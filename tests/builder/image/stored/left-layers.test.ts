@@ -34,6 +34,7 @@ function registries(given: Readonly<Record<string, Uint8Array | Error>>) {
     repository: ({ registry, repository }: { registry: string; repository: string }) => ({
       registry,
       name: repository,
+      distrust: () => false,
       async *blob() {
         asked.push(`${registry}/${repository}`);
         const answer =

@@ -111,7 +111,10 @@ async function walkAll(build: Build, nodes: readonly Node[], targets: readonly N
       runtime: runtimes(store.home),
       style: styleOf(request),
       remoteLayer: (ofWalk) => baseLayers({ store, registry }, ofWalk),
-      tail: pushed === undefined ? undefined : (background) => earlyPush(pushed, targets, registry, background),
+      tail:
+        pushed === undefined
+          ? undefined
+          : (background) => earlyPush(pushed, targets, registry, store.blobs, background),
     },
     {
       jobs: request.jobs ?? Math.max(8, availableParallelism() * 2),

@@ -2,9 +2,11 @@
  * Sends layers while they are still being written: when the last byte is compressed, most of the push is over.
  * Only an advance: whatever goes wrong here is left to the push proper, which finds the blob there or sends it.
  */
+import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import { parseReference } from "../../registry/reference.ts";
+import type { Upload } from "../../registry/transport/upload.ts";
 import type { BuildRequest } from "../build-request.ts";
 import type { Node } from "../graph/graph.ts";
 import type { LayerTail } from "../steps/step.ts";
@@ -17,11 +19,15 @@ export function pushTarget(request: BuildRequest): string | undefined {
   return output.names[0] ?? request.tags[0];
 }
 
+/** So many connections of one upload may break; more are the push proper's, which knows other ways to send. */
+const maxBreaks = 3;
+
 /** A step's layer is sent only when it will be in the image: nodes under a target, not those merely copied from. */
 export function earlyPush(
   name: string,
   targets: readonly Node[],
   registry: () => Promise<RegistryClient>,
+  blobs: Pick<BlobStore, "open">,
   background: (work: Promise<unknown>) => void,
 ): LayerTail {
   const wanted = new Set<string>();
@@ -40,7 +46,7 @@ export function earlyPush(
     const repository = (await registry()).repository(reference, { isTarget: true });
     const upload = await repository.startUpload();
     try {
-      await upload.write(tail);
+      await upload.write(tail).catch((error: unknown) => goOn(upload, layer, error));
       const { blob } = await layer;
       // Somebody may have pushed the same content meanwhile; then ours is not needed.
       if (await repository.hasBlob(blob.digest)) await upload.cancel();
@@ -49,5 +55,22 @@ export function earlyPush(
       await upload.cancel();
       throw error;
     }
+  }
+  /** A broken upload is finished from where the registry has got to, once the layer is whole. */
+  async function goOn(upload: Upload, layer: Promise<Layer>, broken: unknown): Promise<void> {
+    const { isTransient } = await import("../../registry/transport/retry.ts");
+    const { blob } = await layer;
+    for (let error = broken, breaks = 1; isTransient(error) && breaks <= maxBreaks; breaks++) {
+      const has = await upload.stored();
+      if (has === undefined || has > blob.size) break;
+      if (has === blob.size) return;
+      try {
+        await upload.write(blobs.open(blob, { from: has }));
+        return;
+      } catch (next) {
+        error = next;
+      }
+    }
+    throw broken;
   }
 }

@@ -41,16 +41,16 @@ export function checkWindowsPath(path: string, shown = path): void {
   if (path === "") return;
   let fault: string | undefined;
   for (const name of path.split("/")) fault ??= nameFault(name);
+  // A sound file that is to get another name: nobody would find the fault in its own.
+  const isOfTarget = fault !== undefined && !shown.split("/").some((name) => name !== "" && nameFault(name));
   if (fault === undefined && path.length + "C:\\".length > maxPath) {
     fault = `with all folders above it is longer than ${maxPath} UTF-16 units`;
   }
   if (fault === undefined) return;
-  throw new WbuildError(
-    "WIN_NAME",
-    `Windows cannot have the file ${JSON.stringify(showName(shown))}: its name ${fault}`,
-    {
-      facts: { path, reason: fault },
-      hint: "rename the file, or leave it out with .dockerignore",
-    },
-  );
+  const from = JSON.stringify(showName(shown));
+  const told = isOfTarget && shown !== path ? `${JSON.stringify(showName(path))} (a copy of ${from})` : from;
+  throw new WbuildError("WIN_NAME", `Windows cannot have the file ${told}: its name ${fault}`, {
+    facts: { path, reason: fault },
+    hint: isOfTarget ? "choose another target" : "rename the file, or leave it out with .dockerignore",
+  });
 }

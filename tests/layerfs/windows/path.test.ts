@@ -102,6 +102,8 @@ for (const [name, why] of bad)
 test("a path with an impossible name is refused with the file that has it", (t) => {
   const error = t.throws(() => checkWindowsPath("app/con.txt", "src/con.txt"), { code: "WIN_NAME" });
   t.regex(error?.message ?? "", /"src\/con\.txt": its name is that of a device/);
+  const renamed = t.throws(() => checkWindowsPath("app/con", "src/sound"), { code: "WIN_NAME" });
+  t.regex(renamed?.message ?? "", /"app\/con" \(a copy of "src\/sound"\): its name is that of a device/);
   t.throws(() => checkWindowsPath(Array(200).fill("a".repeat(200)).join("/")), { code: "WIN_NAME" });
   t.notThrows(() => checkWindowsPath(Array(100).fill("a".repeat(200)).join("/")));
 });

@@ -1,10 +1,10 @@
 /** What tests with Wine need, and why they are skipped where it is not there. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import anyTest, { type ImplementationFn, type TestFn } from "ava";
 import { findWine } from "../../builder/runtime/wine/personality/find-wine.ts";
 import { programsFolder } from "../../builder/runtime/wine/personality/programs.ts";
 import { canMakeContainers } from "../../native/core/userns.ts";
+import { testUnless } from "./test-unless.ts";
 
 function missing(): string | undefined {
   if (!findWine()) return "no wine64 on this host";
@@ -17,8 +17,4 @@ function missing(): string | undefined {
 export const noWine = missing();
 
 /** `test` with Wine; elsewhere a skipped test whose title says why. */
-export function withWine<Context>(title: string, run: ImplementationFn<[], Context>): void {
-  const test = anyTest as TestFn<Context>;
-  if (noWine === undefined) test(title, run);
-  else test.skip(`${title} (skipped: ${noWine})`, run);
-}
+export const withWine = testUnless(noWine);

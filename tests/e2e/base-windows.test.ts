@@ -10,7 +10,7 @@ const missing = noWindows();
 const running = testUnless(missing);
 const run = promisify(execFile);
 
-running(`a base is pushed, pulled into an empty store and proved there`, async (t) => {
+running("a base is pushed, pulled into an empty store and proved there", async (t) => {
   await using registry = await startRegistry();
   const name = `${registry.host}/team/windows:base`;
   const [first, second] = [await scene(t, { base: "windows" }), await scene(t, { base: false })];
@@ -36,7 +36,7 @@ running(`a base is pushed, pulled into an empty store and proved there`, async (
   }
 });
 
-running(`--build-context lets FROM mean it, and images on it are without fault`, async (t) => {
+running("--build-context lets FROM mean it, and images on it are without fault", async (t) => {
   const s = await scene(t, { base: "windows" });
   const context = await s.files("context", {
     Dockerfile: [

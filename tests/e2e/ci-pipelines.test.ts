@@ -22,6 +22,7 @@ import { bundled, program, top } from "../doubles/cli.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { startGha } from "../doubles/gha-cache.ts";
 import { asUser, noUser, uid } from "../doubles/ordinary-user.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, scene, stepsOf } from "./scene.ts";
 
 const execute = promisify(execFile);
@@ -37,8 +38,7 @@ function reason(): string | undefined {
 }
 
 const why = reason();
-const pipeline = why === undefined ? test.serial : test.serial.skip;
-const note = why === undefined ? "" : ` (skipped: ${why})`;
+const pipeline = testUnless(why, test.serial);
 
 interface Ci {
   readonly host: string;
@@ -170,7 +170,7 @@ async function digestOf(ci: Ci, tag: string): Promise<string> {
     .digest("hex")}`;
 }
 
-pipeline(`GitLab CI${note}`, async (t) => {
+pipeline("GitLab CI", async (t) => {
   const ci = await ciOf(t);
   const once = async (name: string) => {
     const machine = ci.machine(name);
@@ -199,7 +199,7 @@ pipeline(`GitLab CI${note}`, async (t) => {
   t.is(config.config.Labels["org.opencontainers.image.revision"], sha);
 });
 
-pipeline(`Jenkins${note}`, async (t) => {
+pipeline("Jenkins", async (t) => {
   const ci = await ciOf(t);
   const once = async (name: string) => {
     const machine = ci.machine(name);
@@ -217,7 +217,7 @@ pipeline(`Jenkins${note}`, async (t) => {
   await compare(t, ci, sha, [await once("one"), await once("two")]);
 });
 
-pipeline(`Tekton${note}`, async (t) => {
+pipeline("Tekton", async (t) => {
   const ci = await ciOf(t);
   const once = async (name: string) => {
     const machine = ci.machine(name);
@@ -272,7 +272,7 @@ test("GitHub Actions: names are in small letters, and a pull request writes no c
   }
 });
 
-pipeline(`GitHub Actions, with our actions${note}`, async (t) => {
+pipeline("GitHub Actions, with our actions", async (t) => {
   const ci = await ciOf(t);
   const gha = await startGha();
   t.teardown(() => gha[Symbol.asyncDispose]());

@@ -49,10 +49,10 @@ async function runsForeign(t: ExecutionContext): Promise<void> {
   t.regex(again.stderr, /RUN \["\/first"\]\n#\d+ CACHED/);
 }
 
-foreign(`a step and its children run for another architecture`, runsForeign);
+foreign("a step and its children run for another architecture", runsForeign);
 
 const user = missing ?? noUser();
-testUnless(user)(`an ordinary user runs it, too`, async (t) => {
+testUnless(user)("an ordinary user runs it, too", async (t) => {
   const it = await scene(t, { base: false, user: "one id" });
   const folder = await context(it, ["FROM scratch", "COPY first second /", 'RUN ["/first"]']);
   const built = await it.build(folder, "--platform", "linux/arm64", "-o", "out");
@@ -60,7 +60,7 @@ testUnless(user)(`an ordinary user runs it, too`, async (t) => {
   t.true(existsSync(join(it.folder, "out/made")));
 });
 
-foreign(`one build runs steps of two architectures`, async (t) => {
+foreign("one build runs steps of two architectures", async (t) => {
   const it = await scene(t);
   const folder = await context(it, [
     "FROM scratch AS files-arm64",

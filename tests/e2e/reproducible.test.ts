@@ -98,7 +98,7 @@ test("Linux: other folder, times, time zone, language and number of CPUs", async
 });
 
 const wine = noWindows();
-testUnless(wine, test.serial)(`Windows: the same, with files, links, access and registry`, async (t) => {
+testUnless(wine, test.serial)("Windows: the same, with files, links, access and registry", async (t) => {
   t.is(await digestAt(t, here, "windows", windows), await digestThere(t, "windows"));
 });
 

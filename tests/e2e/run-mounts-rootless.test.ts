@@ -7,7 +7,7 @@ import { scene } from "./scene.ts";
 const why = noUser();
 const run = testUnless(why);
 
-run(`an ordinary user has every mount`, async (t) => {
+run("an ordinary user has every mount", async (t) => {
   const s = await scene(t, { user: "one id" });
   const context = await s.files("c", {
     Dockerfile: `FROM wbuild.local/linux AS made

@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
 }
 `;
 
-running(`RUN finds a PowerShell that the host has, by each of its names, and keeps nothing of it`, async (t) => {
+running("RUN finds a PowerShell that the host has, by each of its names, and keeps nothing of it", async (t) => {
   const s = await scene(t, { base: "windows" });
   const folder = await s.files("PowerShell-7", { "pwsh.c": source, "Modules/m.psd1": "m" });
   await s.tool(compiler, "-O1", "-s", "-o", join(folder, "pwsh.exe"), join(folder, "pwsh.c"));

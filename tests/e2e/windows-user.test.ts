@@ -1,13 +1,13 @@
 /** Windows images with RUN for an ordinary user: no root, no daemon, no program with a setuid bit. */
 import test from "ava";
 import { noUser, uid } from "../doubles/ordinary-user.ts";
+import { testUnless } from "../doubles/test-unless.ts";
 import { noWindows, outcome, scene } from "./scene.ts";
 
 const why = noUser() ?? noWindows();
-const run = why === undefined ? test.serial : test.serial.skip;
-const because = why === undefined ? "" : ` (skipped: ${why})`;
+const run = testUnless(why, test.serial);
 
-run(`files, registry, links, access, accounts and mounts${because}`, async (t) => {
+run("files, registry, links, access, accounts and mounts", async (t) => {
   const s = await scene(t, { base: "windows", user: "one id" });
   const context = await s.files("c", {
     Dockerfile: `# escape=\`

@@ -50,3 +50,12 @@ test("every test file tests something", (t) => {
     [],
   );
 });
+
+test("no test is skipped without saying why", (t) => {
+  const tests = readdirSync(join(top, "tests"), { recursive: true }).map(String);
+  t.deepEqual(
+    tests.filter((name) => name.endsWith(".test.ts") && /\btest(\.\w+)*\.skip\b/.test(read(`tests/${name}`))),
+    [],
+    "tests/doubles/test-unless.ts skips, and puts the reason into the title",
+  );
+});

@@ -13,9 +13,10 @@ import { fileServer } from "../../doubles/file-server.ts";
 import { gitFolder, gitRepository, gitWeb, noGit } from "../../doubles/git-server.ts";
 import { tarOf } from "../../doubles/images.ts";
 import { scratchFolder, scratchStore } from "../../doubles/scratch.ts";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { scene, withRepository } from "./git/scene.ts";
 
-const gitTest = noGit() === undefined ? test.serial : test.serial.skip;
+const gitTest = testUnless(noGit(), test.serial);
 
 function limited(t: ExecutionContext, value: string): void {
   process.env.WBUILD_CONTEXT_LIMIT = value;

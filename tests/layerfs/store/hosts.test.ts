@@ -62,7 +62,7 @@ async function* endless(): AsyncIterable<Uint8Array> {
   for (;;) yield Buffer.alloc(100_000, 1);
 }
 
-testUnless(noRoot)(`a full disk says STORE_FULL and leaves nothing half-written`, async (t) => {
+testUnless(noRoot)("a full disk says STORE_FULL and leaves nothing half-written", async (t) => {
   using disk = makeTmpfs(4 << 20);
   using store = openStore(disk.path);
   const before = await store.blobs.put(Buffer.from("before"), { mediaType });
@@ -88,7 +88,7 @@ testUnless(noRoot)(`a full disk says STORE_FULL and leaves nothing half-written`
   t.deepEqual((await store.verify()).corrupt, []);
 });
 
-testUnless(noRoot)(`an ordinary user's leftovers without rights are removed`, (t) => {
+testUnless(noRoot)("an ordinary user's leftovers without rights are removed", (t) => {
   using folder = makeTempFolder();
   chmodSync(folder.path, 0o777);
   // Bundled, because the other user may not be allowed to read this checkout.
@@ -119,7 +119,7 @@ testUnless(noRoot)(`an ordinary user's leftovers without rights are removed`, (t
   t.is(out, "false");
 });
 
-testUnless(noRoot)(`a leftover with something mounted in it is not removed`, async (t) => {
+testUnless(noRoot)("a leftover with something mounted in it is not removed", async (t) => {
   using home = makeHome();
   const left = join(home.path, "store-v1/temp/0123456789abcdef-a b");
   mkdirSync(join(left, "mnt"), { recursive: true });

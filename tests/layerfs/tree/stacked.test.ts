@@ -260,7 +260,7 @@ function withFolders(changes: readonly Change[]): Change[] {
   });
 }
 
-testUnless(noRoot)(`random layers: the tree is what overlayfs mounts`, async (t) => {
+testUnless(noRoot)("random layers: the tree is what overlayfs mounts", async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(randomLayer.map(withFolders), { minLength: 2, maxLength: 4 }), async (changes) => {
       using top = makeTempFolder();

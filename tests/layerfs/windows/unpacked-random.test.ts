@@ -33,7 +33,7 @@ function foldersTo(path: string): Member[] {
   return parts.map((_, i) => folder(parts.slice(0, i + 1).join("/")));
 }
 
-testUnless(noRoot)(`random layers: the tree is what overlayfs mounts of the folders`, async (t) => {
+testUnless(noRoot)("random layers: the tree is what overlayfs mounts of the folders", async (t) => {
   const layers = fc.array(fc.array(anyMember, { maxLength: 7 }), { minLength: 1, maxLength: 3 });
   let seen = 0;
   await fc.assert(

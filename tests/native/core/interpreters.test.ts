@@ -24,7 +24,7 @@ function program(name: string): string {
   return `/odd/${name}`;
 }
 
-run(`the process and its children find the interpreter, and the host does not`, async (t) => {
+run("the process and its children find the interpreter, and the host does not", async (t) => {
   const path = program("echo");
   const before = existsSync("/proc/sys/fs/binfmt_misc") ? readdirSync("/proc/sys/fs/binfmt_misc") : [];
   const script = `${path} one; sh -c "sh -c '${path} two'"`;
@@ -36,7 +36,7 @@ run(`the process and its children find the interpreter, and the host does not`, 
   t.notRegex(without.stdout, /one/);
 });
 
-run(`its rights are those of any container`, async (t) => {
+run("its rights are those of any container", async (t) => {
   const script =
     "grep -E '^(Cap|Seccomp:|NoNewPrivs|Groups)' /proc/self/status; cat /proc/self/uid_map | tr -s ' '; ls /proc/self/fd";
   const plain = await runScript(place!, script);
@@ -50,7 +50,7 @@ run(`its rights are those of any container`, async (t) => {
   t.is(both[1].stdout, both[0].stdout);
 });
 
-run(`what would undo it is refused`, async (t) => {
+run("what would undo it is refused", async (t) => {
   const tries = [
     "mount -t binfmt_misc none /mnt",
     "mount -t tmpfs none /mnt",
@@ -64,7 +64,7 @@ run(`what would undo it is refused`, async (t) => {
   t.is(stdout, "");
 });
 
-run(`limits, owners and files are as without it`, async (t) => {
+run("limits, owners and files are as without it", async (t) => {
   const script = "ulimit -n; touch /f && chown 1234:5 /f && chmod 4755 /f && stat -c '%u %g %a' /f";
   const limits = { shmBytes: 1 << 20, ulimits: { nofile: [4096, 500_000] as const } };
   const { stdout, stderr } = await runScript(place!, script, { limits, interpreters: [line] });

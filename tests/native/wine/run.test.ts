@@ -4,9 +4,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
+import { testUnless } from "../../doubles/test-unless.ts";
 import { compileDll, compileProgram, type Ended, makeWineHost, noWine, runWindows, type WineHost } from "./box.ts";
 
-const run = noWine === undefined ? test.serial : test.serial.skip;
+const run = testUnless(noWine, test.serial);
 const title = (text: string) => (noWine === undefined ? text : `${text} (${noWine})`);
 let host: WineHost;
 let files: Record<string, Uint8Array>;

@@ -15,12 +15,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import type { ExecutionContext } from "ava";
 import { isWbuildError } from "../../../../native/error.ts";
 import { type GitRepository, gitFolder, gitRepository, gitWeb, noGit } from "../../../doubles/git-server.ts";
+import { testUnless } from "../../../doubles/test-unless.ts";
 import { scene, withRepository } from "./scene.ts";
 
-const gitTest = noGit() === undefined ? test : test.skip;
+const gitTest = testUnless(noGit());
 
 /** A folder that nothing may be written to. */
 function outside(t: ExecutionContext): string {

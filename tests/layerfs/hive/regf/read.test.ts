@@ -37,7 +37,7 @@ for (const [name, keys, values, minor, dirty] of [
   });
 }
 
-withReal(`System_Delta says what Windows' container service wrote`, (t) => {
+withReal("System_Delta says what Windows' container service wrote", (t) => {
   const { root } = readHive(real("System_Delta"));
   const layers = new Map<string, number>();
   const deleted: string[] = [];
@@ -60,7 +60,7 @@ withReal(`System_Delta says what Windows' container service wrote`, (t) => {
   t.is(root.subkey("controlset001")?.subkey("Services")?.subkey("XBOXGIP")?.layer, "tombstone");
 });
 
-withReal(`data of 16,345 and 81,725 bytes comes in segments`, (t) => {
+withReal("data of 16,345 and 81,725 bytes comes in segments", (t) => {
   const key = readHive(real("BigDataHive")).root.subkey("KEY_with_bigdata");
   t.deepEqual(Buffer.from(key?.value("")?.data ?? []), Buffer.alloc(16_345, "1"));
   t.deepEqual(Buffer.from(key?.value("V")?.data ?? []), Buffer.alloc(81_725, "2"));
@@ -73,7 +73,7 @@ function left(bytes: Uint8Array): { keys: number; damages: Damage[] } {
   return { keys: count(root).keys, damages };
 }
 
-withReal(`BadListHive: two keys with one list of subkeys`, (t) => {
+withReal("BadListHive: two keys with one list of subkeys", (t) => {
   const bytes = real("BadListHive");
   t.throws(() => count(readHive(bytes).root), { code: "HIVE_DAMAGED", message: /points at a cell that 0x1308 has/ });
   const { keys, damages } = left(bytes);
@@ -84,7 +84,7 @@ withReal(`BadListHive: two keys with one list of subkeys`, (t) => {
   );
 });
 
-withReal(`TruncatedHive ends in its third bin`, (t) => {
+withReal("TruncatedHive ends in its third bin", (t) => {
   const bytes = real("TruncatedHive");
   t.throws(() => readHive(bytes), {
     code: "HIVE_DAMAGED",

@@ -115,7 +115,7 @@ test("an old log of another time is not this hive's", (t) => {
 
 const real_ = testUnless(absent);
 
-real_(`NewDirtyHive becomes what Windows 10 made of it`, (t) => {
+real_("NewDirtyHive becomes what Windows 10 made of it", (t) => {
   const logs = [real("NewDirtyHive1/NewDirtyHive.LOG1"), real("NewDirtyHive1/NewDirtyHive.LOG2")];
   const { bytes, recovered } = recover(real("NewDirtyHive1/NewDirtyHive"), logs);
   const wanted = real("NewDirtyHive1/RecoveredHive_Windows10");
@@ -125,7 +125,7 @@ real_(`NewDirtyHive becomes what Windows 10 made of it`, (t) => {
   t.is(Buffer.from(bytes).readUInt32LE(field.secondary), 6);
 });
 
-real_(`OldDirtyHive becomes what Windows 7 made of it, but for a time and a byte`, (t) => {
+real_("OldDirtyHive becomes what Windows 7 made of it, but for a time and a byte", (t) => {
   const { bytes, recovered } = recover(real("OldDirtyHive/OldDirtyHive"), [
     real("OldDirtyHive/OldDirtyHive.LOG1"),
     new Uint8Array(0),
@@ -139,7 +139,7 @@ real_(`OldDirtyHive becomes what Windows 7 made of it, but for a time and a byte
   t.deepEqual(fullListing(readHive(bytes)), fullListing(readHive(wanted)));
 });
 
-real_(`UsrClass.dat has more keys with its logs`, (t) => {
+real_("UsrClass.dat has more keys with its logs", (t) => {
   const hive = real("UsrClass.dat");
   const logs = [real("UsrClass.dat.LOG1"), real("UsrClass.dat.LOG2")];
   const found = readHive(hive, { logs });

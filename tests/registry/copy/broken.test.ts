@@ -68,7 +68,9 @@ for (const [what, side, rule] of faults)
     proxies[side].rules.push({ ...rule });
     t.is((await copy()).descriptor.digest, image.digest);
     t.is(proxies[side].rules[0]?.times ?? 1, 0, "the fault has happened");
-    t.true(proxies.source.received < size * 1.8, `read ${proxies.source.received} bytes of ${size}`);
+    // This registry forgets an upload that breaks, and how much had been read ahead by then depends on the machine.
+    const most = side === "source" ? 1.8 : 2.1;
+    t.true(proxies.source.received < size * most, `read ${proxies.source.received} bytes of ${size}`);
     const there = client.repository(
       parseReference(`${far.host}/broken/${faults.findIndex(([other]) => other === what)}`),
     );

@@ -232,6 +232,14 @@ export const known: readonly Known[] = [
   {
     peer: "buildah",
     versions: oldBuildah,
+    lines: /^RUN .*--mount.*(target|dst|destination)=\/tmp/,
+    explains: /^(only (theirs: - |ours: )|succeeds \/ fails)/,
+    // It says so: "unable to cleanup run mounts copier: remove "/"", and its tar is empty.
+    reason: "this buildah removes all files with the mount point",
+  },
+  {
+    peer: "buildah",
+    versions: oldBuildah,
     lines: /^RUN .*(sharing=private|env=|size=|type=cache.*from=wbuild)/,
     reason: "this buildah is older than the option",
   },

@@ -10,9 +10,6 @@ import { hostPlatform } from "../image/platform.ts";
 import type { StackLayer } from "../steps/stack.ts";
 import type { FailedStep } from "../steps/step.ts";
 
-/** The image's name when none is given. */
-export const usualName = "failed";
-
 export interface KeptImage {
   /** Digest of its configuration. */
   readonly id: Digest;

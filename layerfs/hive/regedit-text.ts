@@ -22,15 +22,6 @@ const oldMagic = "REGEDIT4";
 /** As deep as Windows lets keys be. */
 const maxDepth = 512;
 
-/** True when the bytes begin as such a file does, whatever its encoding. */
-export function isRegeditText(bytes: Uint8Array): boolean {
-  const start = Buffer.from(bytes.subarray(0, 100))
-    .toString("latin1")
-    .replace(/^(\xff\xfe|\xef\xbb\xbf)/, "")
-    .replaceAll("\0", "");
-  return start.startsWith(regeditMagic) || start.startsWith(oldMagic);
-}
-
 /**
  * Reads such a file: version 5 in UTF-16LE or UTF-8, or REGEDIT4 in Windows-1252. The edits come in the order of the file,
  * which is that in which they count. A string goes on over line ends until its quote.

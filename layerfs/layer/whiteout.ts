@@ -1,4 +1,4 @@
-/** Whiteouts: names that mean deletions (OCI image layer filesystem changeset, "Whiteouts"), both ways. */
+/** Whiteouts: names that mean deletions (OCI image layer filesystem changeset, "Whiteouts"). */
 import { WbuildError } from "../../native/error.ts";
 import type { Change } from "./entry.ts";
 import { showPath } from "./raw-path.ts";
@@ -25,12 +25,4 @@ export function whiteoutOf(path: string): Exclude<Change, { kind: "set" }> | "no
     });
   }
   return { kind: "delete", path: folder === "" ? hidden : `${folder}/${hidden}` };
-}
-
-/** The name of the entry that stands for a deletion or a cleared folder. */
-export function whiteoutName(change: Exclude<Change, { kind: "set" }>): string {
-  const { kind, path } = change;
-  if (kind === "clear") return path === "" ? opaque : `${path}/${opaque}`;
-  const slash = path.lastIndexOf("/");
-  return `${path.slice(0, slash + 1)}${mark}${path.slice(slash + 1)}`;
 }

@@ -34,10 +34,7 @@ export interface SecurityDescriptor {
   readonly sacl?: Acl;
 }
 
-export const objectInherit = 1;
-export const containerInherit = 2;
-export const inheritOnly = 8;
-export const noPropagate = 4;
+/** INHERITED_ACE: not written here, but handed down. */
 export const inherited = 0x10;
 
 const selfRelative = 0x8000;

@@ -34,11 +34,6 @@ export interface ShapeInput {
   readonly onDropped?: (dropped: { readonly path: string; readonly reason: string }) => void;
 }
 
-/** A layer that changes no file: only its hives count. */
-export function changesNoFile(layer: readonly Change[]): boolean {
-  return layer.every((change) => change.kind === "set" && !change.entry.path.startsWith(`${driveFolder}/`));
-}
-
 /**
  * The layer's changes in the writer's order, paths as in the tar.
  * - What changed in content only keeps attributes, creation time and descriptor; a folder that is only on the way is as below.

@@ -14,22 +14,6 @@ export const forwardedFunctions: readonly string[] = [
 /** Commands inside of cmd that programs of ours stand in for. */
 export const hiddenCommands: readonly string[] = ["CHOICE", "MKLINK", "MOVE", "RD", "RMDIR"];
 
-const markPlace = 0x40;
-const markLength = 32;
-
-/**
- * The file with the mark of Wine's own programs and DLLs behind its DOS header (32 bytes from 0x40), so that Wine's loader
- * takes it from its own folder. Throws WIN_PATCH when that is no room for it: the PE header must begin behind it.
- */
-export function markBuiltin(file: Uint8Array): Uint8Array {
-  const { header } = readPe(file);
-  if (header < markPlace + markLength) throw mismatch("there is no room behind the DOS header");
-  const marked = new Uint8Array(file);
-  marked.fill(0, markPlace, markPlace + markLength);
-  marked.set(Buffer.from("Wine builtin DLL", "latin1"), markPlace);
-  return marked;
-}
-
 /**
  * The DLL with its export `name` forwarded to `target` ("dll.Function"; PE format, "Export Address Table": an address
  * inside of the export directory is a forwarder's text). The text goes behind the directory, into what its section has

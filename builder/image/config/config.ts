@@ -84,11 +84,6 @@ function commandOf(command: Command, config: ContainerConfig, os: string) {
   return { argv, rest: os === "windows" ? { ...rest, ...(isMarked ? { ArgsEscaped: true } : {}) } : config };
 }
 
-/** What MAINTAINER sets: the image's author, which is no part of the container config. */
-export function authorOf(instruction: Instruction): string | undefined {
-  return instruction.kind === "MAINTAINER" ? instruction.name.text : undefined;
-}
-
 /**
  * The config after an instruction whose words are expanded (see expand.ts). FROM, ARG, RUN, COPY, ADD and MAINTAINER leave
  * it as it is. Throws DF_PORT, DF_SIGNAL, DF_VOLUME, DF_BLANK_NAME, DF_WINDOWS_PATH.

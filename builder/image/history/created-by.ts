@@ -2,7 +2,7 @@
  * The text of an image's history entries, in BuildKit's words: `RUN /bin/sh -c make # buildkit`, `CMD ["a" "b"]`.
  * Tools that show or take apart histories (docker history, dive) know those forms, so ours are no different.
  */
-import type { ContainerConfig, History } from "../../../registry/oci/image.ts";
+import type { ContainerConfig } from "../../../registry/oci/image.ts";
 import { withoutUrlSecrets } from "../../diagnose/url-secrets.ts";
 import { formatDuration } from "../../dockerfile/go-duration.ts";
 import { commandOf } from "../../dockerfile/here-document.ts";
@@ -81,11 +81,6 @@ export function createdBy(instruction: Instruction, options: CreatedByOptions): 
     case "MAINTAINER":
       return `MAINTAINER ${instruction.name.text}`;
   }
-}
-
-/** A history entry of ours. `created` is RFC 3339; SOURCE_DATE_EPOCH is the caller's business. */
-export function historyEntry(text: string, created: string, hasLayer: boolean): History {
-  return { created, created_by: text, comment: historyComment, ...(hasLayer ? {} : { empty_layer: true }) };
 }
 
 function argumentText({ name, value }: Argument): string {

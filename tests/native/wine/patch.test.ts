@@ -4,13 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import {
-  forwardExport,
-  forwardedFunctions,
-  hiddenCommands,
-  hideBuiltin,
-  markBuiltin,
-} from "../../../native/wine/patch.ts";
+import { forwardExport, forwardedFunctions, hiddenCommands, hideBuiltin } from "../../../native/wine/patch.ts";
 import { readPe } from "../../../native/wine/pe.ts";
 import { testUnless } from "../../doubles/test-unless.ts";
 import { makeDll } from "./dll.ts";
@@ -72,13 +66,6 @@ test("a command of cmd is hidden where there is exactly one entry of it", (t) =>
   t.deepEqual(after, cmd("CD", "\t\t\t\t\t\t", "RD", "Syntax: MKLINK x"));
   t.throws(() => hideBuiltin(cmd("CD"), "RD"), { message: /no built-in command RD/ });
   t.throws(() => hideBuiltin(cmd("RD", "RD"), "RD"), { message: /more than once/ });
-});
-
-test("the mark of Wine's own files lies behind the DOS header", (t) => {
-  const marked = Buffer.from(markBuiltin(makeDll({ exports: [] })));
-  t.is(marked.toString("latin1", 0x40, 0x60), `Wine builtin DLL${"\0".repeat(16)}`);
-  t.deepEqual(marked.subarray(0x60), Buffer.from(makeDll({ exports: [] })).subarray(0x60));
-  t.throws(() => markBuiltin(makeDll({ exports: [], header: 0x40 })), { message: /no room behind the DOS header/ });
 });
 
 withWine("this host's Wine can be patched, and binutils reads the forwarders", (t) => {

@@ -5,7 +5,7 @@ import type { Instruction } from "../../../../builder/dockerfile/instruction.ts"
 import { parseDockerfile } from "../../../../builder/dockerfile/parse.ts";
 import { GlobalScope, StageScope } from "../../../../builder/dockerfile/scope.ts";
 import { applyInstruction, baseConfig, inheritConfig } from "../../../../builder/image/config/config.ts";
-import { createdBy, historyEntry } from "../../../../builder/image/history/created-by.ts";
+import { createdBy } from "../../../../builder/image/history/created-by.ts";
 import { isWbuildError } from "../../../../native/error.ts";
 import type { ContainerConfig } from "../../../../registry/oci/image.ts";
 
@@ -291,15 +291,4 @@ for (const [lines, history] of texts) {
 test("the value of a proxy argument is in no history", (t) => {
   const { history } = build("ARG HTTPS_PROXY=http://user:secret@proxy\nRUN x");
   t.deepEqual(history, ["ARG HTTPS_PROXY", "RUN /bin/sh -c x # buildkit"]);
-});
-
-test("a history entry", (t) => {
-  const at = "2024-01-02T03:04:05Z";
-  t.deepEqual(historyEntry("USER x", at, false), {
-    created: at,
-    created_by: "USER x",
-    comment: "wbuild.dockerfile.v0",
-    empty_layer: true,
-  });
-  t.deepEqual(historyEntry("RUN x", at, true), { created: at, created_by: "RUN x", comment: "wbuild.dockerfile.v0" });
 });

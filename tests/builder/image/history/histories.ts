@@ -4,7 +4,7 @@ import type { Instruction } from "../../../../builder/dockerfile/instruction.ts"
 import { parseDockerfile } from "../../../../builder/dockerfile/parse.ts";
 import { GlobalScope, StageScope } from "../../../../builder/dockerfile/scope.ts";
 import { applyInstruction, baseConfig } from "../../../../builder/image/config/config.ts";
-import { createdBy, historyEntry } from "../../../../builder/image/history/created-by.ts";
+import { createdBy, historyComment } from "../../../../builder/image/history/created-by.ts";
 import type { ContainerConfig, History, Image } from "../../../../registry/oci/image.ts";
 
 const platform = { os: "linux", architecture: "amd64" };
@@ -46,7 +46,12 @@ export function build(text: string, os = "linux"): Image {
     if (expanded.kind === "CMD") cmdSet = true;
     const said = createdBy(expanded, { config, os, args: scope.historyArgs(), declared });
     if (said !== undefined)
-      history.push(historyEntry(said, "2024-01-01T00:00:00Z", /^(RUN|COPY|ADD|WORKDIR)/.test(said)));
+      history.push({
+        created: "2024-01-01T00:00:00Z",
+        created_by: said,
+        comment: historyComment,
+        ...(/^(RUN|COPY|ADD|WORKDIR)/.test(said) ? {} : { empty_layer: true }),
+      });
   }
   return imageOf(config, history, undefined, os);
 }

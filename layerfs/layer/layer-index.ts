@@ -3,22 +3,12 @@
  * Magic, version, then records (docs/formats/layer.md); the native writer and unpacker make the same records.
  */
 import { fileDigestsOf } from "../../native/addon/bulk.ts";
-import { decodeRecords, RecordWriter } from "../../native/addon/records.ts";
+import { decodeRecords } from "../../native/addon/records.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Change } from "./entry.ts";
 
 /** "WBLI", then the version as a 32-bit little-endian number. */
 const header = Buffer.from([0x57, 0x42, 0x4c, 0x49, 1, 0, 0, 0]);
-
-/** The index of these changes. Contents are left out; digests and raw PAX records stay. */
-export function encodeIndex(changes: Iterable<Change>): Uint8Array {
-  const writer = new RecordWriter();
-  for (const change of changes) {
-    if (change.kind === "set") writer.addSet(change.entry);
-    else writer.addMark(change.kind, change.path);
-  }
-  return indexOfRecords(writer.take());
-}
 
 /** Puts the header before records that native code has made. */
 export function indexOfRecords(records: Uint8Array): Uint8Array {

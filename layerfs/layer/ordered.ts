@@ -52,15 +52,6 @@ export class Order {
   }
 }
 
-/** Passes the changes on as they are, or throws LAYER_ORDER with both paths in `facts`. */
-export async function* ordered(changes: Iterable<Change> | AsyncIterable<Change>): AsyncGenerator<Change> {
-  const order = new Order();
-  for await (const change of changes) {
-    order.check(change);
-    yield change;
-  }
-}
-
 function misplaced(how: string, path: string, before: string): WbuildError {
   return new WbuildError("LAYER_ORDER", `in a layer, ${JSON.stringify(showPath(path))} ${how}`, {
     facts: { path, before },

@@ -1,6 +1,6 @@
-/** PAX extended headers (POSIX.1-2001, pax, "pax Extended Header"): records as bytes, both ways. Values stay raw. */
+/** PAX extended headers (POSIX.1-2001, pax, "pax Extended Header"): records as bytes. Values stay raw. */
 import { WbuildError } from "../../native/error.ts";
-import { fromRawBytes, toRawBytes } from "./raw-path.ts";
+import { fromRawBytes } from "./raw-path.ts";
 
 const maxRecords = 256;
 /** Records that say again what a header field says; all others belong to the file. */
@@ -24,24 +24,6 @@ export function decodePax(bytes: Uint8Array): Map<string, Uint8Array> {
     at = end;
   }
   return out;
-}
-
-/** A PAX header's bytes, records sorted by key. Throws LAYER_PAX for a key that cannot be written. */
-export function encodePax(records: ReadonlyMap<string, Uint8Array>): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const key of [...records.keys()].sort()) {
-    const name = toRawBytes(key);
-    const value = records.get(key) ?? new Uint8Array();
-    if (name.length === 0 || name.includes(0x3d) || name.includes(0x0a)) {
-      throw new WbuildError("LAYER_PAX", `no PAX record can have the key ${JSON.stringify(key.slice(0, 100))}`);
-    }
-    // The length counts its own digits.
-    const rest = name.length + value.length + 3;
-    let length = rest + String(rest).length;
-    if (String(length).length !== String(rest).length) length = rest + String(length).length;
-    parts.push(Buffer.from(`${length} `), name, Buffer.from("="), value, Buffer.from("\n"));
-  }
-  return Buffer.concat(parts);
 }
 
 /** Nanoseconds since 1970 of a PAX time; more than nine digits of a fraction are cut. Throws LAYER_HEADER. */

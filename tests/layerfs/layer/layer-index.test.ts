@@ -1,10 +1,10 @@
 import test from "ava";
 import fc from "fast-check";
 import type { Change } from "../../../layerfs/layer/entry.ts";
-import { decodeIndex, encodeIndex } from "../../../layerfs/layer/layer-index.ts";
+import { decodeIndex } from "../../../layerfs/layer/layer-index.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { holds } from "../../doubles/holds.ts";
-import { set } from "./workbench.ts";
+import { encodeIndex, set } from "./workbench.ts";
 
 const full: Change[] = [
   set("", { type: "directory", mode: 0o755 }),

@@ -16,7 +16,6 @@ import test from "ava";
 import fc from "fast-check";
 import type { Change } from "../../../layerfs/layer/entry.ts";
 import { decodeIndex } from "../../../layerfs/layer/layer-index.ts";
-import { ordered } from "../../../layerfs/layer/ordered.ts";
 import { readUpper } from "../../../layerfs/layer/overlay.ts";
 import { fromRawBytes, toRawBytes } from "../../../layerfs/layer/raw-path.ts";
 import { unpackLayer } from "../../../layerfs/layer/unpack.ts";
@@ -24,7 +23,7 @@ import { writeLayer } from "../../../layerfs/layer/write.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { getXattrs, makeNode, setMtime, setXattr } from "../../../native/addon/addon.ts";
 import { noRoot, testUnless } from "../../doubles/test-unless.ts";
-import { bytes, folderStore, inPieces, type Member, scratch, set, tarOf } from "./workbench.ts";
+import { bytes, checkOrder, folderStore, inPieces, type Member, scratch, set, tarOf } from "./workbench.ts";
 
 const rootTest = testUnless(noRoot);
 
@@ -33,7 +32,7 @@ async function unpack(top: string, tar: Uint8Array, more: Partial<Parameters<typ
   mkdirSync(out, { recursive: true });
   const result = await unpackLayer({ bytes: inPieces(tar, 3000) }, out, { form: "overlay", ...more });
   const changes = decodeIndex(result.index);
-  for await (const _ of ordered(changes)) void _;
+  checkOrder(changes);
   return { out, changes, ...result };
 }
 

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import type { Change, Content, Entry } from "../../../layerfs/layer/entry.ts";
-import { encodePax } from "../../../layerfs/layer/pax.ts";
+import { indexOfRecords } from "../../../layerfs/layer/layer-index.ts";
+import { Order } from "../../../layerfs/layer/ordered.ts";
 import type { BlobFiles } from "../../../layerfs/store/blob-store.ts";
 import { hexOf } from "../../../layerfs/store/digest.ts";
+import { RecordWriter } from "../../../native/addon/records.ts";
 
 /** A fresh folder that goes away with the test. */
 export async function scratch(t: ExecutionContext): Promise<string> {
@@ -54,6 +56,22 @@ export function bytes(text: string | Uint8Array): { size: number; content: Conte
   return { size: content.length, content: { kind: "bytes", bytes: content } };
 }
 
+/** The index of these changes, as native code writes it. */
+export function encodeIndex(changes: Iterable<Change>): Uint8Array {
+  const writer = new RecordWriter();
+  for (const change of changes) {
+    if (change.kind === "set") writer.addSet(change.entry);
+    else writer.addMark(change.kind, change.path);
+  }
+  return indexOfRecords(writer.take());
+}
+
+/** Throws LAYER_ORDER or LAYER_PATH for changes that no layer may have. */
+export function checkOrder(changes: Iterable<Change>): void {
+  const order = new Order();
+  for (const change of changes) order.check(change);
+}
+
 export interface Member {
   name?: string | Buffer;
   type?: string;
@@ -96,10 +114,18 @@ export function member(of: Member): Buffer {
   const extra =
     of.rawPax ??
     (of.pax
-      ? Buffer.from(encodePax(new Map(Object.entries(of.pax).map(([k, v]) => [k, Buffer.from(v as string)]))))
+      ? Buffer.concat(Object.entries(of.pax).map(([key, value]) => paxRecord(key, Buffer.from(value as string))))
       : undefined);
   const before = extra === undefined ? [] : [member({ name: "pax", type: "x", body: extra })];
   return Buffer.concat([...before, block, body, Buffer.alloc((512 - (body.length % 512)) % 512)]);
+}
+
+/** "LENGTH KEY=VALUE\n"; the length counts its own digits. */
+function paxRecord(key: string, value: Buffer): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from("\n")]);
+  let length = rest.length;
+  while (length !== rest.length + String(length).length) length = rest.length + String(length).length;
+  return Buffer.concat([Buffer.from(String(length)), rest]);
 }
 
 export function tarOf(...members: (Member | Buffer)[]): Buffer {

@@ -4,7 +4,7 @@ import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import type { Change } from "../../../layerfs/layer/entry.ts";
-import { decodeIndex, encodeIndex } from "../../../layerfs/layer/layer-index.ts";
+import { decodeIndex } from "../../../layerfs/layer/layer-index.ts";
 import { readLayer } from "../../../layerfs/layer/read.ts";
 import { writeLayer } from "../../../layerfs/layer/write.ts";
 import { stackTree } from "../../../layerfs/tree/stacked.ts";
@@ -19,7 +19,7 @@ import {
   withMetadata,
 } from "../../../layerfs/windows/metadata.ts";
 import { shapeLayer } from "../../../layerfs/windows/shape.ts";
-import { blobBytes, bytes, folderStore, inPieces, scratch, set } from "../layer/workbench.ts";
+import { blobBytes, bytes, encodeIndex, folderStore, inPieces, scratch, set } from "../layer/workbench.ts";
 import { entryOf } from "../tree/files.ts";
 
 const text = (pax: ReadonlyMap<string, Uint8Array> | undefined) =>

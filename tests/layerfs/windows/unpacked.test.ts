@@ -3,12 +3,12 @@ import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import test from "ava";
 import type { Change } from "../../../layerfs/layer/entry.ts";
-import { decodeIndex, encodeIndex } from "../../../layerfs/layer/layer-index.ts";
+import { decodeIndex } from "../../../layerfs/layer/layer-index.ts";
 import { readLayer } from "../../../layerfs/layer/read.ts";
 import { readMetadata } from "../../../layerfs/windows/metadata.ts";
 import { getXattrs } from "../../../native/addon/addon.ts";
 import { gather } from "../../contracts/blob-store.ts";
-import { inPieces, type Member, tarOf } from "../layer/workbench.ts";
+import { encodeIndex, inPieces, type Member, tarOf } from "../layer/workbench.ts";
 import { makeTempFolder } from "../tree/files.ts";
 import { file, folder, link, treeOf, unpack } from "./unpacked-workbench.ts";
 

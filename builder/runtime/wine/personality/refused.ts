@@ -35,20 +35,3 @@ export const refusedPrograms: Readonly<Record<string, string>> = {
 
 /** The compiled program that stands in for all of them. */
 export const refuser = "refuse.exe";
-
-/**
- * Programs of Wine that have a word about stubs in them and still do what Dockerfiles ask of them. A test looks through
- * those of the host's Wine, so that a newer one's are looked at before they are trusted.
- */
-export const trustedPrograms: Readonly<Record<string, string>> = {
-  "cmd.exe": "works; the words are of two rare functions of the C library",
-  "cscript.exe": "runs VBScript and JScript; some properties of WScript are missing",
-  "dllhost.exe": "holds COM servers; the words are of COM's own stubs",
-  "explorer.exe": "makes the desktop that windows need; its start menu is of no use here",
-  "ntoskrnl.exe": "the kernel for Wine's own drivers; not a program that steps start",
-  "oleview.exe": "shows windows only",
-  "rpcss.exe": "finds COM servers; the words are of COM's own stubs",
-  "winhlp32.exe": "shows windows only",
-  "wordpad.exe": "shows windows only",
-  "wscript.exe": "as cscript.exe",
-};

@@ -6,14 +6,8 @@ import { makeCgroups, ownCgroups, removeCgroups } from "./cgroup.ts";
 import { hostsFile, nameServers, resolvConf, resolvSources } from "./etc-files.ts";
 import { type LaunchOption, type LaunchWarning, launch } from "./launch.ts";
 import { type NetworkPlan, planPrivateNetwork } from "./network.ts";
-import type { Mount, Running, SandboxLimits, SandboxSpec } from "./spec.ts";
+import { type Mount, type Running, type SandboxLimits, type SandboxSpec, ulimitNames } from "./spec.ts";
 import { insideUserNamespace, mappedIds } from "./userns.ts";
-
-/** Names that --ulimit takes. */
-export const ulimitNames: readonly string[] = [
-  ...["as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"],
-  ...["rss", "rtprio", "rttime", "sigpending", "stack"],
-];
 
 function mountOptions(mount: Mount): LaunchOption[] {
   const options: LaunchOption[] = [
@@ -61,8 +55,8 @@ function networkOptions(plan: NetworkPlan): LaunchOption[] {
   return options;
 }
 
-/** Everything but the network, which may have to be tried twice. Pure: tests read it. */
-export function specOptions(spec: SandboxSpec): LaunchOption[] {
+/** Everything but the network, which may have to be tried twice. */
+function specOptions(spec: SandboxSpec): LaunchOption[] {
   const { root, process: run } = spec;
   const options: LaunchOption[] = root.lower.map((folder): LaunchOption => ["lower", folder]);
   if (root.upper !== undefined) options.push(["upper", root.upper]);

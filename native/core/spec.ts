@@ -62,9 +62,13 @@ export interface SandboxLimits {
   /** The control group that the container's is made in: a path below the topmost one, or a slice of systemd's. */
   readonly cgroupParent?: string;
   readonly shmBytes: number;
-  /** name → [soft, hard]; -1 is unlimited. Names as `docker build --ulimit` has them (nofile, nproc, core …). */
+  /** One of `ulimitNames` → [soft, hard]; -1 is unlimited. */
   readonly ulimits: Readonly<Record<string, readonly [number, number]>>;
 }
+
+/** As `docker build --ulimit` has them: setrlimit(2) without RLIMIT_, in small letters. */
+export const ulimitNames: readonly string[] =
+  "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" ");
 
 export interface SandboxSpec {
   readonly root: SandboxRoot;

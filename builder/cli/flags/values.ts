@@ -3,6 +3,7 @@
  * The spellings are those of `docker build`, `docker run` and `docker buildx build`.
  */
 import { isIP } from "node:net";
+import { ulimitNames } from "../../../native/core/spec.ts";
 import { WbuildError } from "../../../native/error.ts";
 
 /** What every parser here throws: names the flag, shows the value (cut short), tells the form that was expected. */
@@ -77,15 +78,11 @@ export function parseCpus(flag: string, text: string): number {
   return cpus;
 }
 
-const ulimitNames = new Set(
-  "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" "),
-);
-
 /** `nofile=1024:2048`, `core=0`, `memlock=-1`: the name, and soft and hard limit; -1 is unlimited. */
 export function parseUlimit(flag: string, text: string): [name: string, limits: readonly [number, number]] {
   const found = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text);
   const name = found?.[1] ?? "";
-  if (!found || !ulimitNames.has(name)) throw badValue(flag, text, "a limit such as nofile=1024:2048");
+  if (!found || !ulimitNames.includes(name)) throw badValue(flag, text, "a limit such as nofile=1024:2048");
   const soft = Number(found[2]);
   const hard = Number(found[3] ?? found[2]);
   const inRange = (limit: number) => Number.isSafeInteger(limit) && limit >= -1;

@@ -110,7 +110,7 @@ export async function pullImage(
 }
 
 /** Brings blobs that the store lacks into it, several at a time. */
-export async function fetchLayers(
+async function fetchLayers(
   repository: Repository,
   blobs: readonly Descriptor[],
   into: PullStore,

@@ -9,12 +9,12 @@ import { mediaTypes } from "../../registry/oci/image.ts";
 import { putJson } from "../image/output/write-image.ts";
 
 export const inTotoType = "application/vnd.in-toto+json";
-export const predicateTypeKey = "in-toto.io/predicate-type";
-export const referenceTypeKey = "vnd.docker.reference.type";
-export const referenceDigestKey = "vnd.docker.reference.digest";
+const predicateTypeKey = "in-toto.io/predicate-type";
+const referenceTypeKey = "vnd.docker.reference.type";
+const referenceDigestKey = "vnd.docker.reference.digest";
 const artifactType = "application/vnd.docker.attestation.manifest.v1+json";
 const emptyType = "application/vnd.oci.empty.v1+json";
-export const attestationManifest = "attestation-manifest";
+const attestationManifest = "attestation-manifest";
 
 /** What is claimed, without of whom. */
 export interface Attestation {
@@ -29,7 +29,7 @@ export interface InTotoSubject {
   readonly digest: Readonly<Record<string, string>>;
 }
 
-export interface Statement {
+interface Statement {
   readonly _type: string;
   readonly predicateType: string;
   readonly subject: readonly InTotoSubject[];

@@ -3,7 +3,7 @@ import { formatName, parseReference } from "../../registry/reference.ts";
 import type { Package, System } from "./package.ts";
 
 /** `pkg:TYPE/NAMESPACE/NAME@VERSION?KEY=VALUE`; qualifiers by key, empty ones left out. */
-export function purl(
+function purl(
   type: string,
   path: readonly string[],
   version: string | undefined,

@@ -283,7 +283,7 @@ function literal(type: string | undefined, text: string): Value {
 }
 
 /** Keys and values of what a `for` goes over; objects in the order of their keys. */
-export function entriesOf(value: Value): readonly (readonly [key: Value, value: Value])[] {
+function entriesOf(value: Value): readonly (readonly [key: Value, value: Value])[] {
   if (isList(value)) return value.map((item, index) => [index, item]);
   if (isMap(value))
     return Object.keys(value)

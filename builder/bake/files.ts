@@ -9,7 +9,7 @@ import { type BakeDocument, type BakeFile, readDocuments } from "./document.ts";
 import { BakeScope, type ScopeOptions } from "./scope.ts";
 
 /** Looked for in this order, and laid on each other in it. */
-export const usualFiles: readonly string[] = [
+const usualFiles: readonly string[] = [
   "compose.yaml",
   "compose.yml",
   "docker-compose.yml",

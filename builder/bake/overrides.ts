@@ -77,7 +77,7 @@ function boolean(name: string, value: string): boolean {
 }
 
 /** Every image that is put out is pushed, too; without such an output there is one. */
-export function withPush(target: Target, push: boolean): Target {
+function withPush(target: Target, push: boolean): Target {
   const { output = [] } = target;
   if (!push) {
     const kept = output
@@ -93,7 +93,7 @@ export function withPush(target: Target, push: boolean): Target {
 }
 
 /** The image is in the store afterwards, whatever else it is put out as. */
-export function withLoad(target: Target, load: boolean): Target {
+function withLoad(target: Target, load: boolean): Target {
   const { output = [] } = target;
   const isStored = (one: string) => /(^|,)type=(image|docker)(,|$)/.test(one) && !/(^|,)dest=/.test(one);
   if (!load) return { ...target, output: output.filter((one) => !isStored(one)) };

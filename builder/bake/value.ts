@@ -37,7 +37,7 @@ export function asText(value: Value, what: string): string {
 }
 
 /** Never with an exponent, as HCL has it. */
-export function numberText(value: number): string {
+function numberText(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e21) return value.toFixed(0);
   return String(value);
 }

@@ -31,7 +31,7 @@ function placeOf(dockerfile: Dockerfile): Place {
 }
 
 /** What the directive says, or the build argument instead of it. Throws DF_CHECK_OPTION. */
-export function settingsOf(dockerfile: Dockerfile, request: BuildRequest): Settings {
+function settingsOf(dockerfile: Dockerfile, request: BuildRequest): Settings {
   const given = request.buildArgs[settingsArgument];
   return parseSettings(given ?? dockerfile.check?.text ?? "", placeOf(dockerfile));
 }

@@ -5,7 +5,7 @@ import { isComment, physicalLines } from "../dockerfile/logical-line.ts";
 import type { Finding } from "./rule.ts";
 
 /** All instructions in the order of the file. */
-export function allInstructions({ globalArgs, stages }: Dockerfile): Instruction[] {
+function allInstructions({ globalArgs, stages }: Dockerfile): Instruction[] {
   return [...globalArgs, ...stages.flatMap((stage) => [stage.from, ...stage.instructions])];
 }
 

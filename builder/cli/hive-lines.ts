@@ -27,11 +27,11 @@ export function visible(name: string): string {
   return harmless(spelled);
 }
 
-export function typeName(type: number): string {
+function typeName(type: number): string {
   return valueTypes[type] ?? `0x${type.toString(16)}`;
 }
 
-export function nameOf(value: HiveValue): string {
+function nameOf(value: HiveValue): string {
   return value.name === "" ? "@" : `"${visible(value.name)}"`;
 }
 
@@ -63,7 +63,7 @@ function contentOf({ type, data }: HiveValue): string | readonly string[] | numb
 }
 
 /** Type and data on one line, cut where they are long. */
-export function dataLine(value: HiveValue): string {
+function dataLine(value: HiveValue): string {
   if (value.tombstone) return "[deleted]";
   const content = contentOf(value);
   const quote = (text: string) => `"${visible(text.slice(0, shownText))}"${text.length > shownText ? "…" : ""}`;
@@ -111,7 +111,7 @@ export function keyJson(key: HiveKey, depth: number, differencing: boolean): obj
   };
 }
 
-export function valueJson(value: HiveValue): object {
+function valueJson(value: HiveValue): object {
   const { name, type, data, tombstone } = value;
   if (tombstone) return { name, deleted: true };
   const content = contentOf(value);

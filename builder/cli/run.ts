@@ -159,7 +159,7 @@ async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: Retu
 }
 
 /** `HOST:CONTAINER[:ro|rw]`; of Windows images CONTAINER begins with C:\. HOST is a path, relative ones begin with a dot; it must be there. */
-export function parseVolume(text: string, cwd: string): Mount {
+function parseVolume(text: string, cwd: string): Mount {
   const windows = /^(.+?):[Cc]:[\\/]+([^:]*)(?::([^:]*))?$/.exec(text);
   const [host = "", target = "", options, ...rest] = windows
     ? [windows[1], `/Files/${(windows[2] ?? "").replaceAll("\\", "/")}`, windows[3]]

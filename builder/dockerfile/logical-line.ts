@@ -80,7 +80,7 @@ export function physicalLines(text: string): string[] {
 }
 
 /** Text without the given characters at its end. Not a regular expression: `x+$` takes quadratic time on hostile text. */
-export function trimEndOf(text: string, characters: string): string {
+function trimEndOf(text: string, characters: string): string {
   let end = text.length;
   while (end > 0 && characters.includes(text.charAt(end - 1))) end--;
   return text.slice(0, end);

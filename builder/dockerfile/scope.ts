@@ -7,7 +7,7 @@ import type { Arg, Dockerfile } from "./instruction.ts";
 import { expandWord, type Lookup } from "./words.ts";
 
 /** Available to RUN without ARG, in no history and no cache key: they often hold a password. Both cases of letters. */
-export const proxyNames: ReadonlySet<string> = new Set(
+const proxyNames: ReadonlySet<string> = new Set(
   ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
 );
 

@@ -7,7 +7,7 @@ import type { Dockerfile, Instruction, Stage, Word } from "./instruction.ts";
 import { mountFrom } from "./read-mount.ts";
 
 /** The stage of that name (letter case is free; of several, the last) or index (`0`, `1` …); undefined when there is none. */
-export function lookUpStage(dockerfile: Dockerfile, nameOrIndex: string): Stage | undefined {
+function lookUpStage(dockerfile: Dockerfile, nameOrIndex: string): Stage | undefined {
   const wanted = nameOrIndex.toLowerCase();
   const named = dockerfile.stages.findLast((stage) => stage.name === wanted);
   if (named !== undefined || !/^\d{1,9}$/.test(wanted)) return named;
@@ -93,7 +93,7 @@ function neighbours(dockerfile: Dockerfile, stage: Stage, image: string): { stag
 }
 
 /** What COPY --from and the mounts of a RUN name: stages, images or named contexts. */
-export function namedBy(instruction: Instruction, source: SourceText): Word[] {
+function namedBy(instruction: Instruction, source: SourceText): Word[] {
   if (instruction.kind === "COPY") return instruction.from === undefined ? [] : [instruction.from];
   if (instruction.kind !== "RUN") return [];
   return (instruction.mounts ?? []).flatMap((mount) => mountFrom(mount, source) ?? []);

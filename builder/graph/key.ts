@@ -3,7 +3,7 @@ import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import type { Node, Op } from "./graph.ts";
 
 /** JSON with sorted object keys: equal values give equal text, whatever order they were built in. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value === "object" && value !== null) {
     const fields = Object.entries(value)

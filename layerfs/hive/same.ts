@@ -15,7 +15,7 @@ export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined):
 }
 
 /** Spelling, type and bytes. */
-export function sameValue(a: HiveValue, b: HiveValue): boolean {
+function sameValue(a: HiveValue, b: HiveValue): boolean {
   return a.name === b.name && a.type === b.type && sameBytes(a.data, b.data);
 }
 

@@ -17,7 +17,7 @@ const layerTypes: Record<MediaTypes, Partial<Record<Compression, string>>> = {
 };
 
 /** Lowest, default and highest level of each. How the defaults were chosen: docs/formats/layer.md, "Levels". */
-export const levels = {
+const levels = {
   zstd: { lowest: 1, usual: 2, highest: 19 },
   gzip: { lowest: 1, usual: 4, highest: 12 },
   none: { lowest: 0, usual: 0, highest: 0 },

@@ -9,7 +9,7 @@ import { storeError } from "./failure.ts";
 import { type Layout, makeFolders } from "./layout.ts";
 
 /** Raised with every change of the tables. An older program refuses a newer file. */
-export const schemaVersion = 1;
+const schemaVersion = 1;
 
 /** How long one process waits for another's transaction. They take milliseconds; the rest is for a loaded machine. */
 const busyMs = 30_000;
@@ -64,7 +64,7 @@ function createFile(layout: Layout): void {
   }
 }
 
-export type Value = string | number | Uint8Array | null;
+type Value = string | number | Uint8Array | null;
 
 /** Prepared statements on one connection; failures of SQLite come out as STORE_* errors. */
 export class Database implements Disposable {

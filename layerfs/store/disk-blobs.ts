@@ -231,7 +231,7 @@ async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {
 async function* nothing(): AsyncIterable<Uint8Array> {}
 
 /** Makes renames in a folder survive a power cut. */
-export async function syncFolder(path: string): Promise<void> {
+async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, "r");
   await folder.sync();
 }

@@ -10,7 +10,7 @@ import type { Layout } from "./layout.ts";
 import { gated, liveSessions } from "./session.ts";
 
 /** How long a part waits for the next try before it is a leftover like any other. */
-export const keptMs = 24 * 3_600_000;
+const keptMs = 24 * 3_600_000;
 
 /** What the names of a blob's parts end with. */
 export function partialEnding(digest: Digest): string {

@@ -137,7 +137,7 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
 }
 
 /** At least `size` first bytes (fewer at a short end), and the whole stream again. */
-export async function peek(
+async function peek(
   bytes: AsyncIterable<Uint8Array>,
   size: number,
 ): Promise<{ head: Uint8Array; whole: AsyncIterable<Uint8Array> }> {

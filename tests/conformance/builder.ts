@@ -25,7 +25,7 @@ export interface Outcome {
 }
 
 /** When every file of a context was changed. */
-export const contextTime = new Date("2020-01-01T00:00:00Z");
+const contextTime = new Date("2020-01-01T00:00:00Z");
 
 /** A store with the offline base, and a folder in which contexts and results are put. */
 export class CaseBuilder implements AsyncDisposable {
@@ -164,7 +164,7 @@ export function isFromBase({ file, request }: Case): boolean {
 }
 
 /** Writes files as they are described, each with the time that all of them have. */
-export async function writeContext(folder: string, files: Readonly<Record<string, FileSpec>>): Promise<void> {
+async function writeContext(folder: string, files: Readonly<Record<string, FileSpec>>): Promise<void> {
   const folders: [path: string, mode: number][] = [];
   for (const [name, spec] of Object.entries(files)) {
     const path = join(folder, name);

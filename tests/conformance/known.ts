@@ -16,7 +16,7 @@ export interface Known {
 const old = /^20\./;
 const oldBuildah = /^1\.2\d\./;
 
-export const known: readonly Known[] = [
+const known: readonly Known[] = [
   {
     peer: "docker",
     versions: old,

@@ -11,7 +11,7 @@ export interface TreeUnderTest extends AsyncDisposable {
 }
 
 /** The files that `make` is to provide: `path type [text or target]`. Modes and times are its own business. */
-export const contractFiles = [
+const contractFiles = [
   "B directory",
   "a directory",
   "a/b directory",

@@ -16,7 +16,7 @@ import { mediaTypes } from "../../registry/oci/image.ts";
 import { packedTar } from "./packed-tar.ts";
 
 /** Owner and rights of system folders: nobody may change them, so whoever repeats such a folder must not invent others. */
-export const systemSddl =
+const systemSddl =
   "O:S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464G:SYD:PAI(A;OICI;FA;;;SY)(A;OICI;0x1200a9;;;BU)";
 export const systemSecurity = base64(systemSddl);
 /** 2020-09-13T12:26:40.0012345Z, with the hundreds of nanoseconds that Windows has. */

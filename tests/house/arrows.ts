@@ -166,7 +166,7 @@ const builder: Readonly<Record<string, readonly string[]>> = {
 /** The doors of builder: files that programs import, beside the rooms. */
 const door = Object.keys(builder).concat("layerfs", "registry", "native/core");
 
-export const allowed: Readonly<Record<string, readonly string[]>> = {
+const allowed: Readonly<Record<string, readonly string[]>> = {
   ...builder,
   "builder/cli": [...door, "builder", "builder/cli/flags"],
   // What was typed → plain data.

@@ -4,7 +4,7 @@ import { dirname, join, normalize, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const top = fileURLToPath(new URL("../..", import.meta.url));
-export const rooms = ["builder", "layerfs", "registry", "native"];
+const rooms = ["builder", "layerfs", "registry", "native"];
 
 /** Paths relative to the top, with '/', sorted. */
 export function sourceFiles(...endings: string[]): string[] {

@@ -249,7 +249,7 @@ async function cachesOf(
 }
 
 /** Proxies are mostly given with a password in their URL, and steps like to print them. */
-export function proxyPasswords(variables: Readonly<Record<string, string | undefined>>): string[] {
+function proxyPasswords(variables: Readonly<Record<string, string | undefined>>): string[] {
   return Object.entries(variables).flatMap(([name, value]) => {
     const found = /_proxy$/i.test(name) ? /^(?:[a-z0-9+]+:\/\/)?[^/@:]*:(.+)@/i.exec(value ?? "")?.[1] : undefined;
     if (found === undefined) return [];

@@ -263,7 +263,7 @@ function parseReferenceOf(name: string) {
 }
 
 /** `sha256:0123456789ab…` as the twelve digits that people compare. */
-export function shortId(id: string): string {
+function shortId(id: string): string {
   return isDigest(id) ? id.slice("sha256:".length, "sha256:".length + 12) : id.slice(0, 12);
 }
 

@@ -19,7 +19,7 @@ const notRecognized = 9009;
 
 const powershell = /(?:^|[\\/\s"])(?:powershell|pwsh)(?:\.exe)?(?:[\s"]|$)/i;
 
-export const powershellHint =
+const powershellHint =
   "no PowerShell is part of this personality: use an image that brings pwsh.exe, or give one with " +
   "`wbuild tools add powershell ARCHIVE`";
 

@@ -7,7 +7,7 @@ import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 
 export const platform = { os: "linux", architecture: "amd64" };
 
-export const bases: Readonly<Record<string, BaseFacts>> = {
+const bases: Readonly<Record<string, BaseFacts>> = {
   app: { platform, env: ["HOME=/h"], hasShell: false, triggers: ["ARG FROM_BASE=1", "WORKDIR /srv"] },
   shell: { platform, env: [], hasShell: true, triggers: [] },
   arm: { platform: { os: "linux", architecture: "arm64" }, env: [], hasShell: false, triggers: [] },

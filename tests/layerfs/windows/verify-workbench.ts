@@ -11,7 +11,7 @@ import { Findings } from "../../../layerfs/windows/verify/findings.ts";
 import { type VerifyLimits, verifyWindowsLayers } from "../../../layerfs/windows/verify.ts";
 import { inPieces, type Member, tarOf } from "../layer/workbench.ts";
 
-export const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 export const stockFolder = base64(defaultSecurity("directory"));
 export const ownFolder = base64(encodeSecurity(parseSddl("O:SYG:SYD:(A;OICI;FA;;;SY)")));
 

@@ -17,7 +17,7 @@ export const noContainers =
         ? `needs ${launcherPath()}`
         : undefined;
 
-export interface Place {
+interface Place {
   readonly folder: string;
   /** The busybox root: /bin and nothing else. */
   readonly root: string;

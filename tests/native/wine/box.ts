@@ -22,13 +22,13 @@ import type { Exit, Mount } from "../../../native/core/spec.ts";
 import { forwardExport, forwardedFunctions, hiddenCommands, hideBuiltin } from "../../../native/wine/patch.ts";
 import { noContainers } from "../core/box.ts";
 
-export const programs = fileURLToPath(new URL("../../../dist/wine", import.meta.url));
+const programs = fileURLToPath(new URL("../../../dist/wine", import.meta.url));
 const wine = {
   loader: "/usr/lib/wine/wine64",
   server: "/usr/lib/wine/wineserver64",
   libraries: "/usr/lib/x86_64-linux-gnu",
 };
-export const builtins = join(wine.libraries, "wine/x86_64-windows");
+const builtins = join(wine.libraries, "wine/x86_64-windows");
 const compiler = "/usr/bin/x86_64-w64-mingw32-gcc";
 
 /** Why these tests cannot run here, or undefined. Tests put it into their skip. */

@@ -37,7 +37,7 @@ function prefixed(prefix: string): WinePlace {
 }
 
 /** Debian and Ubuntu; the packages of winehq.org; a build of one's own; other distributions. */
-export const winePlaces: readonly WinePlace[] = [
+const winePlaces: readonly WinePlace[] = [
   { programs: "/usr/lib/wine", libraries: [`/usr/lib/${triplet}/wine`, "/usr/lib/wine"], data: "/usr/share/wine" },
   ...["/opt/wine-stable", "/opt/wine-staging", "/opt/wine-devel", "/usr/local", "/usr"].map(prefixed),
 ];

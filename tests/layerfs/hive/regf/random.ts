@@ -4,7 +4,7 @@ import type { Hive, HiveValue, LayerSemantics } from "../../../../layerfs/hive/k
 import { hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
 
 /** What other readers print without loss, or anything. */
-export type Taste = "readable" | "any";
+type Taste = "readable" | "any";
 
 const someNames = [
   "a",

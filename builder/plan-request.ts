@@ -1,5 +1,4 @@
 /** A request → Dockerfile, context and build graph: all that is read before the first step. `wbuild plan` ends here. */
-import { basename, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import type { Platform } from "../layerfs/store/descriptor.ts";
 import type { Store } from "../layerfs/store/store.ts";
@@ -10,7 +9,8 @@ import { checkRequest, failOnFindings, reportFindings } from "./checks/check-req
 import type { Finding } from "./checks/rule.ts";
 import type { BuildContext } from "./context/context.ts";
 import { openFolder } from "./context/folder/folder.ts";
-import { type MainContext, openMain, pathInside } from "./context/main-context.ts";
+import { type MainContext, openMain } from "./context/main-context.ts";
+import { dockerfilePath, readDockerfile, refuseDockerfile } from "./context/main-dockerfile.ts";
 import { namedContexts } from "./context/named-contexts.ts";
 import { type RemoteOptions, RemoteSources } from "./context/remote-sources.ts";
 import type { SourceText } from "./diagnose/source.ts";
@@ -19,7 +19,7 @@ import type { Dockerfile, Stage } from "./dockerfile/instruction.ts";
 import { parseDockerfile } from "./dockerfile/parse.ts";
 import { GlobalScope } from "./dockerfile/scope.ts";
 import { findStage, neededStages } from "./dockerfile/stages.ts";
-import { readSteeringFile, SteeringFileError } from "./dockerfile/steering-file.ts";
+import { SteeringFileError } from "./dockerfile/steering-file.ts";
 import type { BuildGraph } from "./graph/graph.ts";
 import { planBuild, withNamedStages } from "./graph/plan.ts";
 import type { PlanOptions } from "./graph/plan-world.ts";
@@ -85,7 +85,7 @@ export async function openRequest(
   const main = await openMain(request, world, remote).catch((cause: unknown) => {
     throw cause instanceof SteeringFileError ? refuseDockerfile("standard input", cause) : cause;
   });
-  const source = await readDockerfile(request, main, signal);
+  const source = await readDockerfile(request.dockerfile, main, signal);
   const wanted = distinctPlatforms(request.platforms ?? []);
   const targets = wanted.length > 0 ? wanted : [hostPlatform()];
   const named = namedContexts(request.namedContexts ?? [], remote, store);
@@ -224,22 +224,7 @@ export function withSource(error: unknown, source: SourceText): unknown {
 
 async function ignoreOf(request: BuildRequest, main: MainContext): Promise<IgnoreFile | undefined> {
   if (main.folder === undefined) return undefined;
-  return findIgnoreFile(main.folder, main.dockerfile ? undefined : dockerfilePath(request, main));
-}
-
-function dockerfilePath({ dockerfile }: BuildRequest, { folder = "", isRemote }: MainContext): string {
-  if (dockerfile === undefined) return join(folder, "Dockerfile");
-  return isRemote ? join(folder, pathInside(dockerfile)) : dockerfile;
-}
-
-async function readDockerfile(request: BuildRequest, main: MainContext, signal: AbortSignal): Promise<SourceText> {
-  if (main.dockerfile) return { name: main.dockerfile.name, text: main.dockerfile.bytes.toString("utf8") };
-  const { folder = "", isRemote } = main;
-  const path = dockerfilePath(request, main);
-  // Where the store keeps a context from elsewhere is nobody's business.
-  const name = isRemote ? pathInside(request.dockerfile ?? "Dockerfile") : path;
-  const bytes = await readSteeringFile({ path, folder, signal }).catch((cause) => refuseDockerfile(name, cause));
-  return { name, text: bytes.toString("utf8") };
+  return findIgnoreFile(main.folder, main.dockerfile ? undefined : dockerfilePath(request.dockerfile, main));
 }
 
 /** What fetching may use of what the request brings: secrets as tokens, the agent for ssh. */
@@ -256,19 +241,4 @@ function remoteAccess(request: BuildRequest): Pick<RemoteOptions, "secret" | "ag
       return forwardAgent(given, { mode: 0o600, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
     },
   };
-}
-
-function refuseDockerfile(path: string, cause: unknown): never {
-  const { code } = cause as NodeJS.ErrnoException;
-  const isOurs = cause instanceof SteeringFileError;
-  if (!isOurs && code === undefined) throw cause;
-  const why = isOurs ? cause.message : code === "ENOENT" ? "it is not there" : String(code);
-  throw new WbuildError("CTX_NO_DOCKERFILE", `cannot read ${path}: ${why}`, {
-    ...(isOurs ? {} : { cause }),
-    facts: { path },
-    hint:
-      code === "ENOENT"
-        ? `write a ${basename(path)} there, or name another with -f`
-        : "name a file with -f; a link in the context must stay in it",
-  });
 }

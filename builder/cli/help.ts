@@ -54,7 +54,7 @@ export function overview(version: string, width: number): string {
       .map(([name, row]) => [name, row.summary] as const);
     return `${groups[group]}:\n${columns(rows, width, left)}`;
   });
-  const flags = [...globalFlags, ["--version", "show the version"]] as const;
+  const flags = [...globalFlags, ["-v, --version", "show the version"]] as const;
   return `${[
     `wbuild ${version}: builds container images from a Dockerfile, without a daemon.`,
     "Usage: wbuild [build] [flags] CONTEXT\n       wbuild COMMAND [flags] …",
@@ -102,7 +102,7 @@ export function isGlobal(option: Option): boolean {
 
 function flagTerm(option: Option): string {
   const term = option.flags.replace(/ <(.*)>$/, " $1").replace(/ (\[)(.*)\]$/, "$1=$2]");
-  return option.short ? term : `    ${term}`;
+  return /^-[^-]/.test(term) ? term : `    ${term}`;
 }
 
 function flagText(option: Option): string {

@@ -12,7 +12,7 @@ const signalNumbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15
 const brokenPipe = 128 + 13;
 
 async function main(argv: readonly string[]): Promise<number> {
-  if (argv.length === 1 && argv[0] === "--version") {
+  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-v")) {
     process.stdout.write(`wbuild ${version}\n`);
     return 0;
   }

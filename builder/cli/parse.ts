@@ -4,6 +4,7 @@ import { CommanderError, Command as Parser } from "commander";
 import { WbuildError } from "../../native/error.ts";
 import { nearest } from "../diagnose/nearest.ts";
 import type { Command } from "./command.ts";
+import { instead, insteadOfFlag } from "./docker-words.ts";
 
 export interface Invocation {
   readonly name: string;
@@ -30,10 +31,11 @@ export function findCommand(argv: readonly string[], names: readonly string[]): 
   if (names.includes(first) || first === "help") return { name: first, rest: [...before, ...argv.slice(at + 1)] };
   const looksLikePath = first.startsWith("-") || /[/.:]/.test(first) || existsSync(first);
   if (looksLikePath) return { name: "build", rest: argv };
-  const near = nearest(first.toLowerCase(), names);
+  const known = instead(first);
+  const near = known === undefined ? nearest(first.toLowerCase(), names) : undefined;
   throw new WbuildError("CLI_COMMAND", `${JSON.stringify(first.slice(0, 60))} is neither a command nor a folder`, {
     facts: { word: first.slice(0, 60), nearest: near },
-    hint: near ? `did you mean \`wbuild ${near}\`?` : "`wbuild --help` lists the commands",
+    hint: known ?? (near ? `did you mean \`wbuild ${near}\`?` : "`wbuild --help` lists the commands"),
   });
 }
 
@@ -129,20 +131,28 @@ function usageError(
   const message = error.message.replace(/^error: /, "").split("\n")[0] ?? "";
   switch (error.code) {
     case "commander.unknownOption": {
+      const [flag = "", value] = quoted.split(/=(.*)/s);
       const flags = parser.options.flatMap((option) => [option.long ?? "", option.short ?? ""]).filter((f) => f !== "");
-      const near = quoted.startsWith("--") ? nearest(quoted.replace(/=.*/s, ""), flags) : undefined;
-      return new WbuildError("CLI_FLAG", `wbuild ${name} has no flag ${quoted.replace(/=.*/s, "")}`, {
+      if (value !== undefined && flags.includes(flag))
+        return new WbuildError("CLI_VALUE", `${flag} takes true or false, not ${JSON.stringify(value.slice(0, 60))}`);
+      const known = insteadOfFlag(name, flag);
+      const near = known === undefined && flag.startsWith("--") ? nearest(flag, flags) : undefined;
+      return new WbuildError("CLI_FLAG", `wbuild ${name} has no flag ${flag}`, {
         facts: { flag: quoted, nearest: near },
-        hint: near ? `did you mean ${near}?` : help,
+        hint: known ?? (near ? `did you mean ${near}?` : help),
       });
     }
-    case "commander.missingArgument":
+    case "commander.missingArgument": {
+      const [flag, value] = rest.slice(-2);
+      const taken = rest.length > 1 && takesValue(parser, flag);
       return new WbuildError("CLI_USAGE", `wbuild ${name} needs ${command.operands}`, {
-        hint:
-          name === "build"
+        hint: taken
+          ? `${JSON.stringify(value?.slice(0, 60))} is the value of ${flag}: add ${command.operands} behind it`
+          : name === "build"
             ? "give the folder to build, for example `wbuild .`"
             : `for example \`${command.examples[0]?.[0] ?? ""}\``,
       });
+    }
     case "commander.excessArguments":
       return new WbuildError(
         "CLI_USAGE",

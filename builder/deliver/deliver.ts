@@ -1,5 +1,4 @@
 /** What becomes of a finished image: names in the store, archives, folders, registries. */
-import { statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { dirname, parse, resolve } from "node:path";
 import type { Writable } from "node:stream";
@@ -7,11 +6,9 @@ import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { makeFolder } from "../../layerfs/store/make-folder.ts";
 import type { Store } from "../../layerfs/store/store.ts";
-import { WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import { formatName, formatReference, parseReference } from "../../registry/reference.ts";
 import type { BuildRequest, BuildResult } from "../build-request.ts";
-import { checkAnnotations } from "../image/output/annotate.ts";
 import { digestsOf, exportFolder, exportTar, type PlacedTree, streamTar } from "../image/output/export-tree.ts";
 import type { OutputOf, OutputSpec } from "../image/output/output-spec.ts";
 import {
@@ -36,36 +33,6 @@ export interface DeliveryWorld extends ResultWorld {
   readonly stdout: Writable;
   /** Members of the metadata file that tell of the build and not of its image. */
   readonly buildMetadata?: () => Promise<object>;
-}
-
-/** Written last: that it cannot be written must not come out after everything else was done. Throws CLI_OUTPUT. */
-function checkFile(flag: string, path: string | undefined): void {
-  if (path === undefined) return;
-  const folder = dirname(resolve(path));
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
-  throw new WbuildError("CLI_OUTPUT", `${flag} ${path}: there is no folder ${folder}`, {
-    facts: { flag, path },
-    hint: "make it first, or give another path",
-  });
-}
-
-/**
- * What cannot be delivered, told before any step is carried out. Throws REG_ARCHIVE_FORMAT: a docker archive holds one
- * platform; CLI_OUTPUT: an index's annotation where there will be none.
- */
-export function checkOutputs(request: BuildRequest, platforms: number): void {
-  const { outputs } = request;
-  if (platforms > 1 && outputs.some((output) => output.type === "docker"))
-    throw new WbuildError(
-      "REG_ARCHIVE_FORMAT",
-      `a docker archive holds one platform, and the build is for ${platforms}: it has no place for an index`,
-      { facts: { platforms }, hint: "write an OCI archive (type=oci), or build for one platform" },
-    );
-  checkFile("--iidfile", request.iidfile);
-  checkFile("--metadata-file", request.metadataFile);
-  const own = outputs.flatMap((output) => ("annotations" in output ? (output.annotations ?? []) : []));
-  const hasIndex = platforms > 1 || isMultiPlatform(request) || request.attest !== undefined;
-  checkAnnotations([...(request.annotations ?? []), ...own], hasIndex);
 }
 
 /** BuildKit's own argument: an index even around a single image. */

@@ -128,10 +128,19 @@ export function fileSink(folder: string): Sink {
   };
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "you may not write there",
+  EISDIR: "a folder is there",
+  ENOENT: "its folder is not there",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "what should be its folder is a file",
+  EROFS: "the file system is read-only",
+};
+
 function cannotWrite(path: string, error: unknown): WbuildError {
   if (error instanceof WbuildError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
-  const why = code === "ENOSPC" ? "the disk is full" : (code ?? message);
+  const why = reasons[code ?? ""] ?? code ?? message;
   return new WbuildError("REG_ARCHIVE_TARGET", `cannot write ${path}: ${why}`, {
     facts: { path, errno: code },
     cause: error,

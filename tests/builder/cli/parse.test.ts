@@ -1,6 +1,7 @@
 import test from "ava";
 import type { Command } from "../../../builder/cli/command.ts";
 import { commands } from "../../../builder/cli/commands.ts";
+import { instead, insteadOfFlag } from "../../../builder/cli/docker-words.ts";
 import { asksForHelp, defineParser, findCommand, passOn, readFlags } from "../../../builder/cli/parse.ts";
 
 const names = Object.keys(commands);
@@ -82,4 +83,47 @@ test("an unknown flag names the nearest one", (t) => {
     t.throws(() => read("--wrokdir /d x")),
     { code: "CLI_FLAG", facts: { nearest: "--workdir" } },
   );
+});
+
+const refused: readonly (readonly [words: string, code: string, message: RegExp, hint: RegExp | undefined])[] = [
+  ["--pull=always x", "CLI_VALUE", /--pull takes true or false, not "always"/, undefined],
+  ["--pulll=true x", "CLI_FLAG", /no flag --pulll$/, /did you mean --pull\?/],
+  ["-w x", "CLI_USAGE", /needs IMAGE/, /"x" is the value of -w: add IMAGE/],
+  ["--workdir .", "CLI_USAGE", /needs IMAGE/, /"\." is the value of --workdir/],
+  ["--pull", "CLI_USAGE", /needs IMAGE/, /for example `wbuild sample x`/],
+];
+for (const [words, code, message, hint] of refused)
+  test(`refuses: ${words}`, (t) => {
+    const error = t.throws(() => read(words)) as Error & { code: string; hint?: string };
+    t.is(error.code, code);
+    t.regex(error.message, message);
+    if (hint) t.regex(error.hint ?? "", hint);
+  });
+
+const dockers: readonly (readonly [line: string, hint: RegExp])[] = [
+  ["ps", /lives as long as its `wbuild run`/],
+  ["buildx build .", /leave that word out/],
+  ["list-tags x", /`wbuild tags`/],
+  ["build --builder x .", /no daemon/],
+  ["build -D .", /--debug/],
+  ["build --squash .", /`wbuild squash IMAGE`/],
+  ["run -d x", /put & behind it/],
+];
+for (const [line, expected] of dockers)
+  test(`says what to do in place of docker's ${line}`, async (t) => {
+    const error = await t.throwsAsync(async () => {
+      const { name, rest } = findCommand(line.split(" "), names);
+      const command = await commands[name]?.load();
+      if (command) readFlags(name, command, defineParser(name, command), rest);
+    });
+    t.regex((error as Error & { hint?: string }).hint ?? "", expected);
+  });
+
+test("no word that has a hint is a command of ours, and no flag one of that command", async (t) => {
+  for (const word of names) t.is(instead(word), undefined, word);
+  for (const [name, row] of Object.entries(commands)) {
+    const command = await row.load();
+    for (const { long, short } of defineParser(name, command).options)
+      for (const flag of [long, short]) t.is(insteadOfFlag(name, flag ?? ""), undefined, `${name} ${flag}`);
+  }
 });

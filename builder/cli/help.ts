@@ -96,7 +96,7 @@ export function page(name: string, command: Command, parser: Parser, width: numb
   return `${sections.join("\n\n")}\n`;
 }
 
-export function isGlobal(option: Option): boolean {
+function isGlobal(option: Option): boolean {
   return option.long === "--home" || option.long === "--debug" || option.long === "--help";
 }
 

@@ -47,7 +47,7 @@ export function rebaseImage(image: Image, { old, base, baseName, created, comman
   };
 }
 
-export function ownLayers(image: Image, old: Image): Layer[] {
+function ownLayers(image: Image, old: Image): Layer[] {
   return layersOf(image.manifest, image.config).slice(old.manifest.layers.length);
 }
 

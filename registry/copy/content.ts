@@ -37,12 +37,6 @@ export function contentOf({ bytes, mediaType }: Pick<FetchedManifest, "bytes" | 
   return { manifests: sorted(manifests.map(parseDescriptor)).manifests, blobs: all };
 }
 
-/** What other manifest this says something about (OCI image specification, "subject"). Throws REG_MANIFEST. */
-export function subjectOf(bytes: Uint8Array): Descriptor | undefined {
-  const { subject } = parseJson(bytes, maxManifestBytes, "REG_MANIFEST", "manifest") as { subject?: unknown };
-  return subject === undefined ? undefined : parseDescriptor(subject);
-}
-
 /** An index of a build cache names layers and a configuration where others name images. */
 function sorted(children: readonly Descriptor[]): Content {
   const isBlob = ({ mediaType }: Descriptor) =>

@@ -11,7 +11,7 @@ import type { CopySource, CopyTarget, Referrer, Role } from "./place.ts";
 const cosignKinds = ["sig", "att", "sbom"] as const;
 
 /** The tag or digest that a reference means: the digest when it has both. */
-export function nameIn(reference: Reference): string {
+function nameIn(reference: Reference): string {
   return reference.digest ?? reference.tag ?? "latest";
 }
 

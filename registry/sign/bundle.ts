@@ -9,7 +9,7 @@ import type { Repository } from "../repository.ts";
 import { signPredicate, statementMediaType } from "./claim.ts";
 import { fetchBlob } from "./fetch-blob.ts";
 
-export const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const bundleTypePattern = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v\d+\.\d+\+json|\+json(?:;.*)?)$/;
 const predicateKey = "dev.sigstore.bundle.predicateType";
 const maxBundleBytes = 4 * 1024 * 1024;

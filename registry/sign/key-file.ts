@@ -18,7 +18,7 @@ import { parseJson } from "../oci/schema.ts";
 const scrypt = promisify<Buffer, Buffer, number, object, Buffer>(scryptCallback);
 
 /** Bytes. The largest RSA keys stay far below this. */
-export const maxKeyFileBytes = 64 * 1024;
+const maxKeyFileBytes = 64 * 1024;
 /** Bytes that deriving a key may take: cosign's own files need 64 MiB. */
 const maxScryptBytes = 256 * 1024 * 1024;
 const boxLabels = ["ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"];

@@ -12,7 +12,7 @@ import { type OpenUpload, startUpload, type UploadTarget } from "./upload.ts";
 export type OpenAt = (from: number) => AsyncIterable<Uint8Array>;
 
 /** Bytes of a piece, unless the registry wants larger ones: few requests for a large blob, little to repeat. */
-export const defaultChunkBytes = 16 * 1024 * 1024;
+const defaultChunkBytes = 16 * 1024 * 1024;
 
 /** Statuses of a refusal that has nothing to do with the way in which the bytes were sent. */
 const notOfTheWay = new Set([401, 403, 404, 407, 408, 416, 425, 429]);

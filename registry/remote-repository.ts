@@ -52,7 +52,7 @@ class RemoteRepository implements Repository {
     const mediaType = contentType(response.headers["content-type"]);
     if (response.status !== 200 || !isDigest(digest) || !/^\d{1,10}$/.test(length) || !isKnownType(mediaType))
       return (await this.manifest(tagOrDigest)).descriptor;
-    if (isDigest(tagOrDigest) && digest !== tagOrDigest) throw this.#mismatch(tagOrDigest, digest, "manifest");
+    if (isDigest(tagOrDigest) && digest !== tagOrDigest) throw this.#mismatch(tagOrDigest, digest);
     return { mediaType, digest, size: Number(length) };
   }
 
@@ -83,9 +83,9 @@ class RemoteRepository implements Repository {
     const { bytes } = answer;
     const type = contentType(answer.contentType);
     const digest = digestOf(bytes);
-    if (isDigest(name) && digest !== name) throw this.#mismatch(name, digest, "manifest");
+    if (isDigest(name) && digest !== name) throw this.#mismatch(name, digest);
     // Under a tag, only the registry's own word tells whether the bytes changed on their way.
-    if (isDigest(answer.digest) && digest !== answer.digest) throw this.#mismatch(answer.digest, digest, "manifest");
+    if (isDigest(answer.digest) && digest !== answer.digest) throw this.#mismatch(answer.digest, digest);
     if (typeof which !== "string" && which.size !== bytes.length) throw this.#wrongSize(which, bytes.length);
     const mediaType = isKnownType(type) ? type : mediaTypeOf(bytes);
     if (mediaType.startsWith("application/vnd.docker.distribution.manifest.v1")) throw schemaOne();
@@ -144,7 +144,7 @@ class RemoteRepository implements Repository {
     this.#checkName(name);
     const { putManifest } = await import("./transport/distribution.ts");
     const stored = await putManifest(this.#call(`push manifest ${name}`, this.#push), name, bytes, mediaType);
-    if (stored.digest !== null && stored.digest !== digest) throw this.#mismatch(digest, stored.digest, "manifest");
+    if (stored.digest !== null && stored.digest !== digest) throw this.#mismatch(digest, stored.digest);
     const descriptor = { mediaType, digest, size: bytes.length };
     // A registry that says nothing of the subject keeps no list of what refers to it: then its clients do.
     if (stored.subject === null && mayHaveSubject(bytes))
@@ -263,10 +263,10 @@ class RemoteRepository implements Repository {
     );
   }
 
-  #mismatch(expected: string, found: string, what: string): WbuildError {
+  #mismatch(expected: string, found: string): WbuildError {
     return new WbuildError(
       "REG_DIGEST_MISMATCH",
-      `${this.#place()} gave another ${what} than asked: ${found.slice(0, 80)} instead of ${expected}`,
+      `${this.#place()} gave another manifest than asked: ${found.slice(0, 80)} instead of ${expected}`,
       {
         facts: { registry: this.registry, repository: this.name, expected, found: found.slice(0, 80) },
         hint: "something between here and the registry changes content, or the registry is damaged",

@@ -27,10 +27,10 @@ export function argumentsOf(target: Target, inlinePath: string): TargetArguments
   const file = isInput ? "-" : inline !== undefined ? inlinePath : isFixed ? dockerfile : join(context, dockerfile);
   const flags = [
     ...["-f", file],
-    ...pairs("--build-arg", target.args, "="),
-    ...pairs("--build-context", mapValues(target.contexts, local), "="),
-    ...pairs("--label", target.labels, "="),
-    ...pairs("--add-host", target["extra-hosts"], "="),
+    ...pairs("--build-arg", target.args),
+    ...pairs("--build-context", mapValues(target.contexts, local)),
+    ...pairs("--label", target.labels),
+    ...pairs("--add-host", target["extra-hosts"]),
     ...each("-t", target.tags),
     ...each("--annotation", target.annotations),
     ...each("--attest", target.attest),
@@ -66,8 +66,8 @@ function mapValues(map: Readonly<Record<string, string>> | undefined, change: (v
   return Object.fromEntries(Object.entries(map ?? {}).map(([name, value]) => [name, change(value)]));
 }
 
-function pairs(flag: string, map: Readonly<Record<string, string>> | undefined, by: string): string[] {
-  return Object.entries(map ?? {}).map(([name, value]) => `${flag}=${name}${by}${value}`);
+function pairs(flag: string, map: Readonly<Record<string, string>> | undefined): string[] {
+  return Object.entries(map ?? {}).map(([name, value]) => `${flag}=${name}=${value}`);
 }
 
 function each(flag: string, values: readonly string[] | undefined): string[] {

@@ -43,12 +43,12 @@ function words(text: string | undefined): string[] {
   return (text ?? "").split(/\s+/).filter((word) => word !== "");
 }
 
-/** All of apt's source files below a folder (/etc/apt). What cannot be read is left out. */
-export async function readAptSources(folder = "/etc/apt"): Promise<AptSource[]> {
-  const parts = join(folder, "sources.list.d");
+/** All of the host's source files of apt. What cannot be read is left out. */
+export async function readAptSources(): Promise<AptSource[]> {
+  const parts = "/etc/apt/sources.list.d";
   const names = await readdir(parts).catch(() => []);
   const files = [
-    join(folder, "sources.list"),
+    "/etc/apt/sources.list",
     ...names.filter((name) => /\.(list|sources)$/.test(name)).map((name) => join(parts, name)),
   ];
   const read = async (file: string) => parseAptSources(file, await readFile(file, "utf8").catch(() => ""));

@@ -20,23 +20,20 @@ export interface Diagnostic {
 /** Further problems of one text are told up to this number. */
 const most = 10;
 
-/**
- * An error of the front end as diagnostics: itself, then facts.others. Span and source come from its facts; `source`
- * serves where the facts hold none.
- */
-export function diagnosticsOf(error: WbuildError, source?: SourceText): Diagnostic[] {
+/** An error of the front end as diagnostics: itself, then facts.others. Span and source come from its facts. */
+export function diagnosticsOf(error: WbuildError): Diagnostic[] {
   const { others } = error.facts;
   const all = [error, ...(Array.isArray(others) ? (others as WbuildError[]) : [])];
   return all.slice(0, most).map((each) => {
     const span = each.facts.span as Span | undefined;
-    const text = (each.facts.source as SourceText | undefined) ?? source;
+    const source = each.facts.source as SourceText | undefined;
     return {
       severity: "error",
       code: each.code,
       message: each.message,
       notes: [],
       ...(span === undefined ? {} : { span }),
-      ...(text === undefined ? {} : { source: text }),
+      ...(source === undefined ? {} : { source }),
       ...(each.hint === undefined || each.hint === "" ? {} : { hint: each.hint }),
     };
   });

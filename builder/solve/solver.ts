@@ -115,7 +115,7 @@ export class Solver {
     const { op } = node;
     if (op.kind === "source") {
       const stack = openSource(op, this.#world);
-      this.#report(node, true);
+      this.#reportCached(node);
       const key = Promise.resolve(sourceKey(op));
       return { stack, key, structure: key, createdMs: 0, cached: true, renewed: false };
     }
@@ -155,7 +155,7 @@ export class Solver {
     const below = await this.solve(node.inputs[0] as Node);
     // What stands on something that was made anew is the same only if that came out the same.
     if (below.renewed) return undefined;
-    this.#report(node, true);
+    this.#reportCached(node);
     const known = { ...found, definition: found.definition, content: undefined };
     return this.#known(node, op, [below], Promise.resolve(structure), known);
   }
@@ -193,7 +193,7 @@ export class Solver {
       found = await find();
     }
     if (found) {
-      this.#report(node, true);
+      this.#reportCached(node);
       const structure = structureFrom(node, found.content.digest, inputs);
       structure.catch(() => undefined);
       return this.#known(node, key, inputs, structure, found);
@@ -334,10 +334,10 @@ export class Solver {
     background(done);
   }
 
-  #report(node: Node, cached: boolean): void {
+  #reportCached(node: Node): void {
     const at = Date.now();
     this.#world.report({ kind: "start", step: { id: node.id, title: node.title }, at });
-    this.#world.report({ kind: "done", id: node.id, cached, at });
+    this.#world.report({ kind: "done", id: node.id, cached: true, at });
   }
 }
 

@@ -31,10 +31,10 @@ CREATE INDEX facts_by_use ON facts (used);
 PRAGMA user_version = ${schemaVersion};
 `;
 
-function openFile(path: string, mustExist: boolean): Sqlite {
+function openFile(path: string): Sqlite {
   const binding = join(distFolder(), "better_sqlite3.node");
   return new BetterSqlite(path, {
-    fileMustExist: mustExist,
+    fileMustExist: true,
     timeout: busyMs,
     ...(existsSync(binding) ? { nativeBinding: binding } : {}),
   });
@@ -49,7 +49,7 @@ function createFile(layout: Layout): void {
   try {
     // Empty, but only its owner's; SQLite gives its log and its shared memory the same mode.
     closeSync(openSync(path, "wx", 0o600));
-    const fresh = openFile(path, true);
+    const fresh = openFile(path);
     try {
       fresh.pragma("journal_mode = WAL");
       fresh.exec(`BEGIN; ${schema} COMMIT;`);
@@ -80,7 +80,7 @@ export class Database implements Disposable {
         makeFolders(layout);
         createFile(layout);
       }
-      this.#sqlite = openFile(layout.database, true);
+      this.#sqlite = openFile(layout.database);
       const version = this.#sqlite.pragma("user_version", { simple: true });
       if (typeof version !== "number" || version > schemaVersion) {
         this.#sqlite.close();

@@ -1,7 +1,7 @@
 /** Where other builders are known to make something else, and why. */
 import type { Case } from "./case.ts";
 
-export interface Known {
+interface Known {
   readonly peer: "docker" | "buildah";
   /** Of `about: name`, or of a line of the Dockerfile. */
   readonly cases?: RegExp;

@@ -22,7 +22,7 @@ import {
 import { parseCompression, parseLevel, parseOutput } from "./output-values.ts";
 import { parseCount, parseLabels, parseNamedContext, parseVariables } from "./values.ts";
 
-export interface BuildFlags extends AttestFlags, ConnectionFlags, ContainerFlags, ProgressFlags, NondistributableFlags {
+interface BuildFlags extends AttestFlags, ConnectionFlags, ContainerFlags, ProgressFlags, NondistributableFlags {
   readonly file?: string;
   readonly tag?: readonly string[];
   readonly target?: string;

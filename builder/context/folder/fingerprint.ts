@@ -11,7 +11,7 @@ import { isRacy } from "./racy.ts";
 import { nowNs } from "./sweeps.ts";
 
 /** What a walk of a real folder tells beside the Entry. */
-export interface StatIdentity {
+interface StatIdentity {
   readonly dev: number | bigint;
   readonly ino: number | bigint;
   readonly ctimeNs: bigint;

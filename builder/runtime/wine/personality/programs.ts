@@ -25,7 +25,8 @@ export function programsFolder(): string {
 }
 
 /** Names and bytes, sorted. Throws BOX_NOT_BUILT where one is missing without which no step can run. */
-export function ownPrograms(folder = programsFolder()): OwnProgram[] {
+export function ownPrograms(): OwnProgram[] {
+  const folder = programsFolder();
   for (const name of needed) {
     if (existsSync(join(folder, name))) continue;
     throw new WbuildError("BOX_NOT_BUILT", `cannot find ${join(folder, name)}, which Windows steps need`, {

@@ -69,64 +69,73 @@ export async function canRegisterInterpreters(): Promise<boolean> {
   return (await tryKernel(tmpdir()))?.get("interpreters")?.ok === true;
 }
 
-const capability = (name: string, required: boolean, ok: boolean, detail: string, remedy?: string): Capability => ({
-  name,
-  ok,
-  required,
-  detail,
-  ...(ok || remedy === undefined ? {} : { remedy }),
-});
+/** A remedy is told only where one is needed. */
+function capability({ remedy, ...found }: Capability): Capability {
+  return found.ok || remedy === undefined ? found : { ...found, remedy };
+}
 
 function kernel(): Capability {
   const [major = 0, minor = 0] = release().split(".").map(Number);
   const at = major * 1000 + minor;
   const asRoot = canMakeContainers() && !insideUserNamespace();
   const needed = asRoot ? 5006 : 5011;
-  return capability(
-    "kernel",
-    true,
-    at >= needed,
-    `Linux ${release()}`,
-    `Linux ${asRoot ? "5.6" : "5.11"} or later is needed`,
-  );
+  return capability({
+    name: "kernel",
+    required: true,
+    ok: at >= needed,
+    detail: `Linux ${release()}`,
+    remedy: `Linux ${asRoot ? "5.6" : "5.11"} or later is needed`,
+  });
 }
 
 function userNamespaces(trial: Trial | undefined, asRoot: boolean): Capability {
   const ok = trial?.ok === true;
   const { why, remedy } = userNamespaceLack(trial?.errno ?? 0);
   const use = asRoot ? "not used by root" : "ordinary users build in one";
-  return capability("user namespaces", !asRoot, ok, ok ? use : why, remedy);
+  return capability({ name: "user namespaces", required: !asRoot, ok, detail: ok ? use : why, remedy });
 }
 
 const oneId = "every file of a Linux image belongs to root there, chown to others fails";
 
 async function idMaps(trial: Trial | undefined): Promise<Capability> {
+  const idMap = { name: "id maps", required: false };
   if (canMakeContainers()) {
-    if (!insideUserNamespace()) return capability("id maps", false, true, "root: every id");
+    if (!insideUserNamespace()) return { ...idMap, ok: true, detail: "root: every id" };
     const count = mappedIds();
-    return capability("id maps", false, count > 1, `${count} ids in this user namespace`, "map a range of ids into it");
+    const detail = `${count} ids in this user namespace`;
+    return capability({ ...idMap, ok: count > 1, detail, remedy: "map a range of ids into it" });
   }
-  const name = "id maps";
-  if (trial?.ok !== true) return capability(name, false, false, "none without a user namespace", "see above");
+  const lacking = (detail: string, remedy: string) => ({ ...idMap, ok: false, detail, remedy });
+  if (trial?.ok !== true) return lacking("none without a user namespace", "see above");
   const lack = idRangesLack();
-  if (lack !== undefined) return capability(name, false, false, `a single id, ${lack.why}: ${oneId}`, lack.remedy);
+  if (lack !== undefined) return lacking(`a single id, ${lack.why}: ${oneId}`, lack.remedy);
   const refused = await tryIdRanges().then(
     () => undefined,
     (error: Error) => error.message,
   );
-  if (refused !== undefined) return capability(name, false, false, `a single id, ${refused}: ${oneId}`, refusedHelper);
+  if (refused !== undefined) return lacking(`a single id, ${refused}: ${oneId}`, refusedHelper);
   const count = ownIdRanges().uids.reduce((sum, range) => sum + range.count, 0);
-  return capability(name, false, true, `${count} ids from /etc/subuid besides this user`);
+  return { ...idMap, ok: true, detail: `${count} ids from /etc/subuid besides this user` };
 }
 
 /** For what is tried in a user namespace, where there can be none. */
-const notTried = (name: string) =>
-  capability(name, true, false, "cannot be tried without a user namespace", "see above");
+const notTried = (name: string): Capability => ({
+  name,
+  required: true,
+  ok: false,
+  detail: "cannot be tried without a user namespace",
+  remedy: "see above",
+});
 
 function overlay(trial: Trial | undefined, asRoot: boolean): Capability {
   const ok = trial?.ok === true;
-  const found = ok ? (asRoot ? "as root" : "in a user namespace") : errnoText(trial?.errno ?? 0);
-  return capability("overlay", true, ok, found, overlayRemedy(trial?.errno ?? 0, asRoot));
+  return capability({
+    name: "overlay",
+    required: true,
+    ok,
+    detail: ok ? (asRoot ? "as root" : "in a user namespace") : errnoText(trial?.errno ?? 0),
+    remedy: overlayRemedy(trial?.errno ?? 0, asRoot),
+  });
 }
 
 function overlayRemedy(code: number, asRoot: boolean): string {
@@ -152,15 +161,16 @@ function cgroups(): Capability {
   const places = version === 2 ? [unified ?? ""] : wanted.map((name) => controllers.get(name) ?? "");
   const ours = places.every((folder) => mayWrite(folder));
   const found = wanted.filter((name) => offered.includes(name)).join(", ");
-  return capability(
-    "cgroups",
-    false,
-    version !== 0 && missing.length === 0 && ours,
-    version === 0 ? "none mounted" : `version ${version}: ${found}${ours ? "" : ", not ours to change"}`,
-    version === 2
-      ? "systemd-run --user --scope -p Delegate=yes wbuild … gives an ordinary user control groups"
-      : `${missing.length > 0 ? `mount the control groups ${missing.join(", ")}` : "run as root"}; --memory, --cpus and --pids-limit are not enforced without`,
-  );
+  return capability({
+    name: "cgroups",
+    required: false,
+    ok: version !== 0 && missing.length === 0 && ours,
+    detail: version === 0 ? "none mounted" : `version ${version}: ${found}${ours ? "" : ", not ours to change"}`,
+    remedy:
+      version === 2
+        ? "systemd-run --user --scope -p Delegate=yes wbuild … gives an ordinary user control groups"
+        : `${missing.length > 0 ? `mount the control groups ${missing.join(", ")}` : "run as root"}; --memory, --cpus and --pids-limit are not enforced without`,
+  });
 }
 
 function network(trial: Trial | undefined, asRoot: boolean): Capability {
@@ -169,27 +179,24 @@ function network(trial: Trial | undefined, asRoot: boolean): Capability {
   const tun = asRoot || mayWrite("/dev/net/tun");
   const ok = path !== undefined && tun && (asRoot ? trial?.ok === true : true);
   const found = asRoot ? "veth and nftables" : "pasta";
-  return capability(
-    "private network",
-    false,
+  return capability({
+    name: "private network",
+    required: false,
     ok,
-    ok
+    detail: ok
       ? `${found} (${path})`
       : `no ${path === undefined ? helper : "access to /dev/net/tun"}: steps use this host's network`,
-    path === undefined
-      ? `apt-get install ${asRoot ? "nftables" : "passt"}`
-      : "as root: modprobe tun; chmod 666 /dev/net/tun",
-  );
+    remedy:
+      path === undefined
+        ? `apt-get install ${asRoot ? "nftables" : "passt"}`
+        : "as root: modprobe tun; chmod 666 /dev/net/tun",
+  });
 }
 
-function fromTrial(
-  name: string,
-  required: boolean,
-  trial: Trial | undefined,
-  good: string,
-  remedy: string,
-): Capability {
-  return capability(name, required, trial?.ok === true, trial?.ok ? good : errnoText(trial?.errno ?? 0), remedy);
+/** What every step needs, and whether this kernel has it. */
+function fromTrial(name: string, trial: Trial | undefined, good: string, remedy: string): Capability {
+  const ok = trial?.ok === true;
+  return capability({ name, required: true, ok, detail: ok ? good : errnoText(trial?.errno ?? 0), remedy });
 }
 
 /**
@@ -199,8 +206,10 @@ function fromTrial(
  */
 export async function probeHost(place: string = tmpdir()): Promise<Capability[]> {
   const trials = await tryKernel(place);
+  const launcher = { name: "launcher", required: true };
   if (trials === undefined) {
-    return [kernel(), capability("launcher", true, false, `${launcherPath()} cannot be run`, "npm run setup")];
+    const detail = `${launcherPath()} cannot be run`;
+    return [kernel(), { ...launcher, ok: false, detail, remedy: "npm run setup" }];
   }
   const asRoot = canMakeContainers();
   const initial = asRoot && !insideUserNamespace();
@@ -209,20 +218,22 @@ export async function probeHost(place: string = tmpdir()): Promise<Capability[]>
   const canTry = asRoot || namespace?.ok === true;
   return [
     kernel(),
-    capability("launcher", true, true, launcherPath()),
-    capability(
-      "privilege",
-      false,
-      true,
-      initial ? "root" : asRoot ? "root of a user namespace" : "an ordinary user: steps run in a user namespace",
-    ),
+    { ...launcher, ok: true, detail: launcherPath() },
+    {
+      name: "privilege",
+      required: false,
+      ok: true,
+      detail: initial
+        ? "root"
+        : asRoot
+          ? "root of a user namespace"
+          : "an ordinary user: steps run in a user namespace",
+    },
     userNamespaces(namespace, asRoot),
     await idMaps(namespace),
     canTry ? overlay(trials.get(`overlay${where}`), asRoot) : notTried("overlay"),
-    canTry
-      ? fromTrial("proc", true, trials.get(`proc${where}`), "a step can have its own", hiddenProc)
-      : notTried("proc"),
-    fromTrial("seccomp", true, trials.get("seccomp"), "filters can be loaded", "a kernel with CONFIG_SECCOMP_FILTER"),
+    canTry ? fromTrial("proc", trials.get(`proc${where}`), "a step can have its own", hiddenProc) : notTried("proc"),
+    fromTrial("seccomp", trials.get("seccomp"), "filters can be loaded", "a kernel with CONFIG_SECCOMP_FILTER"),
     cgroups(),
     network(trials.get("network namespace"), initial),
   ];

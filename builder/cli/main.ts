@@ -2,6 +2,7 @@
  * The program: argv → command → exit code. The only file that ends the process, and the only one that hears signals.
  * It loads next to nothing itself: `wbuild --version` and a cached build must start in the time that Node needs.
  */
+import { WbuildError } from "../../native/error.ts";
 import type { Explained } from "../explain/explain.ts";
 import { version } from "../version.ts";
 import type { Cli } from "./command.ts";
@@ -28,9 +29,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const code = await dispatch(argv, interruption, failure);
     // A broken pipe is told after the write that found it.
     await new Promise((turn) => setImmediate(turn));
-    return interruption.code() ?? code;
+    const unwritten = interruption.unwritten();
+    return unwritten ? await fail(unwritten) : (interruption.code() ?? code);
   } catch (error) {
-    return fail(error);
+    return fail(interruption.unwritten() ?? error);
   }
 }
 
@@ -131,12 +133,15 @@ interface Interruption {
   readonly take: Cli["takeSignals"];
   /** The exit code that an interruption asks for; undefined when there was none. */
   code(): number | undefined;
+  /** Why standard output does not have what it was given; undefined when it has. */
+  unwritten(): WbuildError | undefined;
 }
 
 /** First SIGINT, SIGTERM or SIGHUP: abort, so that the command can end its steps. The second one ends us at once. */
 function listen(): Interruption {
   const controller = new AbortController();
   let code: number | undefined;
+  let unwritten: WbuildError | undefined;
   let taker: ((name: NodeJS.Signals) => void) | undefined;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(name, () => {
@@ -145,16 +150,22 @@ function listen(): Interruption {
       code = 128 + (signalNumbers[name] ?? 0);
       controller.abort(new Error(`interrupted by ${name}`));
     });
-  for (const stream of [process.stdout, process.stderr])
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      if (stream === process.stderr || code !== undefined) return;
-      code = brokenPipe;
-      controller.abort(new Error("nobody reads standard output any more"));
-    });
+  // Who cannot be told is not told; the work goes on.
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (code !== undefined || unwritten) return;
+    if (error.code === "EPIPE") code = brokenPipe;
+    else
+      unwritten = new WbuildError("CLI_OUTPUT", `cannot write standard output: ${error.message}`, {
+        hint: "what was written is not whole",
+        cause: error,
+      });
+    controller.abort(unwritten ?? new Error("nobody reads standard output any more"));
+  });
   return {
     signal: controller.signal,
     code: () => code,
+    unwritten: () => unwritten,
     take(handler) {
       taker = handler;
       return () => {

@@ -59,6 +59,7 @@ async function membersOf(
       {
         facts: { path: source.path, errno: code },
         cause: error,
+        ...(code === "ENOENT" ? { hint: "look at the spelling of the path" } : {}),
       },
     );
   }

@@ -2,7 +2,7 @@
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { isWbuildError } from "../../native/error.ts";
+import { isWbuildError, type WbuildError } from "../../native/error.ts";
 import { buildWorld } from "../doubles/builds.ts";
 import { tarOf } from "../doubles/images.ts";
 
@@ -49,3 +49,11 @@ for (const [name, lines, code, line] of failing) {
     t.is(span?.start.line, line);
   });
 }
+
+test("a source above the context is told with what to do", async (t) => {
+  const { build, write } = buildWorld(t);
+  write("b", "1");
+  const error = (await t.throwsAsync(build(["FROM scratch", "COPY ../a /"]))) as WbuildError;
+  t.is(error.code, "CTX_NO_SOURCE");
+  t.regex(error.hint ?? "", /^nothing above the context can be copied/);
+});

@@ -150,9 +150,11 @@ async function missing(
   );
   const hint = hidden
     ? `line ${hidden.line} of ${ignore?.name} (${hidden.pattern}) leaves it out`
-    : near
-      ? `did you mean ${near}?`
-      : undefined;
+    : /^(\.\/)*\.\.(\/|$)/.test(source)
+      ? "nothing above the context can be copied: build a higher folder with -f, or name it with --build-context"
+      : near
+        ? `did you mean ${near}?`
+        : undefined;
   return new WbuildError("CTX_NO_SOURCE", what, {
     facts: { pattern: source, ignoredBy: hidden },
     ...(hint ? { hint } : {}),

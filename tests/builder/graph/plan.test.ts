@@ -81,6 +81,21 @@ test("plan: a base named by several stages is looked up once", async (t) => {
   t.deepEqual(planned.asked, ["busy"]);
 });
 
+for (const lines of [
+  ["FROM busy AS build", "RUN a", "FROM biuld"],
+  ["FROM busy AS build", "FROM busy", "COPY --from=bulid /a /"],
+  ["FROM busy AS build", "FROM busy", "RUN --mount=from=bulid,target=/a x"],
+])
+  test(`plan: the misspelt name of a stage in ${lines.at(-1)} is no image`, async (t) => {
+    const findBase = async (name: string) => {
+      const config = bases[name];
+      if (!config) throw new WbuildError("REG_UNREACHABLE", "no network", { hint: "look at the cable" });
+      return baseImage(name, config);
+    };
+    const error = (await t.throwsAsync(plan(lines, { findBase }), { message: "no network" })) as WbuildError;
+    t.regex(error.hint ?? "", /no stage has this name, so it is an image; did you mean the stage build\?$/);
+  });
+
 test("plan: one unnamed stage is not named in titles", async (t) => {
   t.deepEqual(titles(await plan(["FROM busy", "WORKDIR /a", "ENV A=b", "COPY x ."])), [
     "[1/3] FROM busy",

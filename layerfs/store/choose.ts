@@ -63,10 +63,21 @@ type Item = { readonly used: number } & (
   | { readonly mount: FreeCacheMount }
 );
 
+/** What goes, and how much stays. With no option that wants more, only what nobody can reach. */
+export function chooseVictims(all: Candidates, options: CollectOptions): Victims {
+  if (options.only === "cache mounts") return chooseCacheMounts(all, options);
+  const choice = new Choice(all, options);
+  choice.dropStray();
+  choice.dropBroken();
+  choice.dropOldest();
+  choice.dropStray();
+  return choice.victims();
+}
+
 /** A collection that may take cache mounts alone. */
 function chooseCacheMounts(all: Candidates, options: CollectOptions): Victims {
   const mounts = (all.cacheMounts ?? []).toSorted((a, b) => a.used - b.used);
-  let bytes = mounts.reduce((sum, mount) => sum + mount.bytes, 0);
+  let bytes = sum(mounts, (mount) => mount.bytes);
   const gone: FreeCacheMount[] = [];
   for (const mount of mounts) {
     if (options.keepStorageBytes !== undefined && bytes <= options.keepStorageBytes) break;
@@ -78,102 +89,137 @@ function chooseCacheMounts(all: Candidates, options: CollectOptions): Victims {
   return { ...nothing, cacheMounts: gone, keptBytes: bytes };
 }
 
-export function chooseVictims(all: Candidates, options: CollectOptions): Victims {
-  if (options.only === "cache mounts") return chooseCacheMounts(all, options);
-  const mounts = options.only === "all but cache mounts" ? [] : (all.cacheMounts ?? []);
-  const needs = new Map<Digest, number>();
-  const need = (digests: readonly Digest[], by: number) => {
-    for (const digest of digests) needs.set(digest, (needs.get(digest) ?? 0) + by);
-  };
-  for (const row of [...all.refs, ...all.cache]) need(row.keeps, 1);
-  const isNeeded = (digest: Digest) => (needs.get(digest) ?? 0) > 0 || all.held.has(digest);
-  const isOld = (ms: number) => options.until === undefined || ms < options.until;
+/** What was chosen so far: each thing that goes may free others. */
+class Choice {
+  readonly #all: Candidates;
+  readonly #options: CollectOptions;
+  readonly #mounts: readonly FreeCacheMount[];
+  /** Digest or chain ID → how many names and cache rows that stay need it. */
+  readonly #needs = new Map<string, number>();
+  readonly #blobs = new Set<Digest>();
+  readonly #cache = new Set<CacheKeep>();
+  readonly #snapshots = new Set<SnapshotRow>();
+  readonly #cacheMounts = new Set<FreeCacheMount>();
+  /** Bytes of blobs, snapshots and cache mounts that stay. */
+  #bytes = 0;
 
-  const cache = new Set<CacheKeep>();
-  const snapshots = new Set<SnapshotRow>();
-  const orphaned = new Set<Digest>();
-  for (const [digest, file] of all.blobs) if (!isNeeded(digest) && isOld(file.mtimeMs)) orphaned.add(digest);
+  constructor(all: Candidates, options: CollectOptions) {
+    this.#all = all;
+    this.#options = options;
+    this.#mounts = options.only === "all but cache mounts" ? [] : (all.cacheMounts ?? []);
+    for (const row of [...all.refs, ...all.cache]) this.#need(row.keeps, 1);
+    for (const [digest, file] of all.blobs)
+      if (!this.#isNeeded(digest) && this.#isOld(file.mtimeMs)) this.#blobs.add(digest);
+      else this.#bytes += file.bytes;
+    this.#bytes += sum(all.snapshots, (row) => row.bytes ?? 0) + sum(this.#mounts, (mount) => mount.bytes);
+  }
 
-  // A blob that came after the list was made, by somebody who was killed since, is in no list, and there.
-  const hasBlob = ({ blob }: { readonly blob: Digest }) =>
-    all.blobs.has(blob) || all.held.has(blob) || all.isLost?.(blob) === false;
-  const diffIdsWithBlob = () => {
-    const there = all.layers.filter(hasBlob);
-    return new Set(there.filter((layer) => !orphaned.has(layer.blob)).map((layer) => layer.diff_id));
-  };
-  /** An unpacked layer that could not be found by any image or cache row again. */
-  const dropStray = () => {
-    const living = diffIdsWithBlob();
-    for (const row of all.snapshots)
-      if (!living.has(row.diff_id) && !isNeeded(row.chain_id) && isOld(row.used)) snapshots.add(row);
-  };
-  dropStray();
+  /** Unpacked layers that no image and no cache row could find again. */
+  dropStray(): void {
+    const living = this.#diffIdsWithBlob();
+    for (const row of this.#all.snapshots)
+      if (!living.has(row.diff_id) && this.#isOld(row.used)) this.#dropSnapshot(row);
+  }
 
-  const cacheMounts = new Set<FreeCacheMount>();
-  const sizes = { blobs: 0, snapshots: 0, mounts: mounts.reduce((sum, mount) => sum + mount.bytes, 0) };
-  for (const [digest, file] of all.blobs) if (!orphaned.has(digest)) sizes.blobs += file.bytes;
-  for (const row of all.snapshots) if (!snapshots.has(row)) sizes.snapshots += row.bytes ?? 0;
+  /** Cache rows of which something is gone from the store: nobody can use them. */
+  dropBroken(): void {
+    const { isLost, cache } = this.#all;
+    if (isLost) for (const row of cache) if (row.keeps.some(isLost)) this.#dropRow(row);
+  }
 
-  const wantsMore = () =>
-    options.keepStorageBytes !== undefined
-      ? sizes.blobs + sizes.snapshots + sizes.mounts > options.keepStorageBytes
-      : options.all === true || options.until !== undefined;
-
-  const dropRow = (row: CacheKeep) => {
-    cache.add(row);
-    need(row.keeps, -1);
-    for (const digest of row.keeps) {
-      const file = all.blobs.get(digest);
-      if (file === undefined || isNeeded(digest) || orphaned.has(digest)) continue;
-      orphaned.add(digest);
-      sizes.blobs -= file.bytes;
-    }
-  };
-  const { isLost } = all;
-  if (isLost) for (const row of all.cache) if (row.keeps.some(isLost)) dropRow(row);
-  // Of the same age snapshots go first: they are unpacked again in less time than a step runs.
-  const items: Item[] = [
-    ...all.snapshots.map((snapshot) => ({ used: snapshot.used, snapshot })),
-    ...all.cache.map((row) => ({ used: row.used, row })),
-    ...mounts.map((mount) => ({ used: mount.used, mount })),
-  ].sort((a, b) => a.used - b.used);
-  // Twice: a snapshot that a cache row needed becomes free with it.
-  for (let round = 0; round < 2; round++) {
-    for (const item of items) {
-      if (!wantsMore()) break;
-      if (!isOld(item.used)) continue;
-      if ("mount" in item) {
-        if (!cacheMounts.has(item.mount)) sizes.mounts -= item.mount.bytes;
-        cacheMounts.add(item.mount);
-      } else if ("row" in item) {
-        if (!cache.has(item.row)) dropRow(item.row);
-      } else if (!snapshots.has(item.snapshot) && !isNeeded(item.snapshot.chain_id)) {
-        snapshots.add(item.snapshot);
-        sizes.snapshots -= item.snapshot.bytes ?? 0;
-      }
+  /** What was not used for longest, until the options are met. */
+  dropOldest(): void {
+    // Of the same age snapshots go first: they are unpacked again in less time than a step runs.
+    const items: Item[] = [
+      ...this.#all.snapshots.map((snapshot) => ({ used: snapshot.used, snapshot })),
+      ...this.#all.cache.map((row) => ({ used: row.used, row })),
+      ...this.#mounts.map((mount) => ({ used: mount.used, mount })),
+    ].sort((a, b) => a.used - b.used);
+    // Twice: a snapshot that a cache row needed becomes free with it.
+    for (const item of [...items, ...items]) {
+      if (!this.#wantsMore()) break;
+      if (!this.#isOld(item.used)) continue;
+      if ("mount" in item) this.#dropMount(item.mount);
+      else if ("row" in item) this.#dropRow(item.row);
+      else this.#dropSnapshot(item.snapshot);
     }
   }
-  dropStray();
 
-  const living = diffIdsWithBlob();
-  for (const row of all.snapshots) if (!snapshots.has(row)) living.add(row.diff_id);
-  const indexes = [...all.indexes].filter(([diffId]) => !living.has(diffId) && !all.held.has(diffId));
-  const known = new Set(all.snapshots.map((row) => row.folder));
-  const gone = new Set(indexes.map(([diffId]) => diffId));
-  let keptBytes = 0;
-  for (const [digest, file] of all.blobs) if (!orphaned.has(digest)) keptBytes += file.bytes;
-  for (const [diffId, file] of all.indexes) if (!gone.has(diffId)) keptBytes += file.bytes;
-  for (const row of all.snapshots) if (!snapshots.has(row)) keptBytes += row.bytes ?? 0;
-  for (const mount of mounts) if (!cacheMounts.has(mount)) keptBytes += mount.bytes;
-  return {
-    cacheMounts: [...cacheMounts],
-    cache: [...cache],
-    snapshots: [...snapshots],
-    folders: all.folders.filter((name) => !known.has(name)),
-    blobs: [...orphaned],
-    layers: all.layers.filter((layer) => orphaned.has(layer.blob) || !hasBlob(layer)).map((layer) => layer.blob),
-    indexes: [...gone],
-    sources: (all.sourced ?? []).filter((digest) => !isNeeded(digest)),
-    keptBytes,
-  };
+  victims(): Victims {
+    const all = this.#all;
+    const living = this.#diffIdsWithBlob();
+    for (const row of all.snapshots) if (!this.#snapshots.has(row)) living.add(row.diff_id);
+    const isIndexFree = (diffId: Digest) => !living.has(diffId) && !all.held.has(diffId);
+    const known = new Set(all.snapshots.map((row) => row.folder));
+    return {
+      cacheMounts: [...this.#cacheMounts],
+      cache: [...this.#cache],
+      snapshots: [...this.#snapshots],
+      folders: all.folders.filter((name) => !known.has(name)),
+      blobs: [...this.#blobs],
+      layers: all.layers
+        .filter((layer) => this.#blobs.has(layer.blob) || !this.#hasBlob(layer.blob))
+        .map((layer) => layer.blob),
+      indexes: [...all.indexes.keys()].filter(isIndexFree),
+      sources: (all.sourced ?? []).filter((digest) => !this.#isNeeded(digest)),
+      keptBytes: this.#bytes + sum(all.indexes, ([diffId, file]) => (isIndexFree(diffId) ? 0 : file.bytes)),
+    };
+  }
+
+  #need(digests: readonly Digest[], by: number): void {
+    for (const digest of digests) this.#needs.set(digest, (this.#needs.get(digest) ?? 0) + by);
+  }
+
+  #isNeeded(id: string): boolean {
+    return (this.#needs.get(id) ?? 0) > 0 || this.#all.held.has(id);
+  }
+
+  #isOld(ms: number): boolean {
+    return this.#options.until === undefined || ms < this.#options.until;
+  }
+
+  #wantsMore(): boolean {
+    const { keepStorageBytes, all, until } = this.#options;
+    return keepStorageBytes === undefined ? all === true || until !== undefined : this.#bytes > keepStorageBytes;
+  }
+
+  #hasBlob(blob: Digest): boolean {
+    // A blob that came after the list was made, by somebody who was killed since, is in no list, and there.
+    return this.#all.blobs.has(blob) || this.#all.held.has(blob) || this.#all.isLost?.(blob) === false;
+  }
+
+  #diffIdsWithBlob(): Set<Digest> {
+    const stays = this.#all.layers.filter(({ blob }) => this.#hasBlob(blob) && !this.#blobs.has(blob));
+    return new Set(stays.map((layer) => layer.diff_id));
+  }
+
+  #dropRow(row: CacheKeep): void {
+    if (this.#cache.has(row)) return;
+    this.#cache.add(row);
+    this.#need(row.keeps, -1);
+    for (const digest of row.keeps) {
+      const file = this.#all.blobs.get(digest);
+      if (file === undefined || this.#isNeeded(digest) || this.#blobs.has(digest)) continue;
+      this.#blobs.add(digest);
+      this.#bytes -= file.bytes;
+    }
+  }
+
+  #dropSnapshot(row: SnapshotRow): void {
+    if (this.#snapshots.has(row) || this.#isNeeded(row.chain_id)) return;
+    this.#snapshots.add(row);
+    this.#bytes -= row.bytes ?? 0;
+  }
+
+  #dropMount(mount: FreeCacheMount): void {
+    if (this.#cacheMounts.has(mount)) return;
+    this.#cacheMounts.add(mount);
+    this.#bytes -= mount.bytes;
+  }
+}
+
+function sum<T>(list: Iterable<T>, of: (each: T) => number): number {
+  let total = 0;
+  for (const each of list) total += of(each);
+  return total;
 }

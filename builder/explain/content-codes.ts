@@ -161,6 +161,7 @@ export const contentCodes: CodeTable = {
   WIN_ARCHIVE: row(2, "a zip archive cannot be read", "fetch it again, or unpack it and give the folder"),
   WIN_CASE: row(1, "two files differ only in what Windows ignores", "rename one of them, or leave it out"),
   WIN_DLL: row(1, "a Windows program needs a DLL that is not there", "COPY it beside the program"),
+  WIN_DRIVE: row(1, "a step deleted C: itself, or put something else in its place", "delete what is in C:\\, not C:\\"),
   WIN_HIVE_SIZE: row(1, "a registry hive of an image is larger than any registry"),
   WIN_JOURNAL: row(1, "a step wrote nonsense into the notes of wbuild's Windows programs"),
   WIN_LINK: row(1, "a hard link of a Windows layer points at nothing"),

@@ -17,7 +17,8 @@ function isWhiteout(found: Stats): boolean {
   return found.isCharacterDevice() && found.rdev === 0;
 }
 
-async function isOpaque(folder: string): Promise<boolean> {
+/** Whether a real folder of a layer hides what lies below it. */
+export async function isOpaque(folder: string): Promise<boolean> {
   const [self] = decodeWalk((await walkFolder(folder, { depth: "one", xattrs: true, self: true })).records);
   return opaque.some((name) => self?.pax?.has(name) === true);
 }

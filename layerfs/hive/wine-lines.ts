@@ -8,6 +8,8 @@ const code = (character: string): number => character.charCodeAt(0);
 const quote = code('"');
 const backslash = code("\\");
 const newline = 10;
+/** Of a whole text: forty times those of a full Windows. */
+export const maxValues = 1 << 22;
 /** 1601 to 1970 in 100 ns. */
 const unixEpoch = 116_444_736_000_000_000n;
 
@@ -50,6 +52,8 @@ export function readSection(source: Source, section: Section, body: KeyBody): vo
     const byte = bytes[at] as number;
     if (byte === quote || byte === code("@")) {
       const { value, end } = readValue(source, at);
+      // Attack: six bytes a value, each of which takes fifty times that as an object.
+      if (source.left.values-- === 0) refuseLine(source, at, `has more than ${maxValues} values before it`);
       body.values.push(value);
       at = end;
     } else if (byte === code("#")) {

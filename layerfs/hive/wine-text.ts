@@ -9,7 +9,7 @@ import { type Hive, type HiveKey, type HiveValue, symlinkFlag } from "./key.ts";
 import { refuseLayered } from "./merge.ts";
 import { compareNames } from "./upcase.ts";
 import { WineKey } from "./wine-key.ts";
-import { refuseLine } from "./wine-lines.ts";
+import { maxValues, refuseLine } from "./wine-lines.ts";
 import { readEscape, readSpelled, type Source, TextSink } from "./wine-units.ts";
 
 const magic = "WINE REGISTRY Version 2";
@@ -20,6 +20,8 @@ const quote = 0x22;
 const backslash = 0x5c;
 /** As deep as Windows lets keys be. */
 const maxDepth = 512;
+/** Twenty times the registry of a full Windows. */
+const maxKeys = 1 << 22;
 
 export type WineArch = "win32" | "win64";
 
@@ -44,7 +46,7 @@ export function readWineText(bytes: Uint8Array): WineText {
   if (bytes.length > constants.MAX_STRING_LENGTH)
     throw new WbuildError("HIVE_WINE_TEXT", "Wine's registry text is larger than half a gigabyte");
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const source: Source = { bytes: buffer, text: buffer.toString("latin1") };
+  const source: Source = { bytes: buffer, text: buffer.toString("latin1"), left: { values: maxValues } };
   const { text } = source;
   if (!isWineText(bytes)) refuseLine(source, 0, "does not begin as Wine's registry files do");
   const first = text.startsWith("[") ? 0 : text.indexOf("\n[") + 1;
@@ -54,7 +56,8 @@ export function readWineText(bytes: Uint8Array): WineText {
   const { arch } = /^#arch=(?<arch>win32|win64)\r?$/m.exec(head)?.groups ?? {};
   const from = head.indexOf(`\n${about}`) + 1;
   const line = from > 0 ? `${head.slice(from + about.length).split(/\r?\n/, 1)}` : "";
-  const relativeTo = readSpelled({ bytes: Buffer.from(`${line}\n`, "latin1"), text: `${line}\n` }, 0, 10)?.text ?? line;
+  const relativeTo =
+    readSpelled({ ...source, bytes: Buffer.from(`${line}\n`, "latin1"), text: `${line}\n` }, 0, 10)?.text ?? line;
   return { root, minor: 5, differencing: false, lastWritten: 0n, relativeTo, arch: arch as WineArch | undefined };
 }
 
@@ -67,20 +70,25 @@ interface Level {
 function readKeys(source: Source, first: number, root: WineKey): void {
   const { bytes, text } = source;
   const levels: Level[] = [{ end: 0, key: root }];
+  const left = { keys: maxKeys };
   let last = first + 1;
+  let lastLength = 0;
   for (let at = first; at < bytes.length; ) {
     const start = at + 1;
-    // Keys come depth first: what this path begins with was opened for the one before.
+    // Keys come depth first: what this path begins with was opened for the one before. Attack: `[a]` a million times, each of
+    // which has the whole rest of the file in common with the next.
     let shared = 0;
-    while (start + shared < bytes.length && bytes[start + shared] === bytes[last + shared]) shared++;
+    while (shared <= lastLength && start + shared < bytes.length && bytes[start + shared] === bytes[last + shared])
+      shared++;
     while (levels.length > 1 && !isPrefix(bytes, start, levels.at(-1)?.end ?? 0, shared)) levels.pop();
-    const end = openKeys(source, start, levels);
+    const end = openKeys(source, start, levels, left);
     const key = levels.at(-1)?.key ?? root;
     const line = lineEnd(text, end);
     const next = text.indexOf("\n[", line);
     const to = next < 0 ? text.length : next + 1;
     key.add({ seconds: secondsAt(bytes, end + 1), from: Math.min(line + 1, to), to });
     last = start;
+    lastLength = end - start;
     at = to;
   }
 }
@@ -98,7 +106,7 @@ function isPrefix(bytes: Uint8Array, start: number, end: number, shared: number)
 }
 
 /** Opens what the path from `start` has beyond the levels; gives the offset of its closing bracket. */
-function openKeys(source: Source, start: number, levels: Level[]): number {
+function openKeys(source: Source, start: number, levels: Level[], left: { keys: number }): number {
   const { bytes } = source;
   let at = start + (levels.at(-1)?.end ?? 0);
   for (;;) {
@@ -112,6 +120,8 @@ function openKeys(source: Source, start: number, levels: Level[]): number {
     at = name.end;
     // Attack: paths so deep that whoever walks the tree runs out of stack.
     if (levels.length > maxDepth) refuseLine(source, start, `has a key more than ${maxDepth} levels deep`);
+    // Attack: three bytes a key, each of which takes a hundred times that as an object.
+    if (left.keys-- === 0) refuseLine(source, start, `has more than ${maxKeys} keys before it`);
     const key = (levels.at(-1) as Level).key.open(name.text);
     levels.push({ end: at - start, key });
   }

@@ -2,6 +2,7 @@
  * How Wine spells strings in its registry files: any UTF-16 units as printable ASCII between two delimiters. Both ways, and
  * the sink that the text is written to; knows neither keys nor values.
  */
+import { WbuildError } from "../../native/error.ts";
 
 const code = (character: string): number => character.charCodeAt(0);
 const backslash = code("\\");
@@ -21,6 +22,8 @@ for (let value = 0; value < 16; value++)
 export interface Source {
   readonly bytes: Buffer;
   readonly text: string;
+  /** What may still be made of it. */
+  readonly left: { values: number };
 }
 
 export interface Spelled {
@@ -88,6 +91,10 @@ export function readEscape(
 }
 
 const chunkSize = 1 << 20;
+/** No reader takes more. */
+const largestText = 512 << 20;
+/** What a value of that size could need at most. */
+const largestPiece = 2 ** 31;
 
 /** Text that grows, as bytes. */
 export class TextSink {
@@ -190,6 +197,10 @@ export class TextSink {
 
   #reserve(more: number): void {
     if (this.#at + more <= this.#bytes.length) return;
+    // Attack: five hives of half a gigabyte, all of whose bytes become three letters each.
+    if (this.length > largestText || more > largestPiece) {
+      throw new WbuildError("HIVE_LIMIT", "the registry would be larger than half a gigabyte as Wine's text");
+    }
     this.#full.push(this.#bytes.subarray(0, this.#at));
     this.#fullLength += this.#at;
     this.#bytes = Buffer.allocUnsafeSlow(Math.max(chunkSize, more));

@@ -4,6 +4,8 @@ import type { Change, Entry } from "../layer/entry.ts";
 export interface DraftNode {
   /** Each way the layer writes the name of what is here, the first first. */
   readonly spellings: string[];
+  /** The same, to ask, where they are many. */
+  known?: Set<string>;
   /** What is here now: the last that the layer says. */
   set?: Entry;
   /** How the layer spells the name it deletes; undefined when it deletes none. */
@@ -14,6 +16,8 @@ export interface DraftNode {
   clash: boolean;
   readonly children: Map<string, DraftNode>;
 }
+
+const fewSpellings = 8;
 
 export function newNode(): DraftNode {
   return { spellings: [], cleared: false, clash: false, children: new Map() };
@@ -42,7 +46,7 @@ function add(root: DraftNode, change: Change, key: (name: string, depth: number)
       node.children.set(at, child);
     }
     if (change.kind === "delete" && depth === parts.length - 1) child.deleted = name;
-    else if (change.kind !== "clear" && !child.spellings.includes(name)) child.spellings.push(name);
+    else if (change.kind !== "clear") spell(child, name);
     node = child;
     const isOnTheWay = depth < parts.length - 1;
     if (change.kind === "set" && (isOnTheWay || change.entry.type === "directory")) becomeFolder(node);
@@ -54,6 +58,15 @@ function add(root: DraftNode, change: Change, key: (name: string, depth: number)
     if (change.entry.type !== "directory") becomeOther(node);
     node.set = change.entry;
   }
+}
+
+/** Attack: a name of twenty letters has a million spellings, and each would be looked for among all others. */
+function spell(node: DraftNode, name: string): void {
+  const { spellings } = node;
+  if (spellings.length >= fewSpellings) node.known ??= new Set(spellings);
+  if (node.known?.has(name) ?? spellings.includes(name)) return;
+  spellings.push(name);
+  node.known?.add(name);
 }
 
 /** A folder takes the place of a file, and starts empty. */

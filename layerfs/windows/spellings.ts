@@ -60,10 +60,16 @@ function isFolderOrNothing(path: string): boolean {
  * folder `L` with files; moving these one by one into `l` would write through the link. By now there are only folders.
  */
 export function settle(at: string, things: readonly string[], order: readonly string[], wanted: string): void {
-  const [first, ...others] = things.toSorted((a, b) => order.indexOf(a) - order.indexOf(b));
+  const [first, ...others] = things.length < 2 ? things : inOrder(things, order);
   if (first === undefined) return;
   for (const name of others) moveInto(`${at}/${first}`, `${at}/${name}`);
   if (first !== wanted) renameSync(raw(`${at}/${first}`), raw(`${at}/${wanted}`));
+}
+
+function inOrder(names: readonly string[], order: readonly string[]): string[] {
+  const rank = new Map(order.map((name, at) => [name, at]));
+  const rankOf = (name: string) => rank.get(name) ?? -1;
+  return names.toSorted((a, b) => rankOf(a) - rankOf(b));
 }
 
 /** Moves all of one real folder into another; folders are put together, a whiteout gives way. */

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { windows, windowsScene } from "./windows-scene.ts";
+import { printed, windows, windowsScene } from "./windows-scene.ts";
 
 /** Names, targets and bytes of all below a folder, but for the registries that steps begin with. */
 function stateOf(folder: string): string {
@@ -68,5 +68,20 @@ windows("two containers of one image at once: files, registry and processes of o
     t.false(stdout.includes(`${other}.txt`), stdout);
     t.false(stdout.includes(`Software\\${other}`), stdout);
     t.is(stdout.match(/^cmd\.exe/gim)?.length, 1, stdout);
+  }
+});
+
+windows("a program that speaks to Linux and puts links to the host in our way gets nothing of the host", async (t) => {
+  const s = await windowsScene(t, ["linux"]);
+  const host = await s.files("secret", { "word.txt": "a word of the host" });
+  const word = join(host, "word.txt");
+  for (const [line, code] of [
+    [`drive ${host}`, "WIN_DRIVE"],
+    [`link /wine/journal ${word}`, "WIN_JOURNAL"],
+  ] as const) {
+    const built = await s.tries(`RUN C:\\t\\linux.exe ${line}`);
+    t.true(printed(built).includes("done=0"), built.stderr);
+    t.true(built.stderr.includes(`error[${code}]`), built.stderr);
+    t.false(built.stderr.includes("a word of the host"), built.stderr);
   }
 });

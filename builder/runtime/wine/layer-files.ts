@@ -48,8 +48,10 @@ export function topmost(folders: readonly string[], path: string): string | unde
   return undefined;
 }
 
-/** Bytes of a regular file. Throws WIN_HIVE_SIZE for one that is too large to be a hive. */
-export function readBytes(path: string): Buffer {
+/** Bytes of a regular file; undefined when there is none. Throws WIN_HIVE_SIZE for one that is too large to be a hive. */
+export function readBytes(path: string): Buffer | undefined {
+  // Attack: a layer with a link to the host, a device or a pipe in place of a hive's log.
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isFile()) return undefined;
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const { size } = fstatSync(fd);

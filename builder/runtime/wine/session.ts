@@ -1,11 +1,11 @@
 /** The folder that a step's Wine calls its prefix: registry, drives, and the files through which we and it speak. */
-import { constants, copyFileSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { constants, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Hive } from "../../../layerfs/hive/key.ts";
 import { readWineText, type WineText, writeWineText } from "../../../layerfs/hive/wine-text.ts";
-import { isWbuildError, WbuildError } from "../../../native/error.ts";
+import { WbuildError } from "../../../native/error.ts";
 import { type Note, readJournal } from "./journal.ts";
 import type { RegistryTexts } from "./registry/changes.ts";
 import type { ImageRegistry } from "./registry/image-hives.ts";
@@ -30,7 +30,7 @@ export interface SessionProcess {
 }
 
 const names = ["system", "user", "userdef"] as const;
-/** As much as readWineText takes. */
+/** Of the three together: as much as readWineText takes. */
 const largestText = 512 << 20;
 
 /** The registry that a step begins with, as Wine's texts. */
@@ -77,11 +77,11 @@ export async function readTexts(
   prefix: string,
 ): Promise<{ before: RegistryTexts; after: RegistryTexts }> {
   const read = async (path: (name: string) => string): Promise<RegistryTexts> => {
-    const [system, user, userdef] = await Promise.all([
-      readText(path("system")),
-      readText(path("user")),
-      readText(path("userdef")),
-    ]);
+    // Attack: three sparse files, each as large as a text may be.
+    const rest = { bytes: largestText };
+    const system = await readText(path("system"), rest);
+    const user = await readText(path("user"), rest);
+    const userdef = await readText(path("userdef"), rest);
     return { system, user, userdef };
   };
   const [before, after] = await Promise.all([
@@ -92,23 +92,32 @@ export async function readTexts(
   return { before, after };
 }
 
-async function readText(path: string): Promise<Buffer> {
-  // Attack: the step puts a link to a file of the host there, or a fifo that never ends.
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    () => undefined,
-  );
+async function readText(path: string, rest: { bytes: number }): Promise<Buffer> {
+  const bytes = await readLeft(path, rest.bytes);
+  if (bytes === undefined) throw new WbuildError("WIN_SESSION", "a step left a registry that cannot be read");
+  rest.bytes -= bytes.length;
+  return bytes;
+}
+
+/** A regular file of at most `most` bytes that a step could write; undefined when there is none there. */
+async function readLeft(path: string, most: number): Promise<Buffer | undefined> {
+  // Attack: the step puts a link to a file of the host there, a device, or a pipe that never ends. In its container /wine is a
+  // folder like any other, and a Windows program can speak to Linux.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch(() => undefined);
   try {
     const found = await file?.stat();
-    if (file && found?.isFile() && found.size <= largestText) return await file.readFile();
+    return file && found?.isFile() && found.size <= most ? await file.readFile() : undefined;
   } finally {
     await file?.close();
   }
-  throw new WbuildError("WIN_SESSION", "a step left a registry that cannot be read");
 }
 
 /** Throws WIN_JOURNAL. */
-export function journalOf(prefix: string): Note[] {
-  return readJournal(readBounded(join(prefix, "journal"), 256 << 20));
+export async function journalOf(prefix: string): Promise<Note[]> {
+  const bytes = await readLeft(join(prefix, "journal"), 256 << 20);
+  if (bytes === undefined) throw new WbuildError("WIN_JOURNAL", "a step left a journal that cannot be read");
+  return readJournal(bytes.toString("utf8"));
 }
 
 const unsigned = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffff_ffff));
@@ -127,12 +136,13 @@ export type SessionResult = v.InferOutput<typeof resultSchema>;
  * How the step's program ended, as our launcher noted it. Any program of the step could have written the file, which can
  * fool its own step only. Throws WIN_SESSION when there is none, or none that can be read.
  */
-export function resultOf(prefix: string): SessionResult {
+export async function resultOf(prefix: string): Promise<SessionResult> {
   let found: unknown;
   try {
-    found = JSON.parse(readBounded(join(prefix, "result"), 1 << 20));
+    const bytes = await readLeft(join(prefix, "result"), 1 << 20);
+    if (bytes === undefined) throw new TypeError("no file that can be read is there");
+    found = JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
-    if (isWbuildError(cause)) throw cause;
     throw new WbuildError("WIN_SESSION", "Wine ended without saying how the program did", {
       cause,
       hint: "`wbuild doctor` says whether Wine works on this host",
@@ -141,10 +151,4 @@ export function resultOf(prefix: string): SessionResult {
   const parsed = v.safeParse(resultSchema, found);
   if (parsed.success && (parsed.output.exit !== undefined || parsed.output.error !== undefined)) return parsed.output;
   throw new WbuildError("WIN_SESSION", "what Wine says of the program's end cannot be understood");
-}
-
-function readBounded(path: string, most: number): string {
-  if (statSync(path).size > most)
-    throw new WbuildError("WIN_SESSION", `a step wrote more than ${most} bytes into wbuild's own channel`);
-  return readFileSync(path, "utf8");
 }

@@ -1,20 +1,22 @@
 /** What a Windows step left on disk and in its notes → the changes of its layer. */
-import { existsSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { Change, Entry } from "../../../layerfs/layer/entry.ts";
 import { readUpper } from "../../../layerfs/layer/overlay.ts";
 import type { Tree } from "../../../layerfs/tree/tree.ts";
+import { driveFolder } from "../../../layerfs/tree/windows-path.ts";
 import { takeAttributes } from "../../../layerfs/windows/dos-attributes.ts";
 import { driveTree } from "../../../layerfs/windows/drive.ts";
 import { windowsTarget } from "../../../layerfs/windows/link-target.ts";
-import { fileAttribute, keepMetadata, readMetadata, withMetadata } from "../../../layerfs/windows/metadata.ts";
+import { fileAttribute, readMetadata, withMetadata } from "../../../layerfs/windows/metadata.ts";
 import { foldPath } from "../../../layerfs/windows/names.ts";
 import { showWindowsPath } from "../../../layerfs/windows/path.ts";
 import { shapeLayer } from "../../../layerfs/windows/shape.ts";
-
+import { WbuildError } from "../../../native/error.ts";
+import { isOpaque } from "../layer-folders.ts";
 import type { StepLayer } from "../runtime.ts";
-import { changedSecurity } from "./access.ts";
 import type { Account } from "./account.ts";
+import { applyAccess } from "./apply-access.ts";
 import type { LinkNote, Note } from "./journal.ts";
 import { findBelow } from "./layer-files.ts";
 import type { RegistryChanges } from "./registry/changes.ts";
@@ -34,11 +36,10 @@ export interface StepRemains {
   readonly warn: (text: string) => void;
 }
 
-/** Throws WIN_* for what no Windows layer can hold, STEP_ACCOUNT for access given to an unknown account. */
+/** Throws WIN_* for what no Windows layer can hold, STEP_ACCOUNT for access given to an unknown account, WIN_DRIVE. */
 export async function stepLayer(step: StepRemains): Promise<StepLayer> {
   const drive = driveTree(step.tree);
-  const found = existsSync(join(step.upper, "Files")) ? await readUpper(join(step.upper, "Files")) : [];
-  const kept = await filterNoise(found, drive, step);
+  const kept = await filterNoise(await driveChanges(step.upper), drive, step);
   const madeNs = BigInt(step.epochSeconds ?? Math.floor(Date.now() / 1000)) * 1_000_000_000n;
   const changes = new Map<string, Change>();
   for (const change of withLinks(kept, step.notes)) changes.set(keyOf(change), change);
@@ -60,6 +61,19 @@ export async function stepLayer(step: StepRemains): Promise<StepLayer> {
     onDropped: ({ path, reason }) => step.warn(`${showWindowsPath(path)} is left out: ${reason}`),
   });
   return { input };
+}
+
+/** What the upper folder says of C:. Throws WIN_DRIVE. */
+async function driveChanges(upper: string): Promise<Change[]> {
+  const files = join(upper, driveFolder);
+  const found = lstatSync(files, { throwIfNoEntry: false });
+  if (!found) return [];
+  // Attack: a program of the step, which can speak to Linux as well, puts a link to a folder of the host in the place of C:.
+  // Inside it led nowhere; we would read the host's files into the image.
+  if (found.isDirectory() && !(await isOpaque(files))) return readUpper(files);
+  throw new WbuildError("WIN_DRIVE", "the step put something else in the place of C: itself, or deleted it", {
+    hint: "what is in C:\\ may be changed and deleted, C:\\ not",
+  });
 }
 
 /** A new one is hidden, as Windows makes it; one that is there keeps what it has. */
@@ -159,32 +173,5 @@ function* withLinks(changes: readonly Change[], notes: readonly Note[]): Generat
         { attributes, ...(note?.type === "junction" ? { mountpoint: true } : {}) },
       ),
     };
-  }
-}
-
-/** Changes of owner and access, in the order in which they were made; a file that is otherwise unchanged comes along. */
-async function applyAccess(changes: Map<string, Change>, drive: Tree, notes: readonly Note[]): Promise<void> {
-  for (const note of notes) {
-    if (note.kind === "link" || note.kind === "lost") continue;
-    const wanted = foldPath(note.path);
-    const targets = new Map<string, Entry>();
-    const path = await drive.resolve(note.path);
-    if (path !== undefined) {
-      for (const entry of note.tree ? await drive.walk(path) : [await drive.stat(path)]) {
-        if (entry && !changes.has(`delete ${foldPath(entry.path)}`)) targets.set(foldPath(entry.path), entry);
-      }
-    }
-    for (const change of changes.values()) {
-      if (change.kind !== "set") continue;
-      const folded = foldPath(change.entry.path);
-      if (folded !== wanted && !(note.tree && folded.startsWith(`${wanted}/`))) continue;
-      const lower = targets.get(folded);
-      targets.set(folded, lower?.type === change.entry.type ? keepMetadata(lower, change.entry) : change.entry);
-    }
-    for (const [folded, entry] of targets) {
-      if (entry.type === "symlink") continue;
-      const security = changedSecurity(entry, note);
-      changes.set(`set ${folded}`, { kind: "set", entry: withMetadata(entry, { ...readMetadata(entry), security }) });
-    }
   }
 }

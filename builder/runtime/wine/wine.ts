@@ -2,7 +2,7 @@
  * The Windows personality: C: is the image's Files over Wine's own tree, the registry the image's hives over Wine's keys,
  * in the same sandbox as Linux steps. What a step changed in both becomes a Windows layer.
  */
-import { existsSync, fstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { fstatSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startSandbox } from "../../../native/core/sandbox.ts";
 import type { Exit, Mount, SandboxSpec } from "../../../native/core/spec.ts";
@@ -70,7 +70,7 @@ async function start(home: string, ...[on, upper, scratch, process, host, warn]:
       return await stepLayer({
         ...{ upper, tree, registry, account: step.account, warn: warnOnce },
         ...(epochSeconds === undefined ? {} : { epochSeconds }),
-        notes: journalOf(step.prefix),
+        notes: await journalOf(step.prefix),
         own: step.own,
       });
     },
@@ -149,10 +149,14 @@ function builtinPrograms(root: string): string[] {
 }
 
 /** The program's own 32-bit code; the container's only tells of ends that the program did not choose. */
-function exitOf(exit: Exit, step: Step): Exit {
+async function exitOf(exit: Exit, step: Step): Promise<Exit> {
   const memory = exit.outOfMemory === true ? { outOfMemory: true } : {};
-  if (exit.signal !== undefined || (exit.code !== 0 && !existsSync(join(step.prefix, "result")))) return exit;
-  const result = resultOf(step.prefix);
+  if (
+    exit.signal !== undefined ||
+    (exit.code !== 0 && !lstatSync(join(step.prefix, "result"), { throwIfNoEntry: false }))
+  )
+    return exit;
+  const result = await resultOf(step.prefix);
   const failure = programFailure(result, step.commandLine);
   if (failure) throw failure;
   // Wine knows nothing of a process that the kernel ended, and calls its exit code 0.

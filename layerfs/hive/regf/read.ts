@@ -9,7 +9,7 @@ import { binsStart, field, wantHive } from "./base-block.ts";
 import { Cells, unreadable } from "./cells.ts";
 import { type Damage, once, refuseDamage } from "./damage.ts";
 import { RegfKey } from "./key-node.ts";
-import { recover } from "./recover.ts";
+import { largestHive, recover } from "./recover.ts";
 
 export interface RegfHive extends Hive {
   readonly root: HiveKey;
@@ -28,9 +28,6 @@ export interface ReadOptions {
   readonly onDamage?: (damage: Damage) => void;
 }
 
-/** Cell indexes have 31 bits. */
-const largest = 2 ** 31 - 4096;
-
 /**
  * Opens a hive of version 1.1 to 1.6. The view shares `bytes`, which must not change. Where logs are given and the hive
  * is dirty, they are applied to a copy.
@@ -42,7 +39,7 @@ export function readHive(bytes: Uint8Array, options: ReadOptions = {}): RegfHive
   const tell = options.onDamage === undefined ? refuseDamage : once(options.onDamage);
   const found = recover(bytes, options.logs ?? []);
   const block = wantHive(found.bytes);
-  if (bytes.length > largest) throw new WbuildError("HIVE_LIMIT", "the hive is larger than 2 GiB");
+  if (found.bytes.length > largestHive) throw new WbuildError("HIVE_LIMIT", "the hive is larger than 2 GiB");
   if (!block.sound) tell({ offset: 0, record: "base block", what: "its checksum, version or format is wrong" });
   const cells = new Cells(found.bytes, block.binsSize, block.minor, tell);
   const at = cells.open(field.root, "base block", 76);

@@ -6,6 +6,8 @@
 import { type BaseBlock, binsStart, checksum, field, isRegf, readBaseBlock } from "./base-block.ts";
 import { marvin32 } from "./marvin.ts";
 
+/** Cell indexes have 31 bits. */
+export const largestHive = 2 ** 31 - 4096;
 /** Pages of both kinds of log are whole sectors. */
 const sector = 512;
 
@@ -174,11 +176,11 @@ function applyBitmap(hive: Uint8Array, block: BaseBlock | undefined, logs: reado
 
 /**
  * A copy with room for the bins. Undefined when they would grow by far more than the logs hold: what is new in a hive is
- * dirty, so the logs carry it. Attack: a log of 1 KiB that asks for 4 GiB of memory.
+ * dirty, so the logs carry it. Attack: a log of 1 KiB, or one of zeros that packs well, that asks for 4 GiB of memory.
  */
 function grown(hive: Uint8Array, binsSize: number, logged: number): Uint8Array | undefined {
   const needed = binsStart + binsSize;
-  if (needed > hive.length + 16 * logged + (1 << 20)) return undefined;
+  if (needed > hive.length + 16 * logged + (1 << 20) || needed > largestHive) return undefined;
   const bytes = new Uint8Array(Math.max(needed, hive.length));
   bytes.set(hive);
   return bytes;

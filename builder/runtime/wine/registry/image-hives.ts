@@ -117,7 +117,7 @@ export function registryStamp(files: RegistryFiles): string {
 
 /** `shown` is the path as people know it, for messages. */
 function openHive(file: string, shown: string, warn: (text: string) => void): Hive {
-  const bytes = readBytes(file);
+  const bytes = readBytes(file) ?? new Uint8Array(0);
   try {
     let damaged = 0;
     const hive = readHive(bytes, {
@@ -147,5 +147,5 @@ function logsOf(file: string): Uint8Array[] {
   return readdirSync(folder)
     .filter((each) => [`${name}.LOG`, `${name}.LOG1`, `${name}.LOG2`].includes(upcase(each)))
     .sort()
-    .map((each) => readBytes(join(folder, each)));
+    .flatMap((each) => readBytes(join(folder, each)) ?? []);
 }

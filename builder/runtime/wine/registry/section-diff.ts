@@ -2,6 +2,7 @@
  * Two registry texts of Wine that are almost the same → only the keys in which they differ. A registry has a hundred
  * thousand keys and a step touches ten: what is equal byte for byte is never parsed.
  */
+import { WbuildError } from "../../../../native/error.ts";
 
 export interface TextDifference {
   /** Texts of their own, with the header, of the sections that are not in the other text as they are. */
@@ -13,10 +14,13 @@ export interface TextDifference {
 const lookAhead = 64;
 /** How often to look through the whole rest, before a table of all its names is made. */
 const mostSearches = 8;
+/** Of keys that differ, and of those above them: as many as readWineText takes. */
+const mostKeys = 1 << 22;
 
 /**
  * Undefined when the texts hold the same sections. A key that went is missing in `after`; a key above it that is still
  * there, for its own sake or that of other keys, is in `after` as an empty section, so that it does not seem gone too.
+ * Throws HIVE_LIMIT for more keys than any registry has.
  */
 export function differingSections(before: Buffer, after: Buffer): TextDifference | undefined {
   if (before.equals(after)) return undefined;
@@ -73,6 +77,17 @@ class Sections {
     return close < 0 ? line : line.slice(0, close);
   }
 
+  /** As comparing its path, without making a string of each path that is another. */
+  isCalled(section: number, path: string, bytes: Buffer): boolean {
+    const begin = section + 1;
+    const end = begin + bytes.length;
+    return (
+      end <= this.text.length &&
+      this.text.compare(bytes, 0, bytes.length, begin, end) === 0 &&
+      this.path(section) === path
+    );
+  }
+
   isSame(section: number, other: Sections, theirs: number): boolean {
     return this.#lines(section).equals(other.#lines(theirs));
   }
@@ -99,7 +114,11 @@ function align(a: Sections, b: Sections): Differing {
   const gone: number[] = [];
   const come: number[] = [];
   const passOver = (sections: Sections, from: number, to: number, into: number[]) => {
-    for (let at = from; at < to; at = sections.next(at)) into.push(at);
+    for (let at = from; at < to; at = sections.next(at)) {
+      // Attack: a text of nothing but brackets, whose table takes a hundred times its bytes.
+      if (into.length === mostKeys) throw tooMany();
+      into.push(at);
+    }
     return to;
   };
   let i = a.first;
@@ -167,8 +186,9 @@ function commonLength(a: Buffer, from: number, b: Buffer, other: number): number
 
 function near(sections: Sections, from: number, path: string): number {
   let left = lookAhead;
+  const bytes = Buffer.from(path, "latin1");
   for (const section of sections.from(sections.next(from))) {
-    if (sections.path(section) === path) return section;
+    if (sections.isCalled(section, path, bytes)) return section;
     if (--left === 0) break;
   }
   return -1;
@@ -193,21 +213,60 @@ function withoutMoved(a: Sections, gone: readonly number[], b: Sections, come: r
   return { gone: left, come: come.filter((section) => !moved.has(section)) };
 }
 
-/** Keys above those that went which are still there: as a section, or above one. */
+/** A component of the paths above keys that went. */
+interface Above {
+  readonly below: Map<string, Above>;
+  isThere: boolean;
+}
+
+/**
+ * Of the keys above those that went the lowest ones that are still there: as a section, or above one. Attack: paths of a
+ * thousand components; what is above each of them, spelled out, would take the square of the text.
+ */
 function survivors(lost: readonly string[], after: Sections): Set<string> {
-  const asked = new Set<string>();
-  for (const path of lost) for (const above of pathsAbove(path)) asked.add(above);
   const alive = new Set<string>();
-  if (asked.size === 0) return alive;
+  if (lost.length === 0) return alive;
+  const top: Above = { below: new Map(), isThere: true };
+  const paths = lost.map((path) => path.split(separator));
+  let left = mostKeys;
+  for (const parts of paths) {
+    let at = top;
+    for (const part of parts.slice(0, -1)) {
+      let next = at.below.get(part);
+      if (next === undefined) {
+        if (left-- === 0) throw tooMany();
+        next = { below: new Map(), isThere: false };
+        at.below.set(part, next);
+      }
+      at = next;
+    }
+  }
   for (const section of after.from(after.first)) {
-    const path = after.path(section);
-    if (asked.has(path)) alive.add(path);
-    for (const above of pathsAbove(path)) if (asked.has(above)) alive.add(above);
+    let at = top;
+    for (const part of after.path(section).split(separator)) {
+      const next = at.below.get(part);
+      if (next === undefined) break;
+      next.isThere = true;
+      at = next;
+    }
+  }
+  for (const parts of paths) {
+    let at = top;
+    let depth = 0;
+    for (const part of parts) {
+      const next = at.below.get(part);
+      if (next?.isThere !== true) break;
+      at = next;
+      depth++;
+    }
+    if (depth > 0) alive.add(parts.slice(0, depth).join(separator));
   }
   return alive;
 }
 
-/** `a\\b\\c` → `a\\b`, `a`. A component's own backslash is escaped, too, but no name has one. */
-function* pathsAbove(path: string): Generator<string> {
-  for (let at = path.lastIndexOf("\\\\"); at > 0; at = path.lastIndexOf("\\\\", at - 1)) yield path.slice(0, at);
+/** Between two components, as written. Within one no backslash follows another: no name has one. */
+const separator = "\\\\";
+
+function tooMany(): WbuildError {
+  return new WbuildError("HIVE_LIMIT", `a step left a registry in which more than ${mostKeys} keys differ`);
 }

@@ -1,7 +1,7 @@
 /** COPY: entries of the context or of another stage, placed onto the stack so far. Mounts nothing, needs no privilege. */
 
+import type { Change } from "../../layerfs/layer/entry.ts";
 import { decodeIndex, digestsOfIndex } from "../../layerfs/layer/layer-index.ts";
-import type { RecordBatch } from "../../layerfs/layer/write.ts";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import { resolveOwner } from "../../layerfs/tree/accounts.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
@@ -14,6 +14,7 @@ import { commitLayer } from "./commit.ts";
 import { windowsRules } from "./name-rules.ts";
 import { type Dress, Placement } from "./place.ts";
 import { placeAll, placeDocuments } from "./place-all.ts";
+import { placeWhole, type Whole } from "./place-whole.ts";
 import { type LayerStack, storedLayer } from "./stack.ts";
 import type { Performed, Step, World } from "./step.ts";
 import { ownedSecurity, windowsChanges } from "./windows-layer.ts";
@@ -40,7 +41,11 @@ export const copyStep: Step<CopyOp> = {
       const source = await sourceTree(op, inputs, world);
       await noteSources(op, world);
       const selection = await selectAll(op, source, world);
-      const whole = await placeWhole(op, selection, placement, dress, world);
+      const whole = await placeWhole(op, selection, placement, dress, {
+        sweep: (selected) => contextOf(op, world).sweep(selected),
+        isFirst: below.layers.length === 0,
+        ...(world.style.epochSeconds === undefined ? {} : { epochSeconds: world.style.epochSeconds }),
+      });
       if (whole) return commitPlacement(node, placement, below, world, whole);
       await placeAll(op, source, selection, placement);
     }
@@ -137,35 +142,11 @@ async function dressOf(op: CopyOp, target: Tree): Promise<Dress> {
   };
 }
 
-/** A folder of the context in one piece. */
-interface Whole {
-  readonly selected: Selected;
-  readonly batch: RecordBatch;
-}
+const digestSize = 32;
 
-/**
- * A lone folder of the context whose target does not exist yet: nothing below can be in its way, so its entries need no
- * look at each of them. The target and the folders above are placed; the rest is given. Undefined where that is not so.
- */
-async function placeWhole(
-  op: CopyOp,
-  selection: readonly Selected[],
-  placement: Placement,
-  dress: Dress,
-  world: World,
-): Promise<Whole | undefined> {
-  const [selected] = selection;
-  // Of Windows files each name is looked at, and each gets attributes of its own.
-  if (op.os === "windows" || op.documents) return undefined;
-  // Modes that depend on what was there are found entry by entry.
-  if (typeof dress.chmod === "string") return undefined;
-  if (op.from !== "context" || selection.length !== 1 || selected?.root.type !== "directory") return undefined;
-  const target = await placement.locate(op.target);
-  if (target === "" ? !(await placement.isEmpty()) : await placement.at(target)) return undefined;
-  const sweep = await contextOf(op, world).sweep(selected);
-  if (!sweep) return undefined;
-  await placement.folder(target);
-  return { selected, batch: sweep.toLayer(target, dress.owner ?? { uid: 0, gid: 0 }, dress.chmod) };
+/** A Windows layer has files of its own in front: its hives. */
+function filesIn(changes: readonly Change[]): number {
+  return changes.filter((change) => change.kind === "set" && change.entry.type === "file").length;
 }
 
 /** Writes what was placed as a layer. The layer's folder, if somebody needs it, is unpacked from the blob. */
@@ -186,7 +167,7 @@ export async function commitPlacement(
   const context = knownContext(node.op, world);
   const content = commit.index.then((index) =>
     whole
-      ? context?.rememberSweep(whole.selected, digestsOfIndex(index))
+      ? context?.rememberSweep(whole.selected, digestsOfIndex(index).subarray(digestSize * filesIn(changes)))
       : context?.remember(changes, decodeIndex(index)),
   );
   world.background(content);

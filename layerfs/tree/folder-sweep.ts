@@ -29,6 +29,11 @@ export class FolderSweep {
     this.#records = records;
   }
 
+  /** The folder that was walked. */
+  get folder(): string {
+    return this.#folder;
+  }
+
   /** For keeping; `new FolderSweep(folder, bytes)` reads it back. */
   get bytes(): Uint8Array {
     return this.#records;

@@ -25,19 +25,8 @@ const profileHive = /(?:^|\/)(?:NTUSER\.DAT|USRCLASS\.DAT)[^/]*$/;
  */
 export function leftOut(change: Change, origin: Origin): string | undefined {
   const path = change.kind === "set" ? change.entry.path : change.path;
-  const upper = upcase(path);
-  const [top = ""] = upper.split("/", 1);
-  if (ownFolders.has(top)) return "Windows keeps this folder for itself";
-  if (upper.endsWith(".$WCIDIRS$")) return "importers keep their own notes under such names";
-  if (upper.startsWith(configFolder)) {
-    const name = upper.slice(configFolder.length);
-    if (hiveFile.test(name) && origin !== "base") return "changes of the registry are in the layer's hives";
-    if (origin === "run" && logEnding.test(name)) return "logs of hives do not belong to an image";
-  }
-  if (origin === "run" && logEnding.test(upper) && profileHive.test(upper)) {
-    return "logs of hives do not belong to an image";
-  }
-  if (origin === "run" && path.includes(":")) return "importers disagree about alternate streams";
+  const reason = leftOutByName(upcase(path), origin);
+  if (reason !== undefined) return reason;
   if (change.kind !== "set") return isWhiteoutName(path) ? "no layer can have had it" : undefined;
   const { type } = change.entry;
   if (type === "fifo" || type === "character" || type === "block") {
@@ -61,9 +50,25 @@ export function leftOut(change: Change, origin: Origin): string | undefined {
   return undefined;
 }
 
+/** As `leftOut`, for what a name alone tells. `upper`: the path in capitals (upcase). */
+export function leftOutByName(upper: string, origin: Origin): string | undefined {
+  const [top = ""] = upper.split("/", 1);
+  if (ownFolders.has(top)) return "Windows keeps this folder for itself";
+  if (upper.endsWith(".$WCIDIRS$")) return "importers keep their own notes under such names";
+  if (upper.startsWith(configFolder)) {
+    const name = upper.slice(configFolder.length);
+    if (hiveFile.test(name) && origin !== "base") return "changes of the registry are in the layer's hives";
+    if (origin === "run" && logEnding.test(name)) return "logs of hives do not belong to an image";
+  }
+  if (origin === "run" && logEnding.test(upper) && profileHive.test(upper)) {
+    return "logs of hives do not belong to an image";
+  }
+  return origin === "run" && upper.includes(":") ? "importers disagree about alternate streams" : undefined;
+}
+
 const kindNames = { fifo: "pipe", character: "device", block: "device" } as const;
 
-function isWhiteoutName(path: string): boolean {
+export function isWhiteoutName(path: string): boolean {
   return /(?:^|\/)\.wh\./.test(path);
 }
 

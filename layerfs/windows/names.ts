@@ -33,6 +33,11 @@ export function nameFault(name: string): string | undefined {
   return undefined;
 }
 
+/** False for a path below C: that is too long as a whole. */
+export function isShortEnough(path: string): boolean {
+  return path.length + "C:\\".length <= maxPath;
+}
+
 /**
  * Refuses a path below C: that Windows cannot have. `shown` is what the message names: where the file came from, if that
  * says more. Throws WIN_NAME.
@@ -43,7 +48,7 @@ export function checkWindowsPath(path: string, shown = path): void {
   for (const name of path.split("/")) fault ??= nameFault(name);
   // A sound file that is to get another name: nobody would find the fault in its own.
   const isOfTarget = fault !== undefined && !shown.split("/").some((name) => name !== "" && nameFault(name));
-  if (fault === undefined && path.length + "C:\\".length > maxPath) {
+  if (fault === undefined && !isShortEnough(path)) {
     fault = `with all folders above it is longer than ${maxPath} UTF-16 units`;
   }
   if (fault === undefined) return;

@@ -6,6 +6,7 @@
 
 #include "async.hh"
 #include "record.hh"
+#include "tar-header.hh"
 
 namespace wb {
 namespace {
@@ -39,6 +40,25 @@ Napi::Value guarded(Napi::Env env, F&& body) {
   }
 }
 
+/// Attack: a file of the context that would delete something of the base when the layer is unpacked.
+void refuseWhiteout(const std::string& path) {
+  if (path.compare(0, 4, ".wh.") == 0 || path.find("/.wh.") != std::string::npos) {
+    throw Failure("LAYER_WHITEOUT_NAME", "names that start with .wh. mean deletions in a layer, so this cannot be in one:", path);
+  }
+}
+
+/// The record's new place, its content in the file below `folder`.
+void rebase(Record& record, const std::string& prefix, const std::string& folder) {
+  refuseWhiteout(record.path);
+  record.flags &= uint16_t(~kHasStat);
+  if (record.type == Type::File) {
+    record.flags |= kHasContent;
+    record.content = ContentKind::File;
+    record.contentBytes = folder + "/" + record.path;
+  }
+  if (!prefix.empty()) record.path = prefix + "/" + record.path;
+}
+
 /// (records, prefix, folder, uid, gid, mode or -1) → records of a layer whose contents lie below `folder`.
 Napi::Value rebaseRecords(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -51,22 +71,44 @@ Napi::Value rebaseRecords(const Napi::CallbackInfo& info) {
     out.reserve(bytes.size() * 2);
     while (!bytes.empty()) {
       Record record = decodeRecord(bytes);
-      // Attack: a file of the context that would delete something of the base when the layer is unpacked.
-      if (record.path.compare(0, 4, ".wh.") == 0 || record.path.find("/.wh.") != std::string::npos) {
-        throw Failure("LAYER_WHITEOUT_NAME", "names that start with .wh. mean deletions in a layer, so this cannot be in one:",
-                      record.path);
-      }
       makePortable(record);
-      record.flags &= uint16_t(~kHasStat);
       record.uid = uid;
       record.gid = gid;
       if (mode >= 0 && record.type != Type::Symlink) record.mode = uint32_t(mode);
-      if (record.type == Type::File) {
-        record.flags |= kHasContent;
-        record.content = ContentKind::File;
-        record.contentBytes = folder + "/" + record.path;
+      rebase(record, prefix, folder);
+      encodeRecord(record, out);
+    }
+    return toBuffer(info.Env(), std::move(out));
+  });
+}
+
+/// (records of files and folders, prefix, folder, the files' and the folders' records of Windows, epoch in seconds or
+/// undefined) → records of a Windows layer. The twin of freshMetadata in layerfs/windows/metadata.ts.
+Napi::Value windowsRecords(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    std::string_view bytes = viewOf(info[0]);
+    const std::string prefix(viewOf(info[1]));
+    const std::string folder(viewOf(info[2]));
+    const std::string security[] = {std::string(viewOf(info[3])), std::string(viewOf(info[4]))};
+    const int64_t latest = info[5].IsNumber() ? info[5].As<Napi::Number>().Int64Value() : INT64_MAX;
+    std::string out;
+    out.reserve(bytes.size() * 2 + (bytes.size() / kRecordHead) * security[0].size() / 2);
+    while (!bytes.empty()) {
+      Record record = decodeRecord(bytes);
+      if (record.type != Type::File && record.type != Type::Directory) {
+        throw Failure("LAYER_RECORD", "neither a file nor a folder:", record.path);
       }
-      if (!prefix.empty()) record.path = prefix + "/" + record.path;
+      const bool isFolder = record.type == Type::Directory;
+      // Windows counts 100 ns.
+      record.mtime.nanos -= record.mtime.nanos % 100;
+      const Time created = record.mtime.seconds < latest ? record.mtime : Time{latest, 0};
+      record.mode = isFolder ? 0755 : 0644;
+      record.uid = record.gid = 0;
+      record.flags |= kHasPax;
+      record.pax = {{"LIBARCHIVE.creationtime", paxTime(created)},
+                    {"MSWINDOWS.fileattr", isFolder ? "16" : "32"},
+                    {"MSWINDOWS.rawsd", security[isFolder]}};
+      rebase(record, prefix, folder);
       encodeRecord(record, out);
     }
     return toBuffer(info.Env(), std::move(out));
@@ -160,6 +202,7 @@ Napi::Value newestChange(const Napi::CallbackInfo& info) {
 
 void exportBulk(Napi::Env env, Napi::Object exports) {
   exports.Set("rebaseRecords", Napi::Function::New(env, rebaseRecords, "rebaseRecords"));
+  exports.Set("windowsRecords", Napi::Function::New(env, windowsRecords, "windowsRecords"));
   exports.Set("digestRecords", Napi::Function::New(env, digestRecords, "digestRecords"));
   exports.Set("newestChange", Napi::Function::New(env, newestChange, "newestChange"));
   exports.Set("fileDigestsOf", Napi::Function::New(env, fileDigestsOf, "fileDigestsOf"));

@@ -7,6 +7,14 @@ type Digest = `sha256:${string}`;
 
 interface NativeBulk {
   rebaseRecords(records: Uint8Array, prefix: Buffer, folder: Buffer, uid: number, gid: number, mode: number): Buffer;
+  windowsRecords(
+    records: Uint8Array,
+    prefix: Buffer,
+    folder: Buffer,
+    fileSecurity: Buffer,
+    folderSecurity: Buffer,
+    epochSeconds: number | undefined,
+  ): Buffer;
   digestRecords(records: Uint8Array, digests: Uint8Array | undefined, ofContext: boolean): Buffer;
   fileDigestsOf(records: Uint8Array): Buffer;
   newestChange(records: Uint8Array): bigint;
@@ -31,6 +39,28 @@ export function rebaseRecords(
 ): Buffer {
   const { prefix, folder, uid, gid, mode = -1 } = to;
   return calling((native) => native.rebaseRecords(records, bytesOfName(prefix), bytesOfName(folder), uid, gid, mode));
+}
+
+export interface WindowsPlace {
+  readonly prefix: string;
+  readonly folder: string;
+  /** Security descriptors as base64. */
+  readonly fileSecurity: string;
+  readonly folderSecurity: string;
+  /** Creation times after it become it. */
+  readonly epochSeconds?: number;
+}
+
+/**
+ * As `rebaseRecords`, for a Windows layer: new files and folders with the usual attributes, created when they were last
+ * written. Throws LAYER_RECORD for other kinds of files. Names are not looked at.
+ */
+export function windowsRecords(records: Uint8Array, to: WindowsPlace): Buffer {
+  const { prefix, folder, fileSecurity, folderSecurity, epochSeconds } = to;
+  const security = [Buffer.from(fileSecurity), Buffer.from(folderSecurity)] as const;
+  return calling((native) =>
+    native.windowsRecords(records, bytesOfName(prefix), bytesOfName(folder), ...security, epochSeconds),
+  );
 }
 
 /**

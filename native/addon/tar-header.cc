@@ -53,21 +53,6 @@ void addPax(std::string& out, const std::string& key, const std::string& value) 
   out += std::to_string(length) + " " + key + "=" + value + "\n";
 }
 
-std::string paxTime(const Time& time) {
-  // -1.5 s is kept as -2 s and +0.5 s; PAX writes the number itself.
-  const bool negative = time.seconds < 0 && time.nanos > 0;
-  const int64_t whole = negative ? time.seconds + 1 : time.seconds;
-  const uint32_t nanos = negative ? 1000000000u - time.nanos : time.nanos;
-  std::string out = (negative && whole == 0) ? "-0" : std::to_string(whole);
-  if (nanos != 0) {
-    char fraction[12];
-    std::snprintf(fraction, sizeof fraction, ".%09u", nanos);
-    out += fraction;
-    out.erase(out.find_last_not_of('0') + 1);
-  }
-  return out;
-}
-
 void finishBlock(char* block) {
   std::memcpy(block + kMagic, "ustar\00000", 8);
   std::memset(block + kSum, ' ', 8);
@@ -103,6 +88,21 @@ bool isHeaderField(const std::string& key) {
 }
 
 }  // namespace
+
+std::string paxTime(const Time& time) {
+  // -1.5 s is kept as -2 s and +0.5 s; PAX writes the number itself.
+  const bool negative = time.seconds < 0 && time.nanos > 0;
+  const int64_t whole = negative ? time.seconds + 1 : time.seconds;
+  const uint32_t nanos = negative ? 1000000000u - time.nanos : time.nanos;
+  std::string out = (negative && whole == 0) ? "-0" : std::to_string(whole);
+  if (nanos != 0) {
+    char fraction[12];
+    std::snprintf(fraction, sizeof fraction, ".%09u", nanos);
+    out += fraction;
+    out.erase(out.find_last_not_of('0') + 1);
+  }
+  return out;
+}
 
 void appendTarHeader(const Record& record, std::string& out) {
   char block[kBlock] = {};

@@ -12,6 +12,9 @@ constexpr size_t kBlock = 512;
 /// Appends the header blocks. Throws LAYER_PAX for PAX records that may not be written, LAYER_DEVICE for numbers too big.
 void appendTarHeader(const Record& record, std::string& out);
 
+/// `seconds[.fraction]`, zeros at its end cut.
+std::string paxTime(const Time& time);
+
 inline size_t padding(uint64_t size) { return size_t((kBlock - size % kBlock) % kBlock); }
 
 }  // namespace wb

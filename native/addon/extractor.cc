@@ -56,6 +56,7 @@ void Extractor::entry(Record& record) {
   if (record.type == Type::File && options_.fileDigests) now_.flags |= kHasDigest;
   // Before anything is made: what is in the way belongs to somebody else or is an attack.
   if (!record.path.empty()) nowDir_ = parent(record.path);
+  hold(record.path);
   note(now_);
   switch (now_.type) {
     case Type::File:
@@ -137,41 +138,74 @@ bool Extractor::whiteout(const Record& record) {
 
 void Extractor::hide(const std::string& path) {
   const auto it = seen_.find(path);
-  if (it != seen_.end()) {
-    // This layer also has something of that name: the whiteout is about what lies below it.
-    if (it->second.kind == Kind::Set && it->second.type == Type::Directory) clear(path);
-    return;
-  }
+  const bool isFolder = it != seen_.end() && it->second.kind == Kind::Set && it->second.type == Type::Directory;
+  // This layer also has something of that name, or below it: the whiteout is about what lies in the layers below.
+  if (isFolder || held_.count(path) != 0) return clear(path);
+  if (it != seen_.end()) return;
   const FdRef dir = parent(path);
   writers_.settle();
   folder_.forget(path);
   removeTree(dir->get(), nameOf(path), path);
   if (options_.overlay && mknodat(dir->get(), nameOf(path).c_str(), S_IFCHR | 0, makedev(0, 0)) != 0) failSystem("make the whiteout", path);
+  // What was deleted below says nothing more, and the folders that were made for that are gone.
+  const std::string inside = path + "/";
+  folders_.erase(path);
+  for (auto below = folders_.lower_bound(inside); below != folders_.end() && below->first.compare(0, inside.size(), inside) == 0;) {
+    below = folders_.erase(below);
+  }
+  for (auto below = hidden_.lower_bound(inside); below != hidden_.end() && below->compare(0, inside.size(), inside) == 0;) {
+    const auto deleted = seen_.find(*below);
+    if (deleted != seen_.end() && deleted->second.kind == Kind::Delete) {
+      drop(deleted->second.at);
+      seen_.erase(deleted);
+    }
+    below = hidden_.erase(below);
+  }
   Record record;
   record.kind = Kind::Delete;
   record.path = path;
   seen_[path] = {index_.size(), Kind::Delete, Type::File};
+  hidden_.insert(path);
   encodeRecord(record, index_);
+}
+
+void Extractor::hold(const std::string& path) {
+  // Each folder once: paths may be deep, and many.
+  for (std::string folder = parentOf(path); !folder.empty() && parents_.insert(folder).second; folder = parentOf(folder)) {
+    const auto it = seen_.find(folder);
+    if (it == seen_.end() || it->second.kind != Kind::Set) held_.insert(folder);
+  }
 }
 
 void Extractor::clear(const std::string& path) {
   if (!path.empty()) parent(path + "/x");  // makes the folder itself when it is missing
   if (!cleared_.insert(path).second) return;
-  if (seen_.count(path) == 0) {
-    // The index can only clear a folder that it has.
+  // The index can only clear a folder that it has, and nothing below tells any more of the folders inside.
+  const auto tell = [&](const std::string& folder) {
+    if (seen_.count(folder) != 0) return;
     Record record;
-    const auto known = folders_.find(path);
+    const auto known = folders_.find(folder);
     if (known != folders_.end()) record = known->second;
     if (known == folders_.end()) record.mode = 0755;
-    record.path = path;
+    record.path = folder;
     record.type = Type::Directory;
-    seen_[path] = {index_.size(), Kind::Set, Type::Directory};
+    seen_[folder] = {index_.size(), Kind::Set, Type::Directory};
     encodeRecord(record, index_);
     isSorted_ = false;
+  };
+  tell(path);
+  const std::string inside = path.empty() ? path : path + "/";
+  held_.erase(path);
+  for (auto below = held_.lower_bound(inside); below != held_.end() && below->compare(0, inside.size(), inside) == 0;) {
+    tell(*below);
+    below = held_.erase(below);
   }
   if (options_.overlay) return;
-  // Plain form: what is there from before goes, what this layer brought stays.
   writers_.settle();
+  empty(path);
+}
+
+void Extractor::empty(const std::string& path) {
   const FdRef dir = folder_.open(path);
   if (!dir) failSystem("open", path);
   WalkOptions shallow;
@@ -180,9 +214,13 @@ void Extractor::clear(const std::string& path) {
   for (std::string_view bytes = found.records; !bytes.empty();) {
     const std::string name = decodeRecord(bytes).path;
     const std::string child = path.empty() ? name : path + "/" + name;
-    if (seen_.count(child) != 0) continue;
-    folder_.forget(child);
-    removeTree(dir->get(), name, child);
+    const auto it = seen_.find(child);
+    if (it == seen_.end()) {
+      folder_.forget(child);
+      removeTree(dir->get(), name, child);
+    } else if (it->second.kind == Kind::Set && it->second.type == Type::Directory) {
+      empty(child);
+    }
   }
 }
 

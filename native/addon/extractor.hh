@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "file-writers.hh"
 #include "folder.hh"
@@ -41,6 +42,10 @@ class Extractor : public TarEvents {
   bool whiteout(const Record& record);
   void hide(const std::string& path);
   void clear(const std::string& path);
+  /// Plain form: what is in the folder from before goes, what this layer brought stays.
+  void empty(const std::string& path);
+  /// Takes note of the folders above an entry.
+  void hold(const std::string& path);
   void makeFolder(const Record& record);
   void makeLink(const Record& record);
   void makeHardlink(const Record& record);
@@ -66,6 +71,9 @@ class Extractor : public TarEvents {
   std::unordered_map<std::string, Seen> seen_;
   std::unordered_map<size_t, std::string> amended_;  // records that stand in place of the one at that offset
   std::set<std::string> cleared_;
+  std::unordered_set<std::string> parents_;          // folders with something of this layer in them
+  std::set<std::string> held_;                       // those that had no entry of their own
+  std::set<std::string> hidden_;                     // paths that this layer deletes
   bool isSorted_ = true;                             // no record came later than those of its children
   std::map<std::string, Record> folders_;            // to dress at the end
   std::deque<Digest> digests_;

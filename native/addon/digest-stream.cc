@@ -1,4 +1,4 @@
-// Bytes are gathered into pieces, which go from the hashing thread to the writing one. Few pieces wait.
+// Bytes are gathered into pieces, or lent as one; pieces go from the hashing thread to the writing one. Few of them wait.
 #include "digest-stream.hh"
 
 #include <unistd.h>
@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "async.hh"
 
@@ -39,7 +40,7 @@ Digest DigestStream::run() {
     const std::lock_guard lock(mutex_);
     allHashed_ = true;
   }
-  changed_.notify_all();
+  toWrite_.notify_one();
   if (writer.joinable()) writer.join();
   if (failure_) throw *failure_;
   return hash_.finish();
@@ -50,10 +51,12 @@ void DigestStream::fail(const Failure& failure) {
   {
     const std::lock_guard lock(mutex_);
     if (!failure_) failure_ = std::make_unique<Failure>(failure);
-    full_.clear();
-    hashed_.clear();
+    for (auto* const pieces : {&full_, &hashed_}) {
+      for (Piece& piece : *pieces) reuse(std::move(piece));
+      pieces->clear();
+    }
   }
-  changed_.notify_all();
+  for (auto* const waited : {&toHash_, &room_, &toWrite_}) waited->notify_one();
 }
 
 bool DigestStream::push(const uint8_t* bytes, size_t size) {
@@ -63,20 +66,44 @@ bool DigestStream::push(const uint8_t* bytes, size_t size) {
     // Who waits now hears of the end, or of the failure.
     if (ended_ || failure_) return false;
     while (size > 0) {
-      if (filling_.capacity() == 0) filling_ = empty();
-      const size_t taken = std::min(size, kPiece - filling_.size());
-      filling_.insert(filling_.end(), bytes, bytes + taken);
+      if (filling_.own.capacity() == 0) filling_ = empty();
+      const size_t taken = std::min(size, kPiece - filling_.own.size());
+      filling_.own.insert(filling_.own.end(), bytes, bytes + taken);
       bytes += taken;
       size -= taken;
-      if (filling_.size() < kPiece) break;
-      full_.push_back(std::move(filling_));
-      filling_ = Piece();
+      if (filling_.own.size() < kPiece) break;
+      full_.push_back(std::exchange(filling_, {}));
       isFull = true;
     }
     isEnough = wanted_ = full_.size() >= kWaiting;
   }
-  if (isFull) changed_.notify_all();
+  if (isFull) toHash_.notify_one();
   return !isEnough;
+}
+
+bool DigestStream::lend(const uint8_t* bytes, size_t size, void* owner) {
+  bool isEnough = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_ || failure_) {
+      returned_.push_back(owner);
+      return false;
+    }
+    if (!filling_.own.empty()) full_.push_back(std::exchange(filling_, {}));
+    Piece piece;
+    piece.lent = bytes;
+    piece.lentSize = size;
+    piece.owner = owner;
+    full_.push_back(std::move(piece));
+    isEnough = wanted_ = full_.size() >= kWaiting;
+  }
+  toHash_.notify_one();
+  return !isEnough;
+}
+
+std::vector<void*> DigestStream::returned() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(returned_, {});
 }
 
 /// A used piece's memory again, if there is one.
@@ -86,9 +113,15 @@ DigestStream::Piece DigestStream::empty() {
     piece = std::move(spare_.back());
     spare_.pop_back();
   }
-  piece.clear();
-  piece.reserve(kPiece);
+  piece.own.clear();
+  piece.own.reserve(kPiece);
   return piece;
+}
+
+/// Behind the lock: nobody reads the piece any more.
+void DigestStream::reuse(Piece&& piece) {
+  if (piece.owner) returned_.push_back(piece.owner);
+  else if (piece.own.capacity() > 0) spare_.push_back(std::move(piece));
 }
 
 void DigestStream::finish() {
@@ -96,7 +129,7 @@ void DigestStream::finish() {
     const std::lock_guard lock(mutex_);
     ended_ = true;
   }
-  changed_.notify_all();
+  toHash_.notify_one();
 }
 
 void DigestStream::hash() {
@@ -113,16 +146,15 @@ bool DigestStream::take(Piece& piece) {
   {
     std::unique_lock lock(mutex_);
     for (;;) {
-      const bool isReady = changed_.wait_for(lock, kPatience, [&] { return !full_.empty() || ended_ || failure_; });
+      const bool isReady = toHash_.wait_for(lock, kPatience, [&] { return !full_.empty() || ended_ || failure_; });
       if (failure_) return false;
       if (!full_.empty()) {
         piece = std::move(full_.front());
         full_.pop_front();
         break;
       }
-      if (!filling_.empty()) {
-        piece = std::move(filling_);
-        filling_ = Piece();
+      if (!filling_.own.empty()) {
+        piece = std::exchange(filling_, {});
         break;
       }
       if (isReady) return false;
@@ -138,32 +170,33 @@ bool DigestStream::take(Piece& piece) {
 bool DigestStream::pass(Piece& piece) {
   {
     std::unique_lock lock(mutex_);
-    if (options_.fd < 0) {
-      spare_.push_back(std::move(piece));
-      return true;
+    if (options_.fd >= 0) room_.wait(lock, [&] { return hashed_.size() < kHashed || failure_; });
+    if (options_.fd < 0 || failure_) {
+      reuse(std::move(piece));
+      return !failure_;
     }
-    changed_.wait(lock, [&] { return hashed_.size() < kHashed || failure_; });
-    if (failure_) return false;
     hashed_.push_back(std::move(piece));
   }
-  changed_.notify_all();
+  toWrite_.notify_one();
   return true;
 }
 
 /// The other thread's work.
 void DigestStream::write() {
   try {
-    for (Piece piece;;) {
+    for (;;) {
+      Piece piece;
       {
         std::unique_lock lock(mutex_);
-        if (piece.capacity() > 0) spare_.push_back(std::move(piece));
-        changed_.wait(lock, [&] { return !hashed_.empty() || allHashed_ || failure_; });
+        toWrite_.wait(lock, [&] { return !hashed_.empty() || allHashed_ || failure_; });
         if (hashed_.empty()) return;
         piece = std::move(hashed_.front());
         hashed_.pop_front();
       }
-      changed_.notify_all();
+      room_.notify_one();
       writePiece(piece);
+      const std::lock_guard lock(mutex_);
+      reuse(std::move(piece));
     }
   } catch (const Failure& failure) {
     fail(failure);
@@ -185,7 +218,7 @@ void DigestStream::writePiece(const Piece& piece) {
 }
 
 void DigestStream::hashBefore() {
-  Piece piece(options_.fd < 0 || options_.at == 0 ? 0 : kPiece);
+  std::vector<uint8_t> piece(options_.fd < 0 || options_.at == 0 ? 0 : kPiece);
   for (uint64_t at = 0; options_.fd >= 0 && at < options_.at;) {
     const ssize_t n = pread(options_.fd, piece.data(), std::min<uint64_t>(piece.size(), options_.at - at), off_t(at));
     if (n < 0) {
@@ -200,13 +233,37 @@ void DigestStream::hashBefore() {
 
 namespace {
 
+/// A chunk whose bytes are lent.
+using Lent = Napi::Reference<Napi::Uint8Array>;
+/// Fewer bytes are sooner copied than remembered.
+constexpr size_t kWorthLending = 32 * 1024;
+
 struct DigestHolder {
   Caller caller;
   Napi::FunctionReference onWanted;
   std::unique_ptr<DigestStream> stream;
   Digest digest{};
   explicit DigestHolder(Napi::Env env) : caller(env, false) {}
+  ~DigestHolder() {
+    if (stream) takeBack(false);
+  }
+  DigestHolder(const DigestHolder&) = delete;
+  DigestHolder& operator=(const DigestHolder&) = delete;
+  void takeBack(bool frees);
 };
+
+/// On the JavaScript thread. `frees`: at once, where nothing else lies in the same memory: the garbage collector would let
+/// some 60 MB of a fast transfer pile up first, and spend a tenth of its time on them.
+void DigestHolder::takeBack(bool frees) {
+  for (void* const owner : stream->returned()) {
+    const std::unique_ptr<Lent> lent(static_cast<Lent*>(owner));
+    if (!frees) continue;
+    const Napi::HandleScope scope(lent->Env());
+    const Napi::Uint8Array bytes = lent->Value();
+    Napi::ArrayBuffer memory = bytes.ArrayBuffer();
+    if (memory.ByteLength() == bytes.ByteLength()) napi_detach_arraybuffer(lent->Env(), memory);
+  }
+}
 
 using Held = std::shared_ptr<DigestHolder>;
 
@@ -225,6 +282,7 @@ Napi::Value openDigestStream(const Napi::CallbackInfo& info) {
   const Napi::Promise done = runOnThread(
       info.Env(), [bare] { bare->digest = bare->stream->run(); },
       [holder](Napi::Env env) -> Napi::Value {
+        holder->takeBack(true);
         return Napi::Buffer<uint8_t>::Copy(env, holder->digest.data(), holder->digest.size());
       });
   Napi::Object out = Napi::Object::New(info.Env());
@@ -236,22 +294,22 @@ Napi::Value openDigestStream(const Napi::CallbackInfo& info) {
   return out;
 }
 
-DigestStream& streamOf(const Napi::CallbackInfo& info) { return *(*info[0].As<Napi::External<Held>>().Data())->stream; }
+DigestHolder& holderOf(const Napi::CallbackInfo& info) { return **info[0].As<Napi::External<Held>>().Data(); }
 
-/// (handle, bytes, isSpent) → may more come at once? Spent bytes lose their memory now, if nothing else lies in it.
+/// (handle, bytes, isSpent) → may more come at once? Spent bytes are not copied, and lose their memory after their use.
 Napi::Value pushDigestStream(const Napi::CallbackInfo& info) {
+  DigestHolder& holder = holderOf(info);
   const auto bytes = info[1].As<Napi::Uint8Array>();
-  const bool isEnough = !streamOf(info).push(bytes.Data(), bytes.ByteLength());
-  if (info[2].As<Napi::Boolean>()) {
-    // The garbage collector would let some 60 MB of a fast transfer pile up first, and spend a tenth of its time on them.
-    Napi::ArrayBuffer memory = bytes.ArrayBuffer();
-    if (memory.ByteLength() == bytes.ByteLength()) napi_detach_arraybuffer(info.Env(), memory);
-  }
-  return Napi::Boolean::New(info.Env(), !isEnough);
+  const size_t size = bytes.ByteLength();
+  holder.takeBack(true);
+  if (!info[2].As<Napi::Boolean>() || size < kWorthLending)
+    return Napi::Boolean::New(info.Env(), holder.stream->push(bytes.Data(), size));
+  auto lent = std::make_unique<Lent>(Lent::New(bytes, 1));
+  return Napi::Boolean::New(info.Env(), holder.stream->lend(bytes.Data(), size, lent.release()));
 }
 
 Napi::Value finishDigestStream(const Napi::CallbackInfo& info) {
-  streamOf(info).finish();
+  holderOf(info).stream->finish();
   return info.Env().Undefined();
 }
 

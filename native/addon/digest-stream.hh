@@ -27,12 +27,25 @@ class DigestStream {
   Digest run();
   /// Takes a copy; never blocks. False: enough are waiting, so the next ones come after `notify`.
   bool push(const uint8_t* bytes, size_t size);
+  /// As push, without a copy: the bytes must stay as they are until `returned` has their owner, which is any name for them.
+  bool lend(const uint8_t* bytes, size_t size, void* owner);
+  /// Owners of lent bytes that nobody reads any more, each once. All of them after `run`.
+  std::vector<void*> returned();
   /// No more bytes come; those that came are still hashed and written. A second call does nothing.
   void finish();
 
  private:
-  using Piece = std::vector<uint8_t>;
+  /// Bytes of our own, or lent ones.
+  struct Piece {
+    std::vector<uint8_t> own;
+    const uint8_t* lent = nullptr;
+    size_t lentSize = 0;
+    void* owner = nullptr;
+    const uint8_t* data() const { return owner ? lent : own.data(); }
+    size_t size() const { return owner ? lentSize : own.size(); }
+  };
   Piece empty();
+  void reuse(Piece&& piece);
   void hash();
   void hashBefore();
   bool take(Piece& piece);
@@ -47,10 +60,12 @@ class DigestStream {
   uint64_t place_;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  /// The hashing thread waits for pieces, and for room for those that it has hashed; the writing one waits for these.
+  std::condition_variable toHash_, room_, toWrite_;
   Piece filling_;
   std::deque<Piece> full_, hashed_;
   std::vector<Piece> spare_;
+  std::vector<void*> returned_;
   bool ended_ = false, allHashed_ = false, wanted_ = false;
   std::unique_ptr<Failure> failure_;
 };

@@ -20,9 +20,9 @@ export interface DigestedFile {
 }
 
 /** Bytes that are copied at once: what waits stays bounded, however large a chunk is given. */
-const sliceBytes = 256 * 1024;
+const sliceBytes = 512 * 1024;
 
-/** Must be finished, whatever happens; a file must stay open until then. At most 3 MiB wait. */
+/** Must be finished, whatever happens; a file must stay open until then. At most 5 MiB wait. */
 export class DigestStream {
   readonly #native = loadAddon<NativeStream>();
   readonly #handle: object;
@@ -40,8 +40,8 @@ export class DigestStream {
 
   /**
    * Takes a copy of the next bytes. Undefined: more may come at once, which is the usual answer; else a promise to wait for.
-   * It rejects with LAYER_IO (with errno) when they cannot be written. `isSpent`: nobody looks at these bytes again, and
-   * their memory is freed at once; the chunk is empty afterwards.
+   * It rejects with LAYER_IO (with errno) when they cannot be written. `isSpent`: nobody looks at these bytes again. Then
+   * they are not copied but used where they lie, and their memory is freed soon: the chunk is empty afterwards.
    */
   push(bytes: Uint8Array, isSpent = false): Promise<void> | undefined {
     if (bytes.length > sliceBytes) return this.#pushSlices(bytes);

@@ -2,6 +2,7 @@
 import { Agent, type AgentOptions, request as requestPlain } from "node:http";
 import type { Socket } from "node:net";
 import type { SecureContext } from "node:tls";
+import { intake } from "./intake.ts";
 
 export interface Connections {
   /** TLS with these certificates; undefined: none. */
@@ -12,28 +13,18 @@ export interface Connections {
   readonly timeoutMs: number;
 }
 
-/**
- * Where all connections of an agent read to. The parser of answers copies each read out of it before the next one begins.
- * A fresh buffer for each 64 KiB, which is Node's own way, costs a fast transfer a quarter of its CPU time, and at its peak
- * 40 MB that wait for the garbage collector.
- */
-const readBytes = 128 * 1024;
-
 /** Milliseconds that a connection without work is kept: less than servers and what lies between usually keep theirs. */
 const idleMs = 4000;
 
 export async function openAgent({ tls, proxy, timeoutMs }: Connections): Promise<Agent> {
-  const onread = {
-    buffer: Buffer.allocUnsafeSlow(readBytes),
-    callback(this: Socket, count: number, buffer: Uint8Array) {
-      this.emit("data", buffer.subarray(0, count));
-      return true;
-    },
-  };
-  const options: AgentOptions = { onread, keepAlive: true, timeout: idleMs, scheduling: "lifo" };
+  const options: AgentOptions = { keepAlive: true, timeout: idleMs, scheduling: "lifo" };
   const https = tls && (await import("node:https"));
   const agent = https ? new https.Agent({ ...options, ...tls, ALPNProtocols: ["http/1.1"] }) : new Agent(options);
-  if (!proxy) return agent;
+  if (!proxy) {
+    // The agent hands its options to the socket as they are.
+    const create: (options: object) => unknown = agent.createConnection.bind(agent);
+    return Object.assign(agent, { createConnection: (options: object) => create({ ...options, onread: intake() }) });
+  }
   const { connect } = await import("node:tls");
   // Agents ask this of themselves for each connection; who calls back need not return one.
   const through = (

@@ -1,6 +1,7 @@
 /** One request and its answer over node's own HTTP client, each of its stages within a time of its own. */
 import { type Agent, type ClientRequest, type IncomingMessage, request as open } from "node:http";
 import type { Readable } from "node:stream";
+import { bodyOf } from "./intake.ts";
 
 export type Body = Uint8Array | AsyncIterable<Uint8Array>;
 
@@ -79,13 +80,14 @@ export function exchange(agent: Agent, asked: Asked, patience: Patience): Promis
       answer = incoming;
       // Without a listener the stream forgets why it broke; who reads it may come later.
       incoming.on("error", () => {});
-      watch(incoming, timer, patience.bodyMs, fail);
+      const arrival = bodyOf(incoming, method);
+      watch(incoming, arrival, timer, patience.bodyMs, fail);
       incoming.once("close", () => {
         end();
         // The answer is whole, and who gave it does not want the rest of the request.
         if (!request.writableEnded) request.destroy();
       });
-      resolve({ status: incoming.statusCode ?? 0, headers: plain(incoming), body: incoming });
+      resolve({ status: incoming.statusCode ?? 0, headers: plain(incoming), body: arrival });
     });
     connected(request, url.protocol === "https:")
       .then(async () => {
@@ -142,12 +144,18 @@ function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
 }
 
 /** Fails when nothing has come for that long, unless it is the reader that is waited for. */
-function watch(incoming: IncomingMessage, timer: Timer, ms: number, fail: (error: Error) => void): void {
+function watch(
+  incoming: IncomingMessage,
+  body: Readable,
+  timer: Timer,
+  ms: number,
+  fail: (error: Error) => void,
+): void {
   const { socket } = incoming;
   let seen = socket.bytesRead;
   const look = () => {
     if (incoming.complete) return;
-    if (socket.bytesRead === seen && incoming.readableLength === 0) return fail(silence("HTTP_BODY_TIMEOUT"));
+    if (socket.bytesRead === seen && body.readableLength === 0) return fail(silence("HTTP_BODY_TIMEOUT"));
     seen = socket.bytesRead;
     timer.start(ms, look);
   };

@@ -86,21 +86,34 @@ test("digest-stream: a chunk is copied, and stays the caller's", async (t) => {
   t.is(await stream.finish(), sha256(copy));
 });
 
-test("digest-stream: a spent chunk loses its memory at once, unless it shares it", async (t) => {
+test("digest-stream: a spent chunk loses its memory once it is used, unless it shares it", async (t) => {
   const alone = new Uint8Array(100_000).fill(1);
   const memory = new Uint8Array(100_000).fill(2);
   const part = memory.subarray(0, 50_000);
-  const large = new Uint8Array(1_000_000).fill(3);
-  const expected = sha256(Buffer.from(alone), Buffer.from(part), Buffer.from(large), Buffer.from("tail"));
-  const stream = new DigestStream();
-  await stream.push(alone, true);
-  await stream.push(part, true);
-  await stream.push(large, true);
-  await stream.push(Buffer.from("tail"), true);
+  const large = new Uint8Array(1_500_000).fill(3);
+  const parts = [Buffer.from("head"), alone, part, large, Buffer.from("tail")];
+  const expected = Buffer.concat(parts);
+  const { path, fd } = file(t);
+  const stream = new DigestStream({ fd, at: 0 });
+  for (const each of parts) await stream.push(each, true);
+  t.is(await stream.finish(), sha256(expected));
+  t.true(readFileSync(path).equals(expected));
   t.is(alone.length, 0);
   t.is(memory.length, 100_000);
   t.is(part[49_999], 2);
-  t.is(await stream.finish(), expected);
+});
+
+test("digest-stream: spent chunks are freed while more of them come", async (t) => {
+  const stream = new DigestStream();
+  const chunks = Array.from({ length: 200 }, () => new Uint8Array(256 * 1024));
+  let most = 0;
+  for (const [i, chunk] of chunks.entries()) {
+    await stream.push(chunk, true);
+    most = Math.max(most, chunks.slice(0, i).filter(({ length }) => length > 0).length);
+  }
+  await stream.finish();
+  t.true(most < 20, `${most} chunks waited to be freed`);
+  t.true(chunks.every(({ length }) => length === 0));
 });
 
 test("digest-stream: who gives bytes faster than they are used is made to wait", async (t) => {

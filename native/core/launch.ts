@@ -1,5 +1,5 @@
 /** One run of the native launcher: options in, report out. Knows its protocol (native/sandbox/README.md) and nothing of containers. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";
 import type { Duplex, Readable } from "node:stream";
@@ -44,7 +44,7 @@ export interface Launched extends Running {
 
 /** Path of the launcher; `WBUILD_SANDBOX` names another one (a sanitizer build in tests). */
 export function launcherPath(): string {
-  return process.env["WBUILD_SANDBOX"] ?? join(distFolder(), "wbuild-sandbox");
+  return process.env.WBUILD_SANDBOX ?? join(distFolder(), "wbuild-sandbox");
 }
 
 /**
@@ -131,61 +131,15 @@ export async function launch(
     // Process 1 keeps this name for all to see inside; the path on the host is nobody's business there.
     argv0: "wbuild-sandbox",
     detached: !stdio.foreground,
-    env: process.env["ASAN_OPTIONS"] === undefined ? {} : { ASAN_OPTIONS: process.env["ASAN_OPTIONS"] },
+    env: process.env.ASAN_OPTIONS === undefined ? {} : { ASAN_OPTIONS: process.env.ASAN_OPTIONS },
   });
   const control = child.stdio[3] as Duplex;
   const report = child.stdio[4] as Readable;
   control.on("error", () => {}); // the launcher has ended first: its report tells more than EPIPE
   const output = mergeOutput(child.stdout, child.stderr);
 
-  let exit: Exit | undefined;
-  let failed: WbuildError | undefined;
-  let begun: (pid: number) => void = () => {};
-  const started = new Promise<number>((resolve) => {
-    begun = resolve;
-  });
-  const take = (text: string) => {
-    const line = parseLine(text);
-    if (line?.event === "started") begun(Number(line.pid));
-    else if (line?.event === "exited") exit = exitOf(line);
-    else if (line?.event === "failed") failed ??= failure(line);
-    else if (line?.event === "warning") {
-      warn({ code: String(line.code), path: String(line.path), errno: Number(line.errno) });
-    }
-  };
-  let rest = "";
-  report.setEncoding("utf8");
-  report.on("data", (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    lines.forEach(take);
-  });
-
-  const ended = new Promise<Exit>((resolve, reject) => {
-    let open = 2;
-    let killedBy: string | null = null;
-    const done = () => {
-      if (--open > 0) return;
-      if (failed) reject(failed);
-      else if (exit) resolve(exit);
-      else if (killedBy !== null) resolve({ signal: killedBy });
-      else
-        reject(new WbuildError("BOX_SUPERVISE", "the container's launcher ended without saying how its process did"));
-    };
-    child.on("exit", (_code, signal) => {
-      killedBy = signal;
-      done();
-    });
-    report.on("end", done);
-    report.on("error", done);
-    child.on("error", (cause) => {
-      failed = new WbuildError("BOX_NOT_BUILT", `cannot start ${launcherPath()}`, {
-        cause,
-        hint: "run `npm run setup` in the checkout to compile it",
-      });
-      reject(failed);
-    });
-  });
+  const { said, started } = listen(report, warn);
+  const ended = endOf(child, report, said);
   // Nobody reads this side, so its end would go unnoticed and keep our event loop alive.
   const release = () => control.destroy();
   ended.then(release, release);
@@ -215,6 +169,67 @@ export async function launch(
       control.destroy();
     },
   };
+}
+
+/** What the launcher has told so far. */
+interface Said {
+  exit?: Exit;
+  failed?: WbuildError;
+}
+
+/** Reads the launcher's report, a JSON line an event; `started` is the process's id once it runs. */
+function listen(report: Readable, warn: (warning: LaunchWarning) => void): { said: Said; started: Promise<number> } {
+  const said: Said = {};
+  let begun: (pid: number) => void = () => {};
+  const started = new Promise<number>((resolve) => {
+    begun = resolve;
+  });
+  const take = (text: string) => {
+    const line = parseLine(text);
+    if (line?.event === "started") begun(Number(line.pid));
+    else if (line?.event === "exited") said.exit = exitOf(line);
+    else if (line?.event === "failed") said.failed ??= failure(line);
+    else if (line?.event === "warning") {
+      warn({ code: String(line.code), path: String(line.path), errno: Number(line.errno) });
+    }
+  };
+  let rest = "";
+  report.setEncoding("utf8");
+  report.on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    lines.forEach(take);
+  });
+  return { said, started };
+}
+
+/** How the process ended, when both the launcher and its report have: what was said last may come after the exit. */
+function endOf(child: ChildProcess, report: Readable, said: Said): Promise<Exit> {
+  return new Promise<Exit>((resolve, reject) => {
+    let open = 2;
+    let killedBy: string | null = null;
+    const done = () => {
+      if (--open > 0) return;
+      if (said.failed) reject(said.failed);
+      else if (said.exit) resolve(said.exit);
+      else if (killedBy !== null) resolve({ signal: killedBy });
+      else
+        reject(new WbuildError("BOX_SUPERVISE", "the container's launcher ended without saying how its process did"));
+    };
+    child.on("exit", (_code, signal) => {
+      killedBy = signal;
+      done();
+    });
+    report.on("end", done);
+    report.on("error", done);
+    child.on("error", (cause) => {
+      said.failed = new WbuildError("BOX_NOT_BUILT", `cannot start ${launcherPath()}`, {
+        cause,
+        hint: "run `npm run setup` in the checkout to compile it",
+      });
+      reject(said.failed);
+    });
+  });
 }
 
 function gone(): WbuildError {

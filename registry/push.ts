@@ -48,76 +48,74 @@ export async function pushImage(
   from: BlobStore,
   options: PushOptions = {},
 ): Promise<PushResult> {
-  const repository = client.repository(reference, { isTarget: true });
-  const counts = { sent: 0, mounted: 0, present: 0, leftOut: 0 };
-  await pushTree(repository, descriptor, reference.tag, from, options, counts, 0);
-  return { descriptor, ...counts };
+  const push = new Push(client.repository(reference, { isTarget: true }), from, options);
+  await push.tree(descriptor, reference.tag);
+  return { descriptor, ...push.counts };
 }
 
-type Counts = Record<"sent" | "mounted" | "present" | "leftOut", number>;
+/** One image on its way. */
+class Push {
+  readonly counts = { sent: 0, mounted: 0, present: 0, leftOut: 0 };
+  readonly #repository: Repository;
+  readonly #from: BlobStore;
+  readonly #options: PushOptions;
 
-async function pushTree(
-  repository: Repository,
-  descriptor: Descriptor,
-  tag: string | undefined,
-  from: BlobStore,
-  options: PushOptions,
-  counts: Counts,
-  depth: number,
-): Promise<void> {
-  const bytes = await readManifest(descriptor, from);
-  if (isIndexType(descriptor.mediaType) && depth < maxIndexDepth) {
-    // Children first: registries refuse an index that names what they do not have.
-    for (const child of parseIndex(bytes, descriptor.mediaType).manifests)
-      await pushTree(repository, child, undefined, from, options, counts, depth + 1);
-  } else if (isManifestType(descriptor.mediaType)) {
-    const { layers, config } = parseManifest(bytes, descriptor.mediaType);
-    const limit = options.concurrency ?? defaultConcurrency;
-    await sideBySide(distinct(layers), limit, options.signal, (blob, signal) =>
-      pushBlob(repository, blob, from, { ...options, signal }, counts),
-    );
-    await pushBlob(repository, config, from, options, counts);
-  } else if (isIndexType(descriptor.mediaType)) {
-    throw new WbuildError(
-      "REG_MANIFEST",
-      `the image to push to ${repository.registry} has indexes in indexes in indexes`,
-    );
+  constructor(repository: Repository, from: BlobStore, options: PushOptions) {
+    this.#repository = repository;
+    this.#from = from;
+    this.#options = options;
   }
-  // What is neither is carried as it is: whether it can be used is a question for those who know its type.
-  await repository.pushManifest(bytes, descriptor.mediaType, tag);
-}
 
-async function pushBlob(
-  repository: Repository,
-  blob: Descriptor,
-  from: BlobStore,
-  options: PushOptions,
-  counts: Counts,
-): Promise<void> {
-  const { onProgress, signal } = options;
-  const event = { digest: blob.digest, label: labelOf(blob.digest), total: blob.size };
-  // Layers that only their maker may serve stay with their maker; a registry needs just their descriptor.
-  if (isForeign(blob) && options.allowNondistributable !== true) {
-    counts.leftOut++;
-    onProgress?.({ ...event, done: blob.size });
-    return;
+  async tree(descriptor: Descriptor, tag: string | undefined, depth = 0): Promise<void> {
+    const { mediaType } = descriptor;
+    const bytes = await readManifest(descriptor, this.#from);
+    if (isIndexType(mediaType)) {
+      if (depth === maxIndexDepth)
+        throw new WbuildError(
+          "REG_MANIFEST",
+          `the image to push to ${this.#repository.registry} has indexes in indexes in indexes`,
+        );
+      // Children first: registries refuse an index that names what they do not have.
+      for (const child of parseIndex(bytes, mediaType).manifests) await this.tree(child, undefined, depth + 1);
+    } else if (isManifestType(mediaType)) {
+      const { layers, config } = parseManifest(bytes, mediaType);
+      const { concurrency = defaultConcurrency, signal } = this.#options;
+      await sideBySide(distinct(layers), concurrency, signal, (blob, stop) => this.#blob(blob, stop));
+      await this.#blob(config, signal);
+    }
+    // What is neither is carried as it is: whether it can be used is a question for those who know its type.
+    await this.#repository.pushManifest(bytes, mediaType, tag);
   }
-  const isHere = async () => (await from.has(blob.digest)) !== undefined;
-  // A blob that was never fetched (a lazily resolved base) may be there already, or in another repository.
-  if (!options.bring && !(await isHere()) && !(await isElsewhere(repository, blob, options))) throw incomplete(blob);
-  const bytes = async function* (at: number) {
-    if (!(await isHere())) await options.bring?.(blob);
-    if (!(await isHere())) throw incomplete(blob);
-    yield* from.open(blob, { from: at });
-  };
-  const openAt = (at: number) => (onProgress ? reported(bytes(at), event, onProgress, at) : bytes(at));
-  const how = await repository.pushBlob(blob, () => openAt(0), {
-    openAt,
-    mountFrom: options.mountFrom?.(blob.digest) ?? [],
-    ...(signal ? { signal } : {}),
-  });
-  counts[how]++;
-  if (how !== "sent") onProgress?.({ ...event, done: blob.size });
+
+  async #blob(blob: Descriptor, signal: AbortSignal | undefined): Promise<void> {
+    const { allowNondistributable, bring, mountFrom, onProgress } = this.#options;
+    const event = { digest: blob.digest, label: labelOf(blob.digest), total: blob.size };
+    // Layers that only their maker may serve stay with their maker; a registry needs just their descriptor.
+    if (isForeign(blob) && allowNondistributable !== true) {
+      this.counts.leftOut++;
+      onProgress?.({ ...event, done: blob.size });
+      return;
+    }
+    const others = mountFrom?.(blob.digest) ?? [];
+    const isHere = async () => (await this.#from.has(blob.digest)) !== undefined;
+    const isElsewhere = async () => others.length > 0 || (await this.#repository.hasBlob(blob.digest));
+    // A blob that was never fetched (a lazily resolved base) may be there already, or in another repository.
+    if (!bring && !(await isHere()) && !(await isElsewhere())) throw incomplete(blob);
+    const open = this.#from.open.bind(this.#from);
+    const bytes = async function* (at: number) {
+      if (!(await isHere())) await bring?.(blob);
+      if (!(await isHere())) throw incomplete(blob);
+      yield* open(blob, { from: at });
+    };
+    const openAt = (at: number) => (onProgress ? reported(bytes(at), event, onProgress, at) : bytes(at));
+    const how = await this.#repository.pushBlob(blob, () => openAt(0), {
+      openAt,
+      mountFrom: others,
+      ...(signal ? { signal } : {}),
+    });
+    this.counts[how]++;
+    if (how !== "sent") onProgress?.({ ...event, done: blob.size });
+  }
 }
 
 function incomplete({ digest }: Descriptor): WbuildError {
@@ -125,10 +123,6 @@ function incomplete({ digest }: Descriptor): WbuildError {
     facts: { digest },
     hint: "pull or build the image again",
   });
-}
-
-async function isElsewhere(repository: Repository, blob: Descriptor, options: PushOptions): Promise<boolean> {
-  return (options.mountFrom?.(blob.digest).length ?? 0) > 0 || (await repository.hasBlob(blob.digest));
 }
 
 async function readManifest(descriptor: Descriptor, from: BlobStore): Promise<Uint8Array> {

@@ -82,40 +82,60 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
   const diffIds = new Map(layers.map((layer) => [layer.blob, layer.diff_id]));
 
   const rows: UsageRow[] = [
-    ...refs.map((ref) => row("image", ref.name, bytesOf(ref.keeps), ref.created, ref.updated, true, "")),
-    ...cache.map((entry) =>
-      row("cache", entry.key, bytesOf(entry.keeps), entry.created, entry.used, entry.keeps.some(isHeld), ""),
-    ),
-    ...mounts.map(({ name, row: mount, bytes }) =>
-      row(
-        "cache mount",
-        name,
-        bytes,
-        mount?.created ?? 0,
-        mount?.used ?? 0,
-        !freeNames.has(name),
-        mount?.description ?? "left by a killed process",
-      ),
-    ),
-    ...[...blobs].map(([digest, file]) => {
-      const diffId = diffIds.get(digest);
-      const text = diffId === undefined ? "blob" : `layer ${diffId}`;
-      return row("layer", digest, file.bytes, file.mtimeMs, file.mtimeMs, isUsed(digest), text);
-    }),
-    ...snapshots.map((entry) =>
-      row(
-        "snapshot",
-        entry.chain_id,
-        entry.bytes ?? 0,
-        entry.created,
-        entry.used,
-        isUsed(entry.chain_id),
-        `unpacked layer ${entry.diff_id}`,
-      ),
-    ),
-    ...temp.map((item, i) =>
-      row("temp", item.name, tempSizes[i] ?? 0, item.mtimeMs, item.mtimeMs, live.ids.has(item.session), "unfinished"),
-    ),
+    ...refs.map(({ name, keeps, created, updated }) => ({
+      kind: "image" as const,
+      id: name,
+      bytes: bytesOf(keeps),
+      createdMs: created,
+      lastUsedMs: updated,
+      inUse: true,
+      description: "",
+    })),
+    ...cache.map(({ key, keeps, created, used }) => ({
+      kind: "cache" as const,
+      id: key,
+      bytes: bytesOf(keeps),
+      createdMs: created,
+      lastUsedMs: used,
+      inUse: keeps.some(isHeld),
+      description: "",
+    })),
+    ...mounts.map(({ name, row, bytes }) => ({
+      kind: "cache mount" as const,
+      id: name,
+      bytes,
+      createdMs: row?.created ?? 0,
+      lastUsedMs: row?.used ?? 0,
+      inUse: !freeNames.has(name),
+      description: row?.description ?? "left by a killed process",
+    })),
+    ...[...blobs].map(([digest, { bytes, mtimeMs }]) => ({
+      kind: "layer" as const,
+      id: digest,
+      bytes,
+      createdMs: mtimeMs,
+      lastUsedMs: mtimeMs,
+      inUse: isUsed(digest),
+      description: diffIds.has(digest) ? `layer ${diffIds.get(digest)}` : "blob",
+    })),
+    ...snapshots.map(({ chain_id, diff_id, bytes, created, used }) => ({
+      kind: "snapshot" as const,
+      id: chain_id,
+      bytes: bytes ?? 0,
+      createdMs: created,
+      lastUsedMs: used,
+      inUse: isUsed(chain_id),
+      description: `unpacked layer ${diff_id}`,
+    })),
+    ...temp.map(({ name, session, mtimeMs }, i) => ({
+      kind: "temp" as const,
+      id: name,
+      bytes: tempSizes[i] ?? 0,
+      createdMs: mtimeMs,
+      lastUsedMs: mtimeMs,
+      inUse: live.ids.has(session),
+      description: "unfinished",
+    })),
   ];
   return {
     images: { count: refs.length, bytes: bytesOf(named), reclaimableBytes: 0 },
@@ -148,17 +168,5 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
 }
 
 const kindOrder: readonly UsageRow["kind"][] = ["image", "cache", "cache mount", "layer", "snapshot", "temp"];
-
-function row(
-  kind: UsageRow["kind"],
-  id: string,
-  bytes: number,
-  createdMs: number,
-  lastUsedMs: number,
-  inUse: boolean,
-  description: string,
-): UsageRow {
-  return { id, kind, bytes, createdMs, lastUsedMs, inUse, description };
-}
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);

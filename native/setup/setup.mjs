@@ -64,6 +64,8 @@ function npm(...args) {
 /** needs: which Debian packages to look after, besides those for building ("run", "test"). */
 export async function setUp(needs) {
   checkNode();
+  if (!existsSync(join(top, "dist/.stamps")))
+    console.log("The first time takes some minutes: packages are fetched, and native parts compiled.\n");
   installPackages(["build", ...needs]);
   // NODE_ENV=production would leave out what the build itself is made with.
   if (!packagesAreFresh()) npm("ci", "--include=dev");

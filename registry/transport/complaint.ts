@@ -54,7 +54,7 @@ export function brokenError(operation: Operation, error: unknown, redactor: Reda
       : /TIMEOUT|ETIMEDOUT/.test(code)
         ? "REG_TIMEOUT"
         : "REG_UNREACHABLE";
-  const hint = hints[kind];
+  const hint = kind === "REG_TLS" ? tlsHint(code, operation.registry) : hints[kind];
   return new WbuildError(kind, `cannot ${operation.doing}${place(operation)}: ${why}`, {
     facts: {
       registry: operation.registry,
@@ -132,12 +132,19 @@ function hintFor(status: number, operation: Operation, hasWords: boolean): strin
 const notARegistry = "is there a registry at this address? A proxy or a page for people may have answered in its place";
 
 const hints: Partial<Record<ErrorCode, string>> = {
-  REG_TLS:
-    "add the registry's certificate authority to this host's, or name its file in NODE_EXTRA_CA_CERTS; for a registry without TLS use --plain-http",
   REG_TIMEOUT: "check the network and the proxy settings (HTTPS_PROXY, NO_PROXY)",
   REG_PROTOCOL: notARegistry,
   REG_UNREACHABLE: "check the registry's name, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)",
 };
+
+function tlsHint(code: string, registry: string): string {
+  if (/^(EPROTO|ERR_SSL_)/.test(code)) return "for a registry without TLS use --plain-http";
+  if (code === "CERT_HAS_EXPIRED") return "who runs it has to renew it; --insecure checks no certificate";
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return "use the name that the certificate is for; --insecure checks no certificate";
+  const file = `/etc/docker/certs.d/${registry}/ca.crt`;
+  return `put the certificate of its authority into ${file}, as for docker (docs/registry.md names other places); --insecure checks no certificate`;
+}
 
 const wording: Readonly<Record<string, string>> = {
   ENOTFOUND: "there is no host of that name",

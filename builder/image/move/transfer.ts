@@ -5,7 +5,7 @@ import type { Store } from "../../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
 import { formatReference, parseReference, type Reference } from "../../../registry/reference.ts";
 import type { Report } from "../../progress/events.ts";
-import { choosePlatform, chooseUsual, formatPlatform, hostPlatform } from "../platform.ts";
+import { choosePlatform, chooseUsual, formatPlatform, hostPlatform, platformMatches, platformOf } from "../platform.ts";
 import { repositoriesWith, sourceOf } from "../stored/left-layers.ts";
 import { everyImage, findImage, type LocalImage } from "../stored/local.ts";
 import { toldAsStep, warnLeftOut } from "../told-step.ts";
@@ -45,7 +45,14 @@ export async function pullInto(
         if (source && (await store.blobs.has(blob.digest)) !== blob.size) store.sources.note(blob.digest, source);
       const keeps = [pulled.manifest.config.digest, ...pulled.layers.map((layer) => layer.blob.digest)];
       store.refs.set(name, pulled.descriptor, keeps);
-      return await findImage(store, name);
+      const image = await findImage(store, name);
+      // Where the registry has one image and no index there is nothing to choose.
+      if (options.platform && !platformMatches(platformOf(image.config), platform)) {
+        const made = formatPlatform(platformOf(image.config));
+        const text = `the registry has this image for ${made} alone, not for ${formatPlatform(platform)}`;
+        options.report({ kind: "warning", text, at: Date.now() });
+      }
+      return image;
     },
   );
 }

@@ -68,3 +68,16 @@ test("an image that the store does not have is pulled to be run", async (t) => {
   const run = await cli(["run", `${registry.host}/linux`, "echo", "pulled"], "other");
   t.is(run.stdout, "pulled\n", run.stderr);
 });
+
+test("a pull for a platform that the registry's only image is not made for says so", async (t) => {
+  await using registry = await startRegistry();
+  const { folder, env } = sandboxOf(t);
+  const cli = (...args: string[]) => runCli(args, { cwd: folder, env });
+  const name = `${registry.host}/linux`;
+  t.is((await cli("base", "linux", "--name", name)).code, 0);
+  t.is((await cli("push", name)).code, 0);
+  const pull = await cli("pull", "--platform", "linux/s390x", name);
+  t.is(pull.code, 0, pull.stderr);
+  t.regex(pull.stderr, /WARNING: the registry has this image for linux\/\w+ alone, not for linux\/s390x/);
+  t.notRegex((await cli("pull", name)).stderr, /WARNING/);
+});

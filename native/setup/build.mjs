@@ -226,7 +226,7 @@ export async function bundle() {
       const isBundle = path.endsWith(".cjs");
       replaceFile(path, isBundle ? asciiOnly(Buffer.from(contents).toString("utf8")) : contents);
     }
-    for (const name of ["wbuild.cache", "wbuild-registry.cache"]) rmSync(join(dist, name), { force: true });
+    for (const path of codeCaches) rmSync(path, { force: true });
     replaceFile(join(dist, "package.json"), '{"type":"commonjs"}\n');
     replaceFile(join(dist, "wbuild"), readFileSync(launcher), 0o755);
   });
@@ -240,19 +240,21 @@ export async function bundle() {
   await cacheCode();
 }
 
+/** One for each kind of command that launch.cjs tells apart. */
+const codeCaches = ["build", "build-asking", "registry", "images"].map((kind) => join(dist, `wbuild-${kind}.cache`));
+
 /** What esbuild leaves of other characters (in regular expressions), as escapes. */
 function asciiOnly(text) {
   return text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /**
- * V8's compiled form of what a cached build runs, and of what a push and a pull run beside, taken from such runs: each adds to
+ * V8's compiled form of what commands run, a cache for each kind that the launcher knows, taken from such commands: each adds to
  * what the one before it left. Without them wbuild works as well, but starts slower.
  */
 async function cacheCode() {
-  const caches = ["wbuild.cache", "wbuild-registry.cache"].map((name) => join(dist, name));
-  if (caches.every((path) => existsSync(path))) return;
-  const [forBuilds, forRegistries] = caches;
+  if (codeCaches.every((path) => existsSync(path))) return;
+  const [forBuilds, forAskingBuilds, forRegistries, forImages] = codeCaches;
   const folder = mkdtempSync(join(tmpdir(), "wbuild-warm-"));
   const registry = await startWarmRegistry();
   try {
@@ -267,9 +269,13 @@ async function cacheCode() {
     const image = `${registry.host}/warm:latest`;
     const build = ["--progress=plain", "-t", image, folder];
     await wbuild(build, environment);
-    await keep(forBuilds, build);
+    // Those for builds come last: the launcher takes them where a cache is not there yet.
+    for (const words of [["images"], ["history", image], ["inspect", image], ["tag", image, "warm"]])
+      await keep(forImages, words);
     await keep(forRegistries, ["push", image]);
     await keep(forRegistries, ["pull", image], { WBUILD_HOME: join(folder, "other") });
+    await keep(forBuilds, build);
+    await keep(forAskingBuilds, ["--push", ...build]);
   } catch (error) {
     console.log(`not all code is cached: ${error.stderr || error.message}`);
   } finally {

@@ -8,15 +8,27 @@ const { readFileSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { Script } = require("node:vm");
 
-/** Words of commands that ask registries. They run more code; a cached build is not to read the cache of that. */
-const asking = /^(?:pull|push|copy|sync|tags|manifest|rm|login|--push|--lazy|--cache-from|--cache-to)(?:=|$)/;
+/**
+ * Each kind of command has a cache of what such commands run: to read what others run, too, takes longer than all that an
+ * `images` does by itself.
+ */
+const kinds = {
+  images: ["images", "history", "inspect", "tag", "rmi", "du", "prune", "version", "logout", "completion", "help"],
+  registry: ["pull", "push", "copy", "sync", "tags", "manifest", "rm", "login"],
+};
+/** Builds that ask registries for more than their bases. */
+const asking = /^--(?:push|lazy|cache-from|cache-to)(?:=|$)/;
 
 const filename = join(__dirname, "wbuild.cjs");
-const isAsking = process.argv.slice(2).some((word) => asking.test(word));
+const words = process.argv.slice(2);
+const command = words.find((word) => !word.startsWith("-")) ?? "help";
+const kind =
+  Object.keys(kinds).find((name) => kinds[name].includes(command)) ??
+  (words.some((word) => asking.test(word)) ? "build-asking" : "build");
 let cachedData;
-for (const name of isAsking ? ["wbuild-registry.cache", "wbuild.cache"] : ["wbuild.cache"])
+for (const name of [kind, "build"])
   try {
-    cachedData = readFileSync(join(__dirname, name));
+    cachedData = readFileSync(join(__dirname, `wbuild-${name}.cache`));
     break;
   } catch {
     // Without any the bundle is compiled.

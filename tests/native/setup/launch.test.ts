@@ -8,12 +8,20 @@ import { Script } from "node:vm";
 import test, { type ExecutionContext } from "ava";
 
 const top = fileURLToPath(new URL("../../..", import.meta.url));
-const [forBuilds, forRegistries] = ["wbuild.cache", "wbuild-registry.cache"] as const;
+const nameOf = (kind: string) => `wbuild-${kind}.cache`;
+
+/** What each cache's code says in these tests. */
+const kinds = {
+  code: { kind: "build", told: "builds" },
+  asks: { kind: "build-asking", told: "builds that ask registries" },
+  regs: { kind: "registry", told: "what asks registries" },
+  imgs: { kind: "images", told: "what looks at images" },
+} as const;
 
 /** A folder as dist is, with a bundle that says one word. */
-function install(t: ExecutionContext) {
+function install(t?: ExecutionContext) {
   const folder = mkdtempSync(join(tmpdir(), "wbuild-launch-"));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  t?.teardown(() => rmSync(folder, { recursive: true, force: true }));
   copyFileSync(join(top, "native/setup/launch.cjs"), join(folder, "wbuild"));
   writeFileSync(join(folder, "package.json"), '{"type":"commonjs"}');
   const bundle = (word: string) =>
@@ -32,25 +40,39 @@ function install(t: ExecutionContext) {
   return { folder, bundle, run, caches };
 }
 
-const commands: [words: readonly string[], takes: "build" | "asks"][] = [
-  [["."], "build"],
-  [["build", "-t", "x", "."], "build"],
-  [["images"], "build"],
-  [["build", "-f", "push.dockerfile", "pull-requests", "--pull"], "build"],
-  [["pull", "x"], "asks"],
-  [["--debug", "push", "x"], "asks"],
-  [["tags", "x"], "asks"],
+/** With all caches; they are only read. */
+let whole: ReturnType<typeof install>;
+test.before(() => {
+  whole = install();
+  whole.caches(Object.fromEntries(Object.entries(kinds).map(([word, { kind }]) => [nameOf(kind), word])));
+});
+test.after.always(() => rmSync(whole.folder, { recursive: true, force: true }));
+
+const commands: [words: readonly string[], takes: keyof typeof kinds][] = [
+  [["."], "code"],
+  [["build", "-t", "x", "."], "code"],
+  [["build", "-f", "push.dockerfile", "pull-requests", "--pull"], "code"],
+  [["build", "images"], "code"],
+  [["run", "x"], "code"],
   [["build", "--push", "."], "asks"],
   [["--cache-to=type=registry,ref=x", "."], "asks"],
+  [["pull", "x"], "regs"],
+  [["--debug", "push", "x"], "regs"],
+  [["tags", "x"], "regs"],
+  [["images"], "imgs"],
+  [["history", "push"], "imgs"],
+  [["--version"], "imgs"],
 ];
 for (const [words, takes] of commands)
-  test(`wbuild ${words.join(" ")}: the code of ${takes === "build" ? "builds" : "what asks registries"}`, (t) => {
-    const { run, caches, folder } = install(t);
-    caches({ [forBuilds]: "bild", [forRegistries]: "asks" });
-    t.is(run(words), takes === "build" ? "bild" : "asks");
-    rmSync(join(folder, forRegistries));
-    t.is(run(words), "bild");
+  test(`wbuild ${words.join(" ")}: the code of ${kinds[takes].told}`, (t) => {
+    t.is(whole.run(words), takes);
   });
+
+test("where a cache is not there, that for builds serves", (t) => {
+  const { run, caches } = install(t);
+  caches({ [nameOf("build")]: "code" });
+  for (const words of [["images"], ["pull"], ["build", "--push"]]) t.is(run(words), "code");
+});
 
 const damages: [title: string, damage: (path: string) => void][] = [
   ["is not there", (path) => rmSync(path)],
@@ -63,28 +85,29 @@ const damages: [title: string, damage: (path: string) => void][] = [
 for (const [title, damage] of damages)
   test(`a cache that ${title} does no harm`, (t) => {
     const { run, caches, folder } = install(t);
-    caches({ [forBuilds]: "code", [forRegistries]: "code" });
-    for (const name of [forBuilds, forRegistries]) damage(join(folder, name));
+    caches({ [nameOf("build")]: "code", [nameOf("registry")]: "code" });
+    for (const kind of ["build", "registry"]) damage(join(folder, nameOf(kind)));
     t.is(run(["."]), "text");
     t.is(run(["pull"]), "text");
   });
 
 test("a cache of another bundle does no harm", (t) => {
   const { run, caches, bundle } = install(t);
-  caches({ [forBuilds]: "code" });
+  caches({ [nameOf("build")]: "code" });
   bundle("longer");
   t.is(run(), "longer");
 });
 
-test("the caches in dist fit its bundle, and that for registries holds more", (t) => {
+test("the caches in dist fit its bundle, and each holds no more than its commands run", (t) => {
   const dist = join(top, "dist");
   const filename = join(dist, "wbuild.cjs");
-  const sizes = [forBuilds, forRegistries].map((name) => {
-    const cachedData = readFileSync(join(dist, name));
-    t.false(new Script(readFileSync(filename, "latin1"), { filename, cachedData }).cachedDataRejected, name);
+  const size = (kind: string) => {
+    const cachedData = readFileSync(join(dist, nameOf(kind)));
+    t.false(new Script(readFileSync(filename, "latin1"), { filename, cachedData }).cachedDataRejected, kind);
     return cachedData.length;
-  });
-  t.true((sizes[1] ?? 0) > (sizes[0] ?? 0));
+  };
+  const [asking, build, registry, images] = ["build-asking", "build", "registry", "images"].map(size);
+  t.true(Number(images) < Number(registry) && Number(registry) < Number(build) && Number(build) < Number(asking));
 });
 
 function flipped(bytes: Buffer, at: number): Buffer {

@@ -1,5 +1,5 @@
 /** Says which word of the Dockerfile an error belongs to: who looks images up does not know. */
-import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { type ErrorCode, isWbuildError, WbuildError } from "../../native/error.ts";
 import { nearest } from "../diagnose/nearest.ts";
 import type { Word } from "../dockerfile/instruction.ts";
 import type { PlanWorld } from "./plan-world.ts";
@@ -7,7 +7,7 @@ import type { PlanWorld } from "./plan-world.ts";
 /** An image that cannot be had is blamed on the word that names it, and so is a platform that there is not. */
 export function locatedAt(error: unknown, { span, text }: Word, world: PlanWorld): unknown {
   if (!isWbuildError(error) || error.facts.span !== undefined) return error;
-  const hint = stageMeant(text, world) ?? error.hint;
+  const hint = stageMeant(text, world) ?? offlineBase(text, error.code) ?? error.hint;
   return new WbuildError(error.code, error.message, {
     facts: { ...error.facts, file: world.source.name, span },
     cause: error.cause,
@@ -21,4 +21,10 @@ function stageMeant(text: string, { dockerfile }: PlanWorld): string | undefined
   const names = dockerfile.stages.flatMap(({ name }) => (name === undefined ? [] : [name]));
   const near = names.includes(text.toLowerCase()) ? undefined : nearest(text, names);
   return near === undefined ? undefined : `no stage has this name, so it is an image; did you mean the stage ${near}?`;
+}
+
+/** Windows' own bases come from one registry alone. Without it a build can still be tried. */
+function offlineBase(text: string, code: ErrorCode): string | undefined {
+  if (code !== "REG_UNREACHABLE" || !text.startsWith("mcr.microsoft.com/windows/")) return undefined;
+  return `check the network and the proxy settings; to try the build without: wbuild base windows, then --build-context ${text}=wbuild.local/windows`;
 }

@@ -7,7 +7,7 @@ import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSy
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { lockFileSync } from "../../native/addon/addon.ts";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { toolName, toolNames, toolPlace, toolsFolder } from "../runtime/wine/tools.ts";
 
 export interface Tool {
@@ -111,7 +111,11 @@ async function unpack(source: string, folder: string): Promise<void> {
   const head = Buffer.alloc(4);
   await file.read(head, 0, 4, 0);
   if (head.readUInt16LE(0) !== 0x4b50) {
-    await unpackLayer({ path: source }, folder, { form: "plain", absoluteNames: "strip", privileged: false });
+    const options = { form: "plain", absoluteNames: "strip", privileged: false } as const;
+    await unpackLayer({ path: source }, folder, options).catch((cause: unknown) => {
+      if (!isWbuildError(cause, "LAYER_TRUNCATED") && !isWbuildError(cause, "LAYER_HEADER")) throw cause;
+      throw new WbuildError("WIN_ARCHIVE", `${source} is neither a zip nor a whole tar`, { facts: { source }, cause });
+    });
     return;
   }
   // As a tar: what refuses hostile names in layers refuses them here.

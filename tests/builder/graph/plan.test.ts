@@ -96,6 +96,13 @@ for (const lines of [
     t.regex(error.hint ?? "", /no stage has this name, so it is an image; did you mean the stage build\?$/);
   });
 
+test("plan: a base of Microsoft's that cannot be reached is told with what would do", async (t) => {
+  const findBase = async () => Promise.reject(new WbuildError("REG_UNREACHABLE", "no network"));
+  const image = "mcr.microsoft.com/windows/nanoserver:ltsc2022";
+  const error = (await t.throwsAsync(plan([`FROM ${image}`], { findBase }))) as WbuildError;
+  t.true(error.hint?.endsWith(`--build-context ${image}=wbuild.local/windows`), error.hint);
+});
+
 test("plan: one unnamed stage is not named in titles", async (t) => {
   t.deepEqual(titles(await plan(["FROM busy", "WORKDIR /a", "ENV A=b", "COPY x ."])), [
     "[1/3] FROM busy",

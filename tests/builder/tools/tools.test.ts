@@ -170,3 +170,14 @@ testUnless(findProgram("bsdtar") === undefined ? "no bsdtar on this host" : unde
     t.deepEqual(seen.get("empty"), Buffer.alloc(0));
   },
 );
+
+for (const [title, content] of [
+  ["a text", "port=8080\n"],
+  ["half a tar", Buffer.concat([Buffer.from("a".padEnd(100, "\0")), Buffer.alloc(200)])],
+] as const)
+  test(`${title} is no archive, and is told as that`, async (t) => {
+    const source = join(scratch(t), "tool.tar");
+    writeFileSync(source, content);
+    const message = `${source} is neither a zip nor a whole tar`;
+    await t.throwsAsync(addTool(scratch(t), "x", source), { code: "WIN_ARCHIVE", message } as object);
+  });

@@ -4,6 +4,7 @@
  */
 import { WbuildError } from "../../native/error.ts";
 import type { CredentialSource } from "../credentials.ts";
+import { BegunBody } from "./begun-body.ts";
 import { parseChallenges } from "./challenge.ts";
 import { brokenError, type Operation, protocolError, refusalError } from "./complaint.ts";
 import type { Body } from "./exchange.ts";
@@ -172,8 +173,10 @@ export class Session {
     signal: AbortSignal | undefined,
   ): Promise<HttpResponse> {
     signal?.throwIfAborted();
-    const body = typeof ask.body === "function" ? ask.body() : ask.body;
+    const given = typeof ask.body === "function" ? ask.body() : ask.body;
+    const body = given === undefined || given instanceof Uint8Array ? given : new BegunBody(given);
     try {
+      if (body instanceof BegunBody) await body.begin(signal);
       return await this.options.http.send({
         method: ask.method,
         url,
@@ -184,6 +187,7 @@ export class Session {
         signal,
       });
     } catch (error) {
+      if (body instanceof BegunBody) body.giveUp();
       signal?.throwIfAborted();
       throw brokenError(operation, error, this.options.redactor);
     }

@@ -60,9 +60,20 @@ async function tarSink(write: (tar: Readable) => Promise<void>, clean: () => Pro
       if (failures.length > 0) throw failures[0];
       // No times, owners or names of this host: the same images give the same archive.
       const entry = tar.entry({ name, size, mode: 0o644, mtime: new Date(0), uid: 0, gid: 0 });
+      let ofSource: { readonly error: unknown } | undefined;
+      const read = async function* () {
+        try {
+          yield* bytes instanceof Uint8Array ? [bytes] : bytes;
+        } catch (error) {
+          ofSource = { error };
+          throw error;
+        }
+      };
       try {
-        await pipeline(bytes instanceof Uint8Array ? Readable.from([bytes]) : bytes, entry);
+        await pipeline(read, entry);
       } catch (error) {
+        // What ends the source ends the file, too, and is no fault of the file.
+        if (ofSource) throw ofSource.error;
         await Promise.race([writing, new Promise((resolve) => setImmediate(resolve))]);
         throw failures.length > 0 ? failures[0] : error;
       }

@@ -12,8 +12,8 @@ export type Fault =
   | { readonly kind: "cut answer"; readonly at: number }
   /** The answer ends as if it were whole after so many bytes. */
   | { readonly kind: "shorten"; readonly at: number }
-  /** Nothing more comes after so many bytes of the answer's body; -1: not even its head. */
-  | { readonly kind: "stall"; readonly at: number }
+  /** Nothing more comes after so many bytes of the answer's body; -1: not even its head. `reached`: that is so now. */
+  | { readonly kind: "stall"; readonly at: number; readonly reached?: () => void }
   /** The answer comes in small parts. */
   | { readonly kind: "drip"; readonly bytes: number }
   /** The proxy answers itself. */
@@ -129,6 +129,7 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
     }
     if (at === Infinity || (fault?.kind === "stall" && at >= body.length)) return void response.end();
     response.flushHeaders();
+    if (fault?.kind === "stall") fault.reached?.();
     // What lies in the connection reaches the client before the end of the connection does.
     if (fault?.kind === "cut answer") socket.destroySoon();
   };

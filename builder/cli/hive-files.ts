@@ -5,7 +5,7 @@ import type { Hive } from "../../layerfs/hive/key.ts";
 import { readHive } from "../../layerfs/hive/regf/read.ts";
 import { writeHive } from "../../layerfs/hive/regf/write.ts";
 import { isWineText, readWineText, type WineText, writeWineText } from "../../layerfs/hive/wine-text.ts";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { harmless } from "../progress/harmless.ts";
 import type { Cli } from "./command.ts";
 
@@ -76,8 +76,8 @@ export async function saveHive(path: string, hive: Hive, like: HiveFile): Promis
   return saveBytes(path, writeWineText(hive, arch === undefined ? { relativeTo } : { relativeTo, arch }));
 }
 
-/** The file appears whole or not at all; a device or pipe is written to. Throws HIVE_FILE. */
-export async function saveBytes(path: string, bytes: Uint8Array): Promise<void> {
+/** The file appears whole or not at all; a device or pipe is written to. Throws HIVE_FILE, and what making the bytes throws. */
+export async function saveBytes(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const target = resolve(path);
   try {
     const there = await stat(target).catch(() => undefined);
@@ -92,6 +92,6 @@ export async function saveBytes(path: string, bytes: Uint8Array): Promise<void> 
       await rm(folder, { recursive: true, force: true });
     }
   } catch (cause) {
-    throw unusable(path, "written", cause);
+    throw isWbuildError(cause) ? cause : unusable(path, "written", cause);
   }
 }

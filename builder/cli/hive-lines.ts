@@ -10,6 +10,8 @@ import { harmless } from "../progress/harmless.ts";
 const shownBytes = 24;
 const shownText = 200;
 
+const hexPairs: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 const semantics: Readonly<Record<LayerSemantics, string>> = {
   merge: "",
   tombstone: " [deleted]",
@@ -19,6 +21,7 @@ const semantics: Readonly<Record<LayerSemantics, string>> = {
 
 /** A name or path with control characters, lone surrogates and marks of direction spelled out, so that none is lost. */
 export function visible(name: string): string {
+  if (/^[ -~]*$/.test(name)) return name;
   const spelled = name.replace(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
     /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
@@ -37,7 +40,7 @@ function nameOf(value: HiveValue): string {
 
 /** What is in the bytes, where the type says how to read them. */
 function contentOf({ type, data }: HiveValue): string | readonly string[] | number | bigint | undefined {
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const isText = data.length % 2 === 0 && data.length > 0;
   switch (type) {
     case 1:
@@ -62,11 +65,14 @@ function contentOf({ type, data }: HiveValue): string | readonly string[] | numb
   }
 }
 
+function quote(text: string): string {
+  return `"${visible(text.slice(0, shownText))}"${text.length > shownText ? "…" : ""}`;
+}
+
 /** Type and data on one line, cut where they are long. */
 function dataLine(value: HiveValue): string {
   if (value.tombstone) return "[deleted]";
   const content = contentOf(value);
-  const quote = (text: string) => `"${visible(text.slice(0, shownText))}"${text.length > shownText ? "…" : ""}`;
   let shown: string;
   if (typeof content === "string") shown = quote(content);
   else if (typeof content === "object")
@@ -74,27 +80,28 @@ function dataLine(value: HiveValue): string {
   else if (content !== undefined) shown = `${content} (0x${content.toString(16)})`;
   else {
     const { data } = value;
-    shown = Buffer.from(data.subarray(0, shownBytes))
-      .toString("hex")
-      .replace(/..(?=.)/g, "$& ");
+    const end = Math.min(data.length, shownBytes);
+    shown = "";
+    for (let at = 0; at < end; at++) shown += at === 0 ? hexPairs[data[at] ?? 0] : ` ${hexPairs[data[at] ?? 0]}`;
     if (data.length > shownBytes) shown += ` … ${data.length} bytes`;
   }
-  return `${typeName(value.type)} ${shown}`.trimEnd();
+  return shown === "" ? typeName(value.type) : `${typeName(value.type)} ${shown}`;
 }
 
 /** The tree below a key, two spaces a level; the key itself is not among the lines. */
-export function* treeLines(key: HiveKey, depth: number, indent = ""): Generator<string> {
-  for (const value of sorted(key.values())) yield `${indent}${nameOf(value)} ${dataLine(value)}`;
+export function treeLines(key: HiveKey, depth: number, line: (text: string) => void, indent = ""): void {
+  for (const value of sorted(key.values())) line(`${indent}${nameOf(value)} ${dataLine(value)}`);
   if (depth <= 0) return;
+  const deeper = `${indent}  `;
   for (const below of key.subkeys()) {
     const link = below.flags & symlinkFlag ? " [link]" : "";
-    yield `${indent}${visible(below.name)}${semantics[below.layer]}${link}`;
-    yield* treeLines(below, depth - 1, `${indent}  `);
+    line(`${indent}${visible(below.name)}${semantics[below.layer]}${link}`);
+    treeLines(below, depth - 1, line, deeper);
   }
 }
 
 function sorted(values: readonly HiveValue[]): readonly HiveValue[] {
-  return [...values].sort((a, b) => compareNames(a.name, b.name));
+  return values.length < 2 ? values : [...values].sort((a, b) => compareNames(a.name, b.name));
 }
 
 /** A key for programs: everything, bytes in hexadecimal, and what they say where the type tells. */

@@ -89,20 +89,32 @@ async function show([path = "", keyPath = ""]: readonly string[], flags: HiveFla
   const { hive } = await open(path, cli, true);
   const key = findKey(hive, keyPath);
   if (flags.json) cli.stdout.write(json(keyJson(key, depth, hive.differencing)));
-  else writeLines(cli, treeLines(key, depth));
+  else {
+    const lines = new Lines(cli);
+    treeLines(key, depth, lines.add);
+    lines.end();
+  }
   return 0;
 }
 
 /** Many lines in few writes. */
-function writeLines(cli: Cli, lines: Iterable<string>): void {
-  let text = "";
-  for (const line of lines) {
-    text += `${line}\n`;
-    if (text.length < 1 << 16) continue;
-    cli.stdout.write(text);
-    text = "";
+class Lines {
+  readonly #cli: Cli;
+  #text = "";
+
+  constructor(cli: Cli) {
+    this.#cli = cli;
   }
-  if (text !== "") cli.stdout.write(text);
+
+  readonly add = (line: string): void => {
+    this.#text += `${line}\n`;
+    if (this.#text.length >= 1 << 16) this.end();
+  };
+
+  end(): void {
+    if (this.#text !== "") this.#cli.stdout.write(this.#text);
+    this.#text = "";
+  }
 }
 
 async function diff([first = "", second = ""]: readonly string[], flags: HiveFlags, cli: Cli): Promise<number> {
@@ -121,12 +133,12 @@ async function diff([first = "", second = ""]: readonly string[], flags: HiveFla
   const { json } = await import("./table.ts");
   const changes = changesOf(before.hive, hive);
   if (flags.json) cli.stdout.write(json([...changes].map(changeJson)));
-  else writeLines(cli, map(changes, changeLine));
+  else {
+    const lines = new Lines(cli);
+    for (const change of changes) lines.add(changeLine(change));
+    lines.end();
+  }
   return 0;
-}
-
-function* map<A, B>(all: Iterable<A>, each: (one: A) => B): Generator<B> {
-  for (const one of all) yield each(one);
 }
 
 async function merge([first = "", ...deltas]: readonly string[], flags: HiveFlags, cli: Cli): Promise<number> {
@@ -174,12 +186,17 @@ async function exportText([path = "", keyPath = ""]: readonly string[], flags: H
   const { hive } = await open(path, cli, true);
   const key = findKey(hive, keyPath);
   const names = keyPath.split("\\").filter((part) => part !== "");
-  const text = writeRegeditText(key, [place, ...names].join("\\"));
-  if (flags.output !== undefined && flags.output !== "-") await saveBytes(flags.output, text);
+  const pieces = writeRegeditText(key, [place, ...names].join("\\"));
+  if (flags.output !== undefined && flags.output !== "-") await saveBytes(flags.output, pieces);
   else if (cli.stdout.isTTY) {
     const { harmless } = await import("../progress/harmless.ts");
-    cli.stdout.write(harmless(Buffer.from(text).toString("utf16le").slice(1).replaceAll("\r\n", "\n")));
-  } else cli.stdout.write(text);
+    for (const piece of pieces) {
+      const text = Buffer.from(piece)
+        .toString("utf16le")
+        .replace(/^\ufeff/, "");
+      cli.stdout.write(harmless(text.replaceAll("\r\n", "\n")));
+    }
+  } else for (const piece of pieces) cli.stdout.write(piece);
   return 0;
 }
 

@@ -184,21 +184,23 @@ export class RegfKey implements HiveKey {
 /** The key's name, undefined (and told) when the cell is no key or its name cannot be one. */
 export function keyName(cells: Cells, at: number, isRoot: boolean): string | undefined {
   const { view } = cells;
-  const bad = (what: string) => {
-    cells.tell({ offset: at, record: "nk", what });
-    return undefined;
-  };
-  if (view.getUint16(at, true) !== nk) return bad("it is no key");
+  if (view.getUint16(at, true) !== nk) return badKey(cells, at, "it is no key");
   const length = view.getUint16(at + nkField.nameLength, true);
-  if (nkField.name + length > cells.length(at)) return bad("its name passes the end of its cell");
+  if (nkField.name + length > cells.length(at)) return badKey(cells, at, "its name passes the end of its cell");
   const latin = (view.getUint16(at + nkField.flags, true) & nkFlag.latin) !== 0;
-  if (!latin && length % 2 !== 0) return bad("its name has half a UTF-16 unit");
+  if (!latin && length % 2 !== 0) return badKey(cells, at, "its name has half a UTF-16 unit");
   const name = readName(cells.bytes, at + nkField.name, length, latin);
   if (isRoot) return name;
-  if (name === "") return bad("it has no name");
+  if (name === "") return badKey(cells, at, "it has no name");
   // Attack: a key that is called "a\b" is taken for the key b of a by whatever handles paths.
-  if (name.includes("\\")) return bad("its name contains a backslash");
+  if (name.includes("\\")) return badKey(cells, at, "its name contains a backslash");
   return name;
+}
+
+/** A function of its own: to make one for each key costs as much as to read its name. */
+function badKey(cells: Cells, offset: number, what: string): undefined {
+  cells.tell({ offset, record: "nk", what });
+  return undefined;
 }
 
 /** The descriptor in the `sk` at `at`; undefined (and told) when there is none. */

@@ -13,6 +13,9 @@ const utf16 = (string: string) => Buffer.from(string, "utf16le").toString("hex")
 const edits = (text: string) => readRegeditText(Buffer.from(text));
 const place = "HKEY_LOCAL_MACHINE\\SOFTWARE";
 
+/** The whole text. */
+const written = (...of: Parameters<typeof writeRegeditText>) => Buffer.concat([...writeRegeditText(...of)]);
+
 test("what is written is read again: names, values, types and bytes", (t) => {
   const unit = fc.constantFrom(...'\0\x01\x7f\xff\u0100\ud800[]"\\@=#;\t -hexdword:0aB\r\n');
   const name = fc.string({ unit, maxLength: 6 });
@@ -32,7 +35,7 @@ test("what is written is read again: names, values, types and bytes", (t) => {
         hiveOf(new KeyTree("")),
         all.map(([path, values]) => ({ path, isDeleted: false, values })),
       );
-      const again = readRegeditText(writeRegeditText(made.root, place));
+      const again = readRegeditText(written(made.root, place));
       const elsewhere: unknown[] = [];
       const placed = placeEdits(again, made, "HKLM\\software", (path) => elsewhere.push(path));
       t.deepEqual(told(applyEdits(hiveOf(new KeyTree("")), placed).root), told(made.root));
@@ -48,7 +51,7 @@ test("a file is UTF-16 with a mark, with CR LF, and wraps bytes", (t) => {
   tree.setValue({ name: "", type: 1, data: Buffer.from('C:\\"x"\0', "utf16le") });
   tree.setValue({ name: "a", type: 4, data: Uint8Array.of(1, 0, 0, 0xff) });
   tree.setSubkey(new KeyTree("Sub]key"));
-  const text = Buffer.from(writeRegeditText(tree, place)).toString("utf16le");
+  const text = written(tree, place).toString("utf16le");
   const many = "ab,".repeat(23);
   t.is(
     text,
@@ -188,7 +191,7 @@ test("deletions of a differencing hive are told as such", (t) => {
   anew.layer = "supersede-tree";
   anew.setSubkey(new KeyTree("below")).layer = "supersede-tree";
   root.setValue({ name: "v", type: 0, data: new Uint8Array(0), tombstone: true });
-  const text = Buffer.from(writeRegeditText(root, "K")).toString("utf16le");
+  const text = written(root, "K").toString("utf16le");
   t.deepEqual(
     text
       .split("\r\n")
@@ -197,21 +200,21 @@ test("deletions of a differencing hive are told as such", (t) => {
     ["[K]", '"v"=-', "[-K\\anew]", "[K\\anew]", "[K\\anew\\below]", "[-K\\gone]"],
   );
   root.setSubkey(new KeyTree("local")).layer = "supersede-local";
-  t.throws(() => writeRegeditText(root, "K"), { code: "HIVE_LAYERED" } as object);
+  t.throws(() => written(root, "K"), { code: "HIVE_LAYERED" } as object);
 });
 
 test("keys whose names would be other lines are refused", (t) => {
   for (const name of ["", "a\\b", "x]\r\n[-HKEY_LOCAL_MACHINE"]) {
     const root = new KeyTree("");
     root.setSubkey(new KeyTree(name));
-    t.throws(() => writeRegeditText(root, "K"), { code: "HIVE_NAME" } as object);
+    t.throws(() => written(root, "K"), { code: "HIVE_NAME" } as object);
   }
 });
 
 test("applying what a hive says of itself changes nothing", (t) => {
   fc.assert(
     fc.property(plainHive, (hive: Hive) => {
-      const placed = placeEdits(readRegeditText(writeRegeditText(hive.root, place)), hive, place, () => {});
+      const placed = placeEdits(readRegeditText(written(hive.root, place)), hive, place, () => {});
       t.deepEqual(told(applyEdits(hive, placed).root), told(hive.root));
     }),
     { numRuns: 100 },

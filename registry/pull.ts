@@ -4,6 +4,7 @@ import type { Descriptor, Layer } from "../layerfs/store/descriptor.ts";
 import { type Digest, digestOf } from "../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../native/error.ts";
 import type { RegistryClient } from "./client.ts";
+import { fromWhoHasIt } from "./from-who-has-it.ts";
 import type { ImageConfig, Manifest } from "./oci/image.ts";
 import { isIndexType, isManifestType, maxConfigBytes, parseConfig, parseIndex, parseManifest } from "./oci/schema.ts";
 import type { Reference } from "./reference.ts";
@@ -207,23 +208,6 @@ async function fetchConfig(repository: Repository, blob: Descriptor) {
     return found;
   });
   return { bytes, mediaType: blob.mediaType, descriptor: blob, content: parseConfig(bytes) };
-}
-
-const wrongContent = [
-  "STORE_DIGEST_MISMATCH",
-  "STORE_SIZE_MISMATCH",
-  "REG_DIGEST_MISMATCH",
-  "REG_SIZE_MISMATCH",
-] as const;
-
-/** Fetches, and again from the next place when it was a mirror that gave something else. */
-async function fromWhoHasIt<T>(repository: Repository, digest: Digest, fetch: () => Promise<T>): Promise<T> {
-  for (;;)
-    try {
-      return await fetch();
-    } catch (error) {
-      if (!wrongContent.some((code) => isWbuildError(error, code)) || !repository.distrust(digest)) throw error;
-    }
 }
 
 async function store({ bytes, mediaType, descriptor }: FetchedManifest, into: PullStore): Promise<void> {

@@ -2,6 +2,7 @@
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
+import { fromWhoHasIt } from "../../registry/from-who-has-it.ts";
 import { fetchBlob } from "../../registry/pull.ts";
 import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Repository } from "../../registry/repository.ts";
@@ -18,11 +19,12 @@ export async function readRegistryCache(client: RegistryClient, ref: string, sig
   const document = await repository.manifest(reference.digest ?? reference.tag ?? "latest");
   const found = await readDocument(document, {
     manifest: (which) => repository.manifest(which),
-    async blob(which) {
-      const bytes = await readBytesOf(repository.blob(which, 0, signal), maxCacheConfigBytes);
-      if (digestOf(bytes) === which.digest) return bytes;
-      throw new WbuildError("CACHE_CONFIG", `${repository.registry}/${repository.name} sent wrong content`);
-    },
+    blob: (which) =>
+      fromWhoHasIt(repository, which.digest, async () => {
+        const bytes = await readBytesOf(repository.blob(which, 0, signal), maxCacheConfigBytes);
+        if (digestOf(bytes) === which.digest) return bytes;
+        throw new WbuildError("REG_DIGEST_MISMATCH", `${repository.registry}/${repository.name} sent wrong content`);
+      }),
   });
   return { ...found, place: placeOf(repository, reference, signal) };
 }

@@ -13,6 +13,7 @@ export function ociArchiveTarget(sink: Sink, place: string, tag?: string): CopyT
   return {
     place,
     takesReferrers: true,
+    isOneWay: true,
     state: async () => "absent",
     putBlob: (blob, open) => writing.put(blob, open),
     async putManifest({ bytes, mediaType, descriptor: { digest } }, role) {
@@ -34,6 +35,7 @@ export function dockerArchiveTarget(sink: Sink, place: string, refs: readonly st
   return {
     place,
     takesReferrers: false,
+    isOneWay: true,
     onlyOne: "a docker archive holds one",
     state: async () => "absent",
     async putBlob(blob, open) {

@@ -5,6 +5,7 @@
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { fromWhoHasIt } from "../from-who-has-it.ts";
 import { isForeign } from "../oci/image.ts";
 import { isIndexType } from "../oci/schema.ts";
 import { type Choose, labelOf } from "../pull.ts";
@@ -210,7 +211,9 @@ class Copying {
       return onProgress ? reported(bytes, event, onProgress, start) : bytes;
     };
     const repository = this.#from.repository ?? this.#sourceOf(blob);
-    const how = await this.#to.putBlob(blob, open, { signal, ...(repository ? { from: repository } : {}) });
+    const put = () => this.#to.putBlob(blob, open, { signal, ...(repository ? { from: repository } : {}) });
+    const distrust = this.#to.isOneWay ? undefined : this.#from.distrust;
+    const how = await (distrust ? fromWhoHasIt({ distrust }, blob.digest, put) : put());
     this.counts[how]++;
     if (how !== "sent") onProgress?.({ ...event, done: blob.size });
   }

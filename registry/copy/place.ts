@@ -22,6 +22,8 @@ export interface CopySource {
   manifest(which: Descriptor): Promise<FetchedManifest>;
   /** The bytes of a blob from `from` on. Throws REG_NOT_FOUND or REG_INCOMPLETE. Whoever calls compares the digest. */
   blob(blob: Descriptor, from: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** What came under this digest was something else. True: it is worth asking again, of the next place. */
+  readonly distrust?: (blob: Digest) => boolean;
   /** Signatures, attestations and the like of a manifest; undefined where nobody could tell. */
   readonly referrers?: (of: Digest) => Promise<readonly Referrer[]>;
 }
@@ -40,6 +42,8 @@ export interface CopyTarget {
   readonly repository?: { readonly registry: string; readonly name: string };
   /** Can it hold signatures and attestations beside the image? */
   readonly takesReferrers: boolean;
+  /** What was written of a blob cannot be taken back: one whose bytes prove wrong ends the copy. */
+  readonly isOneWay?: true;
   /** It holds one image, and this is why: an index is then replaced by the image that was chosen from it. */
   readonly onlyOne?: string;
   /** `done`: there in this role. `there`: content and all that it names is there, but the name is missing. */

@@ -28,6 +28,7 @@ export function remoteSource(
     named: () => repository.manifest(nameIn(reference)),
     manifest: (which) => repository.manifest(which),
     blob: (blob, from, signal) => repository.blob(blob, from, signal),
+    distrust: (blob) => repository.distrust(blob),
     referrers: (of) => referrersIn(repository, of),
   };
 }

@@ -4,6 +4,7 @@ import { digestOf } from "../../../layerfs/store/digest.ts";
 import { WbuildError } from "../../../native/error.ts";
 import { copyParts } from "../../../registry/copy/copy.ts";
 import type { CopySource } from "../../../registry/copy/place.ts";
+import { fromWhoHasIt } from "../../../registry/from-who-has-it.ts";
 import { type Index, mediaTypes } from "../../../registry/oci/image.ts";
 import {
   isIndexType,
@@ -172,9 +173,12 @@ async function platformIn(source: CopySource, { bytes, mediaType }: FetchedManif
   const { config } = parseManifest(bytes, mediaType);
   const isImage = config.mediaType === mediaTypes.ociConfig || config.mediaType === mediaTypes.dockerConfig;
   if (!isImage || config.size > maxConfigBytes) return undefined;
-  const text = await readBytes(source.blob(config, 0));
-  if (digestOf(text) !== config.digest)
+  const { distrust = () => false } = source;
+  const text = await fromWhoHasIt({ distrust }, config.digest, async () => {
+    const bytes = await readBytes(source.blob(config, 0));
+    if (digestOf(bytes) === config.digest) return bytes;
     throw new WbuildError("REG_DIGEST_MISMATCH", `${source.place} gave another configuration than ${config.digest}`);
+  });
   return platformOf(parseConfig(text));
 }
 

@@ -20,7 +20,7 @@ void capabilities_bound(struct box *b) {
   for (int c = 0; prctl(PR_CAPBSET_READ, c) >= 0; c++)
     if (c > 63 || !(granted & BIT(c)))
       if (prctl(PR_CAPBSET_DROP, c) < 0) fail("BOX_CAPABILITY", "drop a capability", "", errno);
-  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) fail("BOX_CAPABILITY", "drop capabilities", "", errno);
 }
 
 /* After the change of user: one that is not root has lost all capabilities in that change, unless the caller keeps them. */

@@ -88,7 +88,7 @@ _Noreturn void init_run(struct box *b) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   plan_carry_out(b, INIT);
   /* Attack: /proc/1/{exe,fd,mem,environ} are open to root inside, who is our user; nobody may look into what is not dumpable. */
-  prctl(PR_SET_DUMPABLE, 0);
+  if (prctl(PR_SET_DUMPABLE, 0) < 0) fail("BOX_INIT", "hide the first process", "", errno);
   if (pipe2(pipe_ends, O_CLOEXEC) < 0) fail("BOX_INIT", "make a pipe", "", errno);
   pid_t process = fork();
   if (process < 0) fail("BOX_INIT", "fork", "", errno);

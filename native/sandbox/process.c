@@ -27,10 +27,11 @@ void session_make(struct box *b) {
   if (setsid() < 0) fail("BOX_TERMINAL", "make a session", "", errno);
   if (b->o.tty) {
     if (ioctl(b->terminal, TIOCSCTTY, 0) < 0) fail("BOX_TERMINAL", "take the terminal", "/dev/console", errno);
-    for (int i = 0; i < 3; i++) dup2(b->terminal, i);
+    for (int i = 0; i < 3; i++)
+      if (dup2(b->terminal, i) < 0) fail("BOX_TERMINAL", "take the terminal", "/dev/console", errno);
   } else if (b->o.relay) {
-    dup2(b->output[0][1], 1);
-    dup2(b->output[1][1], 2);
+    for (int i = 0; i < 2; i++)
+      if (dup2(b->output[i][1], i + 1) < 0) fail("BOX_TERMINAL", "take the output", "", errno);
   }
   /* What we made belongs to the user, so that `> /dev/stderr` works for one who is not root. Best effort: ids may be unmapped. */
   if (b->o.tty || b->o.relay)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -21,19 +22,19 @@
 #define NOT_EXECUTABLE 126
 
 /* A write past the limit is an error that the program tells of, instead of its end. */
-static void limit_files(rlim_t bytes) {
+static bool limit_files(rlim_t bytes) {
   struct rlimit limit;
-  if (bytes == 0 || getrlimit(RLIMIT_FSIZE, &limit) < 0) return;
-  if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < bytes) return;
+  if (bytes == 0) return true;
+  if (getrlimit(RLIMIT_FSIZE, &limit) < 0) return false;
+  if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < bytes) return true;
   limit.rlim_cur = limit.rlim_max = bytes;
-  setrlimit(RLIMIT_FSIZE, &limit);
-  signal(SIGXFSZ, SIG_IGN);
+  return setrlimit(RLIMIT_FSIZE, &limit) == 0 && signal(SIGXFSZ, SIG_IGN) != SIG_ERR;
 }
 
 static _Noreturn void become(char **argv, unsigned long long file_bytes, const sigset_t *mask) {
   /* Somebody may kill us alone. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  limit_files((rlim_t)file_bytes);
+  if (!limit_files((rlim_t)file_bytes)) _exit(NOT_EXECUTABLE);
   sigprocmask(SIG_SETMASK, mask, NULL);
   execvp(argv[0], argv);
   _exit(errno == ENOENT ? NOT_FOUND : NOT_EXECUTABLE);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "mounts.h"
 #include "report.h"
 #include "resolve.h"
 
@@ -35,28 +36,21 @@ void layers_open(struct box *b, size_t index) {
   }
 }
 
-/* A short name for an open folder, free of ':' ',' and '\\', in the working directory. */
-static void name_place(const char *name, int fd) {
-  char target[32];
-  snprintf(target, sizeof target, "/proc/self/fd/%d", fd);
-  if (symlink(target, name) < 0) fail("BOX_MOUNT", "name a layer", name, errno);
-}
-
 static int stack_mount(struct box *b, const struct mount_option *m, const int *fds) {
   char layers[4000], all[4090];
   size_t at = (size_t)snprintf(layers, sizeof layers, "lowerdir=");
   for (size_t i = 0; i < m->lowers; i++) {
     char name[24];
     snprintf(name, sizeof name, "%zu", i);
-    name_place(name, fds[i]);
+    name_folder(AT_FDCWD, name, fds[i]);
     at += (size_t)snprintf(layers + at, sizeof layers - at, "%s%s", i ? ":" : "", name);
   }
   /* overlayfs wants two folders at least when none of them is an upper one, and one in any case. */
   for (size_t have = m->lowers; have < (m->upper ? 1 : 2); have++)
     at += (size_t)snprintf(layers + at, sizeof layers - at, "%s%s", have ? ":" : "", have == m->lowers ? "empty" : "empty2");
   if (m->upper) {
-    name_place("u", fds[m->lowers]);
-    name_place("w", fds[m->lowers + 1]);
+    name_folder(AT_FDCWD, "u", fds[m->lowers]);
+    name_folder(AT_FDCWD, "w", fds[m->lowers + 1]);
     snprintf(layers + at, sizeof layers - at, ",upperdir=u,workdir=w");
   }
   /* As of the root: see root.c. What is written is forgotten, so that no sync is needed. */

@@ -16,6 +16,12 @@
 
 void fd_path(char into[FD_PATH], int fd) { snprintf(into, FD_PATH, "/proc/self/fd/%d", fd); }
 
+void name_folder(int at, const char *name, int fd) {
+  char path[FD_PATH];
+  fd_path(path, fd);
+  if (symlinkat(path, at, name) < 0) fail("BOX_MOUNT", "name a layer", name, errno);
+}
+
 /* The host's own flags on what is bound; the kernel refuses to drop them in a user namespace. */
 static unsigned long kept_flags(int fd) {
   struct statvfs info;

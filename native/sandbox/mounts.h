@@ -9,6 +9,12 @@
 /* "/proc/self/fd/N": mount() by descriptor, so that nobody can exchange a path between check and use. */
 void fd_path(char into[FD_PATH], int fd);
 
+/*
+ * Makes `name` in a folder a link to an open folder: short, and free of ':', ',' and backslashes, which mean something in the
+ * options of an overlay.
+ */
+void name_folder(int at, const char *name, int fd);
+
 /* Adds MS_RDONLY, MS_NODEV, MS_NOSUID, MS_NOEXEC to the mount at a resolved path and to all below it. */
 void mount_restrict(int root, const char *real, unsigned long flags);
 

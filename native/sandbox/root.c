@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "mounts.h"
 #include "report.h"
 #include "resolve.h"
 
@@ -61,13 +62,6 @@ void stage_mount(struct box *b) {
   fail("BOX_MOUNT", "mount the staging tmpfs", "/tmp", errno);
 }
 
-/* `name` in the staging folder becomes a link to an open folder: short, and free of ':' ',' and '\' whatever its real name is. */
-static void name_folder(struct box *b, const char *name, int fd) {
-  char target[32];
-  snprintf(target, sizeof target, "/proc/self/fd/%d", fd);
-  if (symlinkat(target, b->stage, name) < 0) fail("BOX_MOUNT", "name a layer", name, errno);
-}
-
 /*
  * mount() takes one page of options; 499 links of at most three digits need half of it, whatever the folders are called.
  * `volatile` (kernel 5.10): no sync of the whole file system when the container ends; what must last is synced by the store.
@@ -110,9 +104,9 @@ static void mirror(int root, int skeleton, const char *real) {
   int from = open_real(root, real, O_DIRECTORY), to = open_real(skeleton, real, O_DIRECTORY);
   struct stat info;
   if (from >= 0 && to >= 0 && fstat(from, &info) == 0) {
-    char source[32], target[32];
-    snprintf(source, sizeof source, "/proc/self/fd/%d", from);
-    snprintf(target, sizeof target, "/proc/self/fd/%d", to);
+    char source[FD_PATH], target[FD_PATH];
+    fd_path(source, from);
+    fd_path(target, to);
     copy_xattrs(source, target);
     const struct timespec times[2] = {info.st_atim, info.st_mtim};
     /* An owner that the id map does not have shows as nobody, and nobody can be given it: the folder stays ours. */
@@ -169,9 +163,9 @@ void root_mount(struct box *b) {
   if (overlaid) {
     for (size_t i = 0; i < b->o.lowers; i++) {
       snprintf(name, sizeof name, "%zu", i);
-      name_folder(b, name, b->lower[i]);
+      name_folder(b->stage, name, b->lower[i]);
     }
-    if (b->o.upper) name_folder(b, "u", b->upper), name_folder(b, "w", b->work);
+    if (b->o.upper) name_folder(b->stage, "u", b->upper), name_folder(b->stage, "w", b->work);
     int look = b->lower[0];
     if (b->o.lowers > 1) {
       overlay(b, false, false);
@@ -184,12 +178,13 @@ void root_mount(struct box *b) {
     }
     overlay(b, skeleton, b->o.upper != NULL);
   } else {
-    char source[32];
-    snprintf(source, sizeof source, "/proc/self/fd/%d", b->lower[0]);
+    char source[FD_PATH];
+    fd_path(source, b->lower[0]);
     if (mount(source, "root", NULL, MS_BIND | MS_REC, NULL) < 0) fail("BOX_MOUNT", "mount the root folder", b->o.lower[0], errno);
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NODEV};
-    if (!b->o.insecure && mount_setattr(b->stage, "root", 0, &attributes, sizeof attributes) < 0 && errno == ENOSYS &&
-        mount(NULL, "root", NULL, MS_BIND | MS_REMOUNT | MS_NODEV, NULL) < 0)
+    /* Before Linux 5.12 by a remount. Without it a device node of the image would be a device of the host. */
+    if (!b->o.insecure && mount_setattr(b->stage, "root", 0, &attributes, sizeof attributes) < 0 &&
+        (errno != ENOSYS || mount(NULL, "root", NULL, MS_BIND | MS_REMOUNT | MS_NODEV, NULL) < 0))
       fail("BOX_MOUNT", "forbid devices in the root folder", b->o.lower[0], errno);
   }
   for (size_t i = 0; i < b->o.lowers; i++) close(b->lower[i]);

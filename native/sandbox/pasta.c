@@ -74,13 +74,10 @@ void pasta_start(struct box *b) {
   int ready[2];
   char byte;
   if (!b->o.pasta) fail("BOX_OPTIONS", "read the options", "network.pasta", EINVAL);
-  /* As clone(CLONE_NEWPID), but without changing our own children's namespace for good. */
-  int here = open("/proc/self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
-  if (here < 0 || pipe2(ready, O_CLOEXEC) < 0 || unshare(CLONE_NEWPID) < 0) fail("BOX_NETWORK", "make a namespace for pasta", "", errno);
+  /* The namespace is also that of our later children: we make none. */
+  if (pipe2(ready, O_CLOEXEC) < 0 || unshare(CLONE_NEWPID) < 0) fail("BOX_NETWORK", "make a namespace for pasta", "", errno);
   keeper = fork();
   if (keeper == 0) keep(b, ready[1]);
-  setns(here, CLONE_NEWPID);
-  close(here);
   close(ready[1]);
   ssize_t got;
   while ((got = read(ready[0], &byte, 1)) < 0 && errno == EINTR) continue;

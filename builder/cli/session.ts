@@ -1,4 +1,5 @@
 /** What a command works with: the store, a progress face, a registry client. Opened when first asked for, closed together. */
+import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Store } from "../../layerfs/store/store.ts";
@@ -33,6 +34,13 @@ export function homeOf(cli: Pick<Cli, "home" | "env" | "cwd">): string {
   return join(cli.env.HOME || homedir(), ".local", "share", "wbuild");
 }
 
+/** Where sudo keeps HOME, root would fill a user's store. A container whose root has another's folder means it so. */
+function ownerUnderSudo(home: string, env: Cli["env"]): number | undefined {
+  if (env.SUDO_UID === undefined || process.getuid?.() !== 0) return undefined;
+  const owner = statSync(home, { throwIfNoEntry: false })?.uid;
+  return owner === 0 ? undefined : owner;
+}
+
 export function openSession(cli: Cli): Session {
   const closing: (() => unknown)[] = [];
   const once = <T>(open: () => Promise<T>): (() => Promise<T>) => {
@@ -51,7 +59,13 @@ export function openSession(cli: Cli): Session {
   let lease: Disposable | undefined;
   const store = once(async () => {
     const { openStore } = await import("../../layerfs/store/store.ts");
-    const opened = openStore(homeOf(cli));
+    const home = homeOf(cli);
+    const owner = ownerUnderSudo(home, cli.env);
+    if (owner !== undefined)
+      warn(
+        `the store ${home} belongs to user ${owner}, who cannot read what root adds to it: \`sudo -H\` uses root's own`,
+      );
+    const opened = openStore(home);
     lease = opened.lease();
     closing.push(() => {
       lease?.[Symbol.dispose]();

@@ -1,5 +1,5 @@
 /** What the operating system and SQLite say when the store fails, told as WbuildErrors. */
-import { statfsSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 
@@ -26,6 +26,17 @@ function freeBytes(path: string): number | undefined {
       if (at === dirname(at)) return undefined;
     }
   }
+}
+
+/** True when somebody else owns it, or the folder that it would be in. */
+function isForeign(path: string): boolean {
+  for (const at of [path, dirname(path)])
+    try {
+      return statSync(at).uid !== process.getuid?.();
+    } catch {
+      // Not there, or not to be seen: the folder above may tell.
+    }
+  return false;
 }
 
 const full = new Set(["ENOSPC", "EDQUOT", "EFBIG", "SQLITE_FULL"]);
@@ -58,7 +69,9 @@ export function storeError(cause: unknown, doing: string, path: string): WbuildE
   if (denied.has(family)) {
     return new WbuildError("STORE_DENIED", `not allowed to ${doing}: ${path}`, {
       facts: { path, reason: code },
-      hint: "set WBUILD_HOME to a folder that you may write",
+      hint: isForeign(path)
+        ? "it belongs to another user, as after `sudo wbuild`: have its owner remove it, or set WBUILD_HOME to a folder of your own"
+        : "set WBUILD_HOME to a folder that you may write",
       cause,
     });
   }

@@ -1,6 +1,7 @@
 /**
  * The workloads `pull` and `push`: an image of 20,000 files and one of a 2 GiB layer, from a registry and into an empty one.
- * Beside wbuild stand curl, which only moves the same blobs and so shows what the registry itself gives and takes, and skopeo.
+ * Beside wbuild stand curl, which only moves the same blobs and so shows what the registry itself gives and takes; skopeo;
+ * and docker, whose pull unpacks and whose push packs.
  */
 import { createCipheriv } from "node:crypto";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
@@ -10,7 +11,7 @@ import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.
 import type { BenchOptions } from "./hives.ts";
 import { type Command, measure } from "./measure.ts";
 import type { Row } from "./report.ts";
-import { has } from "./tools.ts";
+import { has, openTools, type Tool } from "./tools.ts";
 import { writeWorkload } from "./workloads.ts";
 
 const program = fileURLToPath(new URL("../../dist/wbuild", import.meta.url));
@@ -29,6 +30,8 @@ interface Manifest {
 export async function benchTransfers(direction: Direction, options: BenchOptions): Promise<Row[]> {
   const { folder, runs, log, tell, stopped } = options;
   const tools = ["curl", "skopeo"].filter((tool) => has(tool) || void tell(`without ${tool}: it is not installed`));
+  const [docker] = await openTools(["docker"], (name) => ({ folder: join(folder, name), network: "none" }), tell);
+  await using _ended = docker;
   const home = { WBUILD_HOME: join(folder, "home") };
   const wbuild = (env: { WBUILD_HOME: string }, ...args: string[]): Command => ({ argv: [program, ...args], env });
   const rows: Row[] = [];
@@ -37,7 +40,9 @@ export async function benchTransfers(direction: Direction, options: BenchOptions
     const name = `${source.host}/bench/${image}:latest`;
     const context = join(folder, image);
     writeContext(image, context);
-    await measure(wbuild(home, "build", "--progress", "plain", "--push", "-t", name, context), log);
+    // What every tool reads.
+    const gzip = ["--compression", "gzip"];
+    await measure(wbuild(home, "build", "--progress", "plain", ...gzip, "--push", "-t", name, context), log);
     rmSync(context, { recursive: true });
     const blobs = await blobsOf(source, image);
     const at = join(folder, "blobs");
@@ -45,6 +50,17 @@ export async function benchTransfers(direction: Direction, options: BenchOptions
     const copy = join(folder, "copy");
     const timed = async (tool: string, command: Command, what: string = kind) =>
       rows.push({ tool, workload: direction, kind: what, ...(await measure(command, log)) });
+    const timedDocker = async (daemon: Tool, command: Command, what: string = kind) => {
+      daemon.daemon?.startCounting();
+      const { seconds } = await measure(command, log);
+      rows.push({
+        tool: daemon.name,
+        workload: direction,
+        kind: what,
+        seconds,
+        peakMib: daemon.daemon?.peakMib() ?? 0,
+      });
+    };
 
     for (let run = 0; run < runs && !stopped(); run++) {
       if (direction === "pull") {
@@ -56,6 +72,9 @@ export async function benchTransfers(direction: Direction, options: BenchOptions
         rmSync(into, { recursive: true, force: true });
         if (tools.includes("skopeo")) await timed("skopeo", skopeo(`docker://${name}`, `dir:${into}`));
         rmSync(into, { recursive: true, force: true });
+        docker?.reset();
+        if (docker) await timedDocker(docker, docker.pull(name));
+        docker?.reset();
         continue;
       }
       for (const tool of ["wbuild", ...tools]) {
@@ -73,7 +92,15 @@ export async function benchTransfers(direction: Direction, options: BenchOptions
           await timed(tool, skopeo(`dir:${copy}`, `docker://${to}`), `${kind}, all there`);
         }
       }
+      if (docker?.remote) {
+        await using target = await startRegistry();
+        if (run === 0) await measure(docker.pull(name), log);
+        const send = docker.remote.push(name, `${target.host}/bench/${image}:latest`);
+        await timedDocker(docker, send);
+        await timedDocker(docker, send, `${kind}, all there`);
+      }
     }
+    docker?.reset();
     for (const used of [at, copy]) rmSync(used, { recursive: true, force: true });
   }
   rmSync(home.WBUILD_HOME, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** From a registry into a store: which image a name means, its manifest and configuration, and its layers side by side. */
+/** From a registry into a store: which image a name means, its manifest, and configuration and layers side by side. */
 import type { BlobStore } from "../layerfs/store/blob-store.ts";
 import type { Descriptor, Layer } from "../layerfs/store/descriptor.ts";
 import { type Digest, digestOf } from "../layerfs/store/digest.ts";
@@ -27,12 +27,9 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface FetchLayersOptions extends FetchOptions {
+export interface PullOptions extends ResolveOptions, FetchOptions {
   /** Downloads at a time; default 4. */
   readonly concurrency?: number;
-}
-
-export interface PullOptions extends ResolveOptions, FetchLayersOptions {
   /** Manifest and configuration alone: the caller knows of the layers from then on, and where they are. */
   readonly lazy?: boolean;
 }
@@ -69,19 +66,37 @@ export async function resolveImage(
   tagOrDigest: string,
   options: ResolveOptions,
 ): Promise<ResolvedImage> {
+  return withConfig(repository, await findManifest(repository, tagOrDigest, options), options.signal);
+}
+
+type FoundManifest = Pick<ResolvedImage, "named" | "manifest">;
+
+async function findManifest(
+  repository: Repository,
+  tagOrDigest: string,
+  { choose }: ResolveOptions,
+): Promise<FoundManifest> {
   const named = await repository.manifest(tagOrDigest);
-  const image = await chosen(repository, named, options.choose, 0);
-  const what = `${repository.registry}/${repository.name}`;
-  if (!isManifestType(image.mediaType))
+  const image = await chosen(repository, named, choose, 0);
+  if (!isManifestType(image.mediaType)) {
+    const what = `${repository.registry}/${repository.name}`;
     throw new WbuildError("REG_MANIFEST", `${what} is no container image but ${image.mediaType.slice(0, 100)}`);
-  const manifest = { ...image, content: parseManifest(image.bytes, image.mediaType) };
-  const config = await fetchConfig(repository, manifest.content.config);
+  }
+  return { named, manifest: { ...image, content: parseManifest(image.bytes, image.mediaType) } };
+}
+
+async function withConfig(
+  repository: Repository,
+  { named, manifest }: FoundManifest,
+  signal: AbortSignal | undefined,
+): Promise<ResolvedImage> {
+  const config = await fetchConfig(repository, manifest.content.config, signal);
   const diffIds = config.content.rootfs.diff_ids;
   const blobs = manifest.content.layers;
   if (diffIds.length !== blobs.length)
     throw new WbuildError(
       "REG_MANIFEST",
-      `the manifest of ${what} has ${blobs.length} layers, its configuration ${diffIds.length}`,
+      `the manifest of ${repository.registry}/${repository.name} has ${blobs.length} layers, its configuration ${diffIds.length}`,
       { facts: { layers: blobs.length, diffIds: diffIds.length } },
     );
   const layers = blobs.map((blob, i) => ({ blob, diffId: diffIds[i] as Digest }));
@@ -96,11 +111,16 @@ export async function pullImage(
   options: PullOptions,
 ): Promise<PulledImage> {
   const repository = client.repository(reference);
-  const image = await resolveImage(repository, reference.digest ?? reference.tag ?? "latest", options);
-  const blobs = options.lazy ? [] : image.layers.map(({ blob }) => blob);
-  await fetchLayers(repository, blobs, into, options);
+  const found = await findManifest(repository, reference.digest ?? reference.tag ?? "latest", options);
+  const { config, layers } = found.manifest.content;
+  let image!: ResolvedImage;
+  const blobs = [config, ...(options.lazy ? [] : distinct(layers))];
+  await sideBySide(blobs, options.concurrency ?? defaultConcurrency, options.signal, async (blob, signal) => {
+    if (blob !== config) return fetchBlob(repository, blob, into, { ...options, signal });
+    image = await withConfig(repository, found, signal);
+    await store(image.config, into);
+  });
   // The manifest comes last: a store that has it has all that it names, or was told to do without.
-  await store(image.config, into);
   await store(image.manifest, into);
   return {
     descriptor: image.descriptor,
@@ -108,19 +128,6 @@ export async function pullImage(
     config: image.config.content,
     layers: image.layers,
   };
-}
-
-/** Brings blobs that the store lacks into it, several at a time. */
-async function fetchLayers(
-  repository: Repository,
-  blobs: readonly Descriptor[],
-  into: PullStore,
-  options: FetchLayersOptions = {},
-): Promise<void> {
-  const limit = options.concurrency ?? defaultConcurrency;
-  await sideBySide(distinct(blobs), limit, options.signal, (blob, signal) =>
-    fetchBlob(repository, blob, into, { ...options, signal }),
-  );
 }
 
 /**
@@ -194,7 +201,7 @@ function describePlatform(platform: Descriptor["platform"]): string | undefined 
   return text.slice(0, 100).replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }
 
-async function fetchConfig(repository: Repository, blob: Descriptor) {
+async function fetchConfig(repository: Repository, blob: Descriptor, signal: AbortSignal | undefined) {
   if (blob.size > maxConfigBytes)
     throw new WbuildError(
       "REG_CONFIG",
@@ -202,7 +209,7 @@ async function fetchConfig(repository: Repository, blob: Descriptor) {
     );
   const bytes = await fromWhoHasIt(repository, blob.digest, async () => {
     const parts: Uint8Array[] = [];
-    for await (const part of repository.blob(blob)) parts.push(part);
+    for await (const part of repository.blob(blob, 0, signal)) parts.push(part);
     const found = Buffer.concat(parts);
     if (digestOf(found) !== blob.digest) throw mismatch(repository, blob.digest, undefined);
     return found;

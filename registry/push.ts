@@ -1,4 +1,4 @@
-/** From a store to a registry, byte for byte: blobs side by side, then the configuration, then the manifest that names them. */
+/** From a store to a registry, byte for byte: layers and configuration side by side, then the manifest that names them. */
 import type { BlobStore } from "../layerfs/store/blob-store.ts";
 import type { Descriptor } from "../layerfs/store/descriptor.ts";
 import type { Digest } from "../layerfs/store/digest.ts";
@@ -80,14 +80,13 @@ class Push {
     } else if (isManifestType(mediaType)) {
       const { layers, config } = parseManifest(bytes, mediaType);
       const { concurrency = defaultConcurrency, signal } = this.#options;
-      await sideBySide(distinct(layers), concurrency, signal, (blob, stop) => this.#blob(blob, stop));
-      await this.#blob(config, signal);
+      await sideBySide(distinct([...layers, config]), concurrency, signal, (blob, stop) => this.#blob(blob, stop));
     }
     // What is neither is carried as it is: whether it can be used is a question for those who know its type.
     await this.#repository.pushManifest(bytes, mediaType, tag);
   }
 
-  async #blob(blob: Descriptor, signal: AbortSignal | undefined): Promise<void> {
+  async #blob(blob: Descriptor, signal: AbortSignal): Promise<void> {
     const { allowNondistributable, bring, mountFrom, onProgress } = this.#options;
     const event = { digest: blob.digest, label: labelOf(blob.digest), total: blob.size };
     // Layers that only their maker may serve stay with their maker; a registry needs just their descriptor.
@@ -111,7 +110,7 @@ class Push {
     const how = await this.#repository.pushBlob(blob, () => openAt(0), {
       openAt,
       mountFrom: others,
-      ...(signal ? { signal } : {}),
+      signal,
     });
     this.counts[how]++;
     if (how !== "sent") onProgress?.({ ...event, done: blob.size });

@@ -104,6 +104,43 @@ test("a second push sends nothing; another repository of the registry gives its 
   t.deepEqual([mounted.sent, mounted.mounted, mounted.present], [0, 2, 0]);
 });
 
+test("neither waits: the configuration for layers, nor a layer for the configuration", async (t) => {
+  await using client = anonymousClient();
+  const reference = parseReference(`${plain.host}/beside:1`);
+  const ours = new MemoryBlobs();
+  const image = await makeImage(ours);
+  const { config } = JSON.parse(Buffer.from(ours.content.get(image.digest) ?? []).toString()) as { config: Descriptor };
+  // Layers come to an end only when the configuration has: whoever does one behind the other never ends.
+  const sent = once();
+  const open = ours.open.bind(ours);
+  ours.open = async function* (blob, range) {
+    if (blob.digest === config.digest) sent.tell();
+    else if (blob.digest !== image.digest) await sent.told;
+    yield* open(blob, range);
+  };
+  t.is((await pushImage(client, image, reference, ours)).sent, ours.content.size - 1);
+
+  const pulled = new MemoryBlobs();
+  const kept = once();
+  const put = pulled.put.bind(pulled);
+  pulled.put = async (bytes, expect) => {
+    if (expect.digest !== config.digest && expect.digest !== image.digest) await kept.told;
+    const blob = await put(bytes, expect);
+    if (expect.digest === config.digest) kept.tell();
+    return blob;
+  };
+  await pullImage(client, reference, pulled, { choose: amd64 });
+  t.deepEqual([...pulled.content.keys()].at(-1), image.digest, "the manifest comes last");
+});
+
+function once() {
+  let tell = () => {};
+  const told = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  return { told, tell: () => tell() };
+}
+
 test("an index is pushed with its children, and the wanted platform comes back", async (t) => {
   await using client = anonymousClient();
   const ours = new MemoryBlobs();

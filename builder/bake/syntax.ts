@@ -1,6 +1,6 @@
 /**
  * HCL's syntax: text → blocks and attributes whose expressions are trees. HashiCorp's own parser does it, compiled to
- * WebAssembly (@cdktn/hcl2json); what it means is for expression.ts and read-file.ts.
+ * WebAssembly (@cdktn/hcl2json); what it means is for expression.ts and document.ts.
  */
 import * as v from "valibot";
 import { WbuildError } from "../../native/error.ts";

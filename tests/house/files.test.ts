@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import test from "ava";
 import { read, sourceFiles, top } from "./sources.ts";
 
@@ -26,6 +26,23 @@ test("no folder or file is called after nothing", (t) => {
     product.filter((file) => vague.test(file)),
     [],
   );
+});
+
+test("a file that a comment or a page names is there", (t) => {
+  const all = ["builder", "layerfs", "registry", "native", "tests", "docs", "samples", ".github"].flatMap((folder) =>
+    readdirSync(join(top, folder), { recursive: true }).map((name) => basename(String(name))),
+  );
+  const known = new Set([...all, ...readdirSync(top)]);
+  const pages = ["ARCHITECTURE.md", "CONTRIBUTING.md", "native/sandbox/README.md", "native/wine/README.md"];
+  const comment = /\/\*[\s\S]*?\*\/|\/\/ .*/g;
+  const lost = [...product, ...pages].flatMap((file) => {
+    const told = file.endsWith(".md") ? [read(file)] : (read(file).match(comment) ?? []);
+    return told
+      .flatMap((text) => text.match(/(?<![\w.*-])[\w-]+(?:\.[\w-]+)*\.(?:ts|mjs|cjs|cc|hh|c|S)(?![\w-])/g) ?? [])
+      .filter((name) => !known.has(name))
+      .map((name) => `${file}: ${name}`);
+  });
+  t.deepEqual(lost, []);
 });
 
 test("nothing is left to do in the sources", (t) => {

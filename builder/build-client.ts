@@ -1,4 +1,5 @@
 /** The registry client of one build. */
+import type { ConnectionException } from "../layerfs/store/sources.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { BuildRequest } from "./build-request.ts";
 
@@ -6,6 +7,11 @@ import type { BuildRequest } from "./build-request.ts";
 export interface Exceptions {
   readonly plainHttp: string[];
   readonly insecure: string[];
+}
+
+/** What may be remembered of it with layers that are left in their registry. */
+export function exceptionOf({ plainHttp, insecure }: BuildRequest): ConnectionException | undefined {
+  return plainHttp ? "plain-http" : insecure ? "insecure" : undefined;
 }
 
 /** --plain-http and --insecure of a build mean every registry that it names: which those are is known when they are asked for. */

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { RegistryClient } from "../registry/client.ts";
 import type { AttestedBuild } from "./attestations.ts";
-import { clientOf } from "./build-client.ts";
+import { clientOf, exceptionOf } from "./build-client.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { BuildCache, BuildCacheWorld } from "./cache/build-cache.ts";
 import type { CacheTarget } from "./cache/spec.ts";
@@ -111,7 +111,7 @@ async function walkAll(build: Build, nodes: readonly Node[], targets: readonly N
       ...(ssh === undefined ? {} : { ssh }),
       runtime: runtimes(store.home),
       style: styleOf(request),
-      remoteLayer: (ofWalk) => baseLayers({ store, registry }, ofWalk),
+      remoteLayer: (ofWalk) => baseLayers({ store, registry, exception: exceptionOf(request) }, ofWalk),
       tail:
         pushed === undefined
           ? undefined
@@ -169,7 +169,7 @@ async function openCache(request: BuildRequest, world: BuildCacheWorld): Promise
       : cacheTo;
   if (cacheFrom.length + targets.length === 0) return undefined;
   const { openBuildCache } = await import("./cache/build-cache.ts");
-  return openBuildCache(cacheFrom, targets, world);
+  return openBuildCache(cacheFrom, targets, { ...world, exception: exceptionOf(request) });
 }
 
 function styleOf(request: BuildRequest): World["style"] {

@@ -1,4 +1,5 @@
 /** RegistryClient: the door to registries. It opens nothing until something is asked, and loads its transport only then. */
+import type { ConnectionException } from "../layerfs/store/sources.ts";
 import { isWbuildError, WbuildError } from "../native/error.ts";
 import type { Credentials } from "./credential-helper.ts";
 import { type CredentialSource, dockerCredentials } from "./credentials.ts";
@@ -39,11 +40,12 @@ export interface RegistryOptions {
 export interface RegistryClient extends AsyncDisposable {
   /**
    * `isTarget`: who is going to change what is there. Then nothing is asked of mirrors, whose answers would be about another
-   * place. Throws REG_LOCAL_ONLY for images that are made on this host.
+   * place. `exception`: what is allowed of the connection to this registry, whatever the client was opened with.
+   * Throws REG_LOCAL_ONLY for images that are made on this host.
    */
   repository(
     reference: Pick<Reference, "registry" | "repository">,
-    options?: { readonly isTarget?: boolean },
+    options?: { readonly isTarget?: boolean; readonly exception?: ConnectionException | undefined },
   ): Repository;
   /**
    * Does the registry accept these credentials? Throws REG_UNAUTHORIZED if not. Nothing is stored. What is to be stored
@@ -74,12 +76,12 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
     },
   };
   const places = new Map<string, Session>();
-  const open = (route: Route, retry: RetryPolicy): Session => {
+  const open = (route: Route, retry: RetryPolicy, exceptions: object): Session => {
     // The name of the repository does not make another place: its tokens have scopes.
-    const key = JSON.stringify({ ...route, repository: "", serves: "" });
+    const key = JSON.stringify({ ...route, repository: "", serves: "", ...exceptions });
     let session = places.get(key);
     if (!session) {
-      session = new Session({ ...common, registry: route.host, retry, place: placeOf(route, hosts) });
+      session = new Session({ ...common, ...exceptions, registry: route.host, retry, place: placeOf(route, hosts) });
       places.set(key, session);
     }
     return session;
@@ -88,9 +90,13 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
 
   const close = () => http.close();
   return {
-    repository({ registry, repository }, { isTarget = false } = {}) {
+    repository({ registry, repository }, { isTarget = false, exception } = {}) {
       refuseLocal(registry, repository);
-      const key = `${registry}/${repository} ${isTarget}`;
+      const key = `${registry}/${repository} ${isTarget} ${exception}`;
+      const exceptions = {
+        ...(exception === "plain-http" ? { plainHttp: [...common.plainHttp, registry] } : {}),
+        ...(exception === "insecure" ? { insecure: [...common.insecure, registry] } : {}),
+      };
       let session = sessions.get(key);
       if (!session) {
         session = new RoutedSession(
@@ -100,7 +106,7 @@ export function openRegistry(options: RegistryOptions): RegistryClient {
             const routes = await hosts.routes(registry, repository);
             return isTarget ? targetOnly(routes) : routes;
           },
-          open,
+          (route, retry) => open(route, retry, exceptions),
         );
         sessions.set(key, session);
       }

@@ -1,5 +1,6 @@
 /** The build cache beyond this machine, for one build: read while the build is planned, written when its image is made. */
 import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { ConnectionException } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
@@ -19,6 +20,8 @@ export interface BuildCacheWorld {
   readonly report: Report;
   readonly warn: (text: string) => void;
   readonly signal: AbortSignal;
+  /** What is allowed of connections to registries that hold a cache. */
+  readonly exception?: ConnectionException | undefined;
 }
 
 export interface BuildCache {
@@ -72,8 +75,8 @@ export function openBuildCache(
 }
 
 async function readAll(sources: readonly CacheSource[], world: BuildCacheWorld): Promise<Imports> {
-  const { store, warn, signal } = world;
-  const imports = new Imports({ store, warn, signal });
+  const { store, warn, signal, exception } = world;
+  const imports = new Imports({ store, warn, signal, exception });
   const read = await Promise.all(
     sources.map(async (source) => {
       const name = nameOf(source);

@@ -2,6 +2,7 @@
 import { readDiffId } from "../../layerfs/layer/diff-id.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
+import type { ConnectionException } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { sourceOf } from "../image/stored/left-layers.ts";
@@ -14,6 +15,8 @@ export interface ImportsWorld {
   readonly store: Pick<Store, "blobs" | "layers">;
   readonly warn: (text: string) => void;
   readonly signal: AbortSignal;
+  /** See BuildCacheWorld. */
+  readonly exception?: ConnectionException | undefined;
 }
 
 export class Imports implements ImportedResults {
@@ -67,7 +70,7 @@ export class Imports implements ImportedResults {
   }
 
   #remote(layer: Layer, reference: string | undefined): RemoteBlob {
-    const source = reference === undefined ? undefined : sourceOf(reference);
+    const source = reference === undefined ? undefined : sourceOf(reference, this.#world.exception);
     return {
       ...(reference === undefined ? {} : { reference }),
       // Nobody has compared the layer with its diffID: whoever brings it later does.

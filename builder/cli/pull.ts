@@ -6,6 +6,7 @@ import {
   connectionOf,
   defineConnection,
   defineProgressFlags,
+  exceptionOf,
   type ProgressFlags,
 } from "./flags/flags.ts";
 import { platformOf } from "./flags/platform-flag.ts";
@@ -65,6 +66,7 @@ export const pullCommand: Command = {
     const image = await pullInto(await session.store(), client, text, {
       ...(await platformOf(flags)),
       lazy: flags.lazy === true,
+      exception: exceptionOf(flags),
       report: await session.report(flags),
       signal: cli.signal,
     });

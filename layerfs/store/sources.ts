@@ -3,6 +3,9 @@ import type { Database } from "./database.ts";
 import { type Digest, parseDigest } from "./digest.ts";
 import type { Session } from "./session.ts";
 
+/** What people allowed of the connection to a registry, for reading from it, in the words of the flags for it. */
+export type ConnectionException = "plain-http" | "insecure";
+
 export interface BlobSource {
   /** `host[:port]`. */
   readonly registry: string;
@@ -11,12 +14,14 @@ export interface BlobSource {
   readonly reference: string;
   /** The diffID that somebody gives the blob whose word is no proof (a build cache): to be compared when the blob comes. */
   readonly claimed?: Digest;
+  /** Absent: none. */
+  readonly exception?: ConnectionException;
 }
 
 export interface SourceTable {
   /**
    * The blob can be had there. Stays as long as a name, a cached result or a lease keeps the digest. Of one repository the
-   * last reference counts; a claim stays one.
+   * last reference and exception count; a claim stays one.
    */
   note(blob: Digest, source: BlobSource): void;
   /** The last noted first; [] when nobody has told of one. Says nothing of whether the blob is here. */
@@ -28,13 +33,17 @@ interface Row {
   readonly repository: string;
   readonly reference: string;
   readonly claimed: Digest | null;
+  /** Absent where the table was made before there was such a column. */
+  readonly exception?: string | null;
 }
 
 /** Stores of older versions have no such table, and older versions leave it alone: it is no change of the schema. */
 function ensureTable(db: Database): void {
   db.run(`CREATE TABLE IF NOT EXISTS sources (blob TEXT NOT NULL, registry TEXT NOT NULL, repository TEXT NOT NULL,
-    reference TEXT NOT NULL, claimed TEXT, noted INTEGER NOT NULL,
+    reference TEXT NOT NULL, claimed TEXT, noted INTEGER NOT NULL, exception TEXT,
     PRIMARY KEY (blob, registry, repository)) STRICT, WITHOUT ROWID`);
+  if (db.get("SELECT 1 FROM pragma_table_info('sources') WHERE name = 'exception'") === undefined)
+    db.run("ALTER TABLE sources ADD COLUMN exception TEXT");
 }
 
 function hasTable(db: Database): boolean {
@@ -53,22 +62,24 @@ export function forgetSources(db: Database, blobs: readonly Digest[]): void {
 
 export function sourcesOf(db: Database, session: Session, now: () => number): SourceTable {
   let isThere = false;
+  let isCurrent = false;
   return {
-    note(blob, { registry, repository, reference, claimed }) {
+    note(blob, { registry, repository, reference, claimed, exception }) {
       const digest = parseDigest(blob);
-      if (!isThere) ensureTable(db);
-      isThere = true;
+      if (!isCurrent) ensureTable(db);
+      isThere = isCurrent = true;
       session.hold([digest], () =>
         db.run(
-          `INSERT INTO sources (blob, registry, repository, reference, claimed, noted) VALUES (?, ?, ?, ?, ?, ?)
+          `INSERT INTO sources (blob, registry, repository, reference, claimed, noted, exception) VALUES (?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (blob, registry, repository) DO UPDATE SET reference = excluded.reference,
-             claimed = coalesce(excluded.claimed, sources.claimed), noted = excluded.noted`,
+             exception = excluded.exception, claimed = coalesce(excluded.claimed, sources.claimed), noted = excluded.noted`,
           digest,
           registry,
           repository,
           reference,
           claimed === undefined ? null : parseDigest(claimed),
           now(),
+          exception ?? null,
         ),
       );
     },
@@ -76,14 +87,14 @@ export function sourcesOf(db: Database, session: Session, now: () => number): So
       isThere ||= hasTable(db);
       if (!isThere) return [];
       const look = () =>
-        db.all<Row>(
-          `SELECT registry, repository, reference, claimed FROM sources WHERE blob = ?
-           ORDER BY noted DESC, registry, repository`,
-          blob,
-        );
+        db.all<Row>("SELECT * FROM sources WHERE blob = ? ORDER BY noted DESC, registry, repository", blob);
       // Of most blobs there is none, and nothing to hold: a list of images asks for every layer.
       const rows = look().length === 0 ? [] : session.hold([blob], look);
-      return rows.map(({ claimed, ...source }) => ({ ...source, ...(claimed === null ? {} : { claimed }) }));
+      return rows.map(({ registry, repository, reference, claimed, exception }) => ({
+        ...{ registry, repository, reference },
+        ...(claimed === null ? {} : { claimed }),
+        ...(exception === "plain-http" || exception === "insecure" ? { exception } : {}),
+      }));
     },
   };
 }

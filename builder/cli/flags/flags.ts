@@ -1,5 +1,6 @@
 /** Flags that several commands share: their definition, and how what was typed becomes plain data. */
 import type { Command as Parser } from "commander";
+import type { ConnectionException } from "../../../layerfs/store/sources.ts";
 import type { SandboxLimits } from "../../../native/core/spec.ts";
 import { parseProgress } from "../../progress/choose.ts";
 import type { ProgressMode } from "../../progress/events.ts";
@@ -104,6 +105,11 @@ export function connectionOf(flags: ConnectionFlags, registries: readonly string
     plainHttp: flags.plainHttp ? registries : [],
     insecure: isInsecure(flags) ? registries : [],
   };
+}
+
+/** What the store may remember of that. Throws CLI_VALUE. */
+export function exceptionOf(flags: ConnectionFlags): ConnectionException | undefined {
+  return flags.plainHttp ? "plain-http" : isInsecure(flags) ? "insecure" : undefined;
 }
 
 /** Throws CLI_VALUE. */

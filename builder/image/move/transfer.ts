@@ -1,6 +1,7 @@
 /** Images between a registry and the store, under their names: what `pull` and `push` do. */
 import type { Descriptor, Platform } from "../../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../../layerfs/store/digest.ts";
+import type { ConnectionException } from "../../../layerfs/store/sources.ts";
 import type { Store } from "../../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
 import { formatReference, parseReference, type Reference } from "../../../registry/reference.ts";
@@ -16,6 +17,13 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
 }
 
+export interface PullIntoOptions extends TransferOptions {
+  readonly platform?: Platform;
+  readonly lazy?: boolean;
+  /** What the client was allowed of its connection, so that layers which stay there can be fetched later. */
+  readonly exception?: ConnectionException | undefined;
+}
+
 /**
  * Fetches the image for a platform (else this host's, else Windows') and points its name at it. Content is stored byte for byte.
  * With `lazy` its layers stay where they are until somebody needs them. Throws REG_*.
@@ -24,7 +32,7 @@ export async function pullInto(
   store: Store,
   client: RegistryClient,
   text: string,
-  options: TransferOptions & { readonly platform?: Platform; readonly lazy?: boolean },
+  options: PullIntoOptions,
 ): Promise<LocalImage> {
   const reference = parseReference(text);
   const name = formatReference(reference);
@@ -40,7 +48,7 @@ export async function pullInto(
         onProgress,
         ...(options.lazy ? { lazy: true } : {}),
       });
-      const source = sourceOf(name);
+      const source = sourceOf(name, options.exception);
       for (const { blob } of options.lazy ? pulled.layers : [])
         if (source && (await store.blobs.has(blob.digest)) !== blob.size) store.sources.note(blob.digest, source);
       const keeps = [pulled.manifest.config.digest, ...pulled.layers.map((layer) => layer.blob.digest)];

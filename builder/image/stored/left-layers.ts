@@ -2,7 +2,7 @@
 import { readDiffId } from "../../../layerfs/layer/diff-id.ts";
 import type { Layer } from "../../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../../layerfs/store/digest.ts";
-import type { BlobSource } from "../../../layerfs/store/sources.ts";
+import type { BlobSource, ConnectionException } from "../../../layerfs/store/sources.ts";
 import type { Store } from "../../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../../native/error.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
@@ -45,9 +45,10 @@ export function repositoriesWith(store: Store, digest: Digest, registry: string)
 }
 
 /** What the store notes of an image's layers; undefined for a name that is on this host alone. Throws REG_REFERENCE. */
-export function sourceOf(reference: string): BlobSource | undefined {
+export function sourceOf(reference: string, exception?: ConnectionException): BlobSource | undefined {
   const { registry, repository } = parseReference(reference);
-  return isLocalOnly({ registry }) ? undefined : { registry, repository, reference };
+  if (isLocalOnly({ registry })) return undefined;
+  return { registry, repository, reference, ...(exception === undefined ? {} : { exception }) };
 }
 
 export interface BringWorld {
@@ -75,7 +76,7 @@ export async function bringLayer(
   let failure: { readonly source: BlobSource; readonly error: unknown } | undefined;
   for (const source of sources) {
     try {
-      const repository = (await registry()).repository(source);
+      const repository = (await registry()).repository(source, { exception: source.exception });
       await fetchBlob(repository, blob, store.blobs, { signal, ...(onProgress ? { onProgress } : {}) });
       return await prove(store, layer, signal);
     } catch (error) {
@@ -123,6 +124,10 @@ function unreachable(
   );
 }
 
+export interface BaseWorld extends BringWorld {
+  readonly exception?: ConnectionException | undefined;
+}
+
 /** A base's layer: where it is, and how it comes here. */
 export interface BaseLayer {
   readonly reference: string;
@@ -130,8 +135,11 @@ export interface BaseLayer {
   fetch(): Promise<void>;
 }
 
-/** Layers of bases by the base's full reference; each is brought once however many ask. `fetch` throws as bringLayer, REG_*. */
-export function baseLayers(world: BringWorld, signal: AbortSignal): (reference: string, layer: Layer) => BaseLayer {
+/**
+ * Layers of bases by the base's full reference; each is brought once however many ask. `exception`: for bases that are named
+ * now. `fetch` throws as bringLayer, REG_*.
+ */
+export function baseLayers(world: BaseWorld, signal: AbortSignal): (reference: string, layer: Layer) => BaseLayer {
   const running = new Map<Digest, Promise<void>>();
   const once = (reference: string, layer: Layer): Promise<void> => {
     let work = running.get(layer.blob.digest);
@@ -146,7 +154,7 @@ export function baseLayers(world: BringWorld, signal: AbortSignal): (reference: 
     return work;
   };
   return (reference, layer) => {
-    const [source] = sourcesOfBase(world.store, reference, layer);
+    const [source] = sourcesOfBase(world, reference, layer);
     return {
       reference: source?.reference ?? reference,
       ...(source === undefined ? {} : { source }),
@@ -155,11 +163,11 @@ export function baseLayers(world: BringWorld, signal: AbortSignal): (reference: 
   };
 }
 
-async function bringBase(reference: string, layer: Layer, world: BringWorld, signal: AbortSignal): Promise<void> {
+async function bringBase(reference: string, layer: Layer, world: BaseWorld, signal: AbortSignal): Promise<void> {
   const { store, registry } = world;
   const { blob } = layer;
   if (store.sources.find(blob.digest).length > 0)
-    return bringLayer({ ...layer, sources: sourcesOfBase(store, reference, layer) }, world, { signal });
+    return bringLayer({ ...layer, sources: sourcesOfBase(world, reference, layer) }, world, { signal });
   if ((await store.blobs.has(blob.digest)) === blob.size) return;
   const repository = (await registry()).repository(parseReference(reference));
   const { fetchBlob } = await import("../../../registry/pull.ts");
@@ -170,10 +178,16 @@ async function bringBase(reference: string, layer: Layer, world: BringWorld, sig
  * Where a layer of a base can be had. A name that the store itself gives to an image with this layer says nothing of a
  * registry (it may have been built here): there what is noted of the layer counts alone.
  */
-function sourcesOfBase(store: Store, reference: string, { blob }: Layer): BlobSource[] {
+function sourcesOfBase({ store, exception }: BaseWorld, reference: string, { blob }: Layer): BlobSource[] {
   const isOwn = store.refs.get(reference)?.keeps.includes(blob.digest) === true;
-  const named = isOwn ? undefined : sourceOf(reference);
+  const named = isOwn ? undefined : sourceOf(reference, exception);
   const known = store.sources.find(blob.digest);
   if (named === undefined) return known;
-  return [named, ...known.filter((one) => one.registry !== named.registry || one.repository !== named.repository)];
+  const isNamed = (one: BlobSource) => one.registry === named.registry && one.repository === named.repository;
+  // What was allowed of that place before still is.
+  const before = known.find(isNamed)?.exception;
+  return [
+    { ...(before === undefined ? {} : { exception: before }), ...named },
+    ...known.filter((one) => !isNamed(one)),
+  ];
 }

@@ -1,6 +1,8 @@
 /** Where blobs can be had that were left in a registry: what is told, for how long it stays, and what it says of a lost blob. */
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import test from "ava";
+import Sqlite from "better-sqlite3";
 import { chooseVictims } from "../../../layerfs/store/choose.ts";
 import type { BlobSource } from "../../../layerfs/store/sources.ts";
 import { hour, makeHome, named, putText } from "./home.ts";
@@ -32,6 +34,33 @@ test("a claim stays one, whoever names the same place without it", (t) => {
   sources.note(layer, { ...base, claimed });
   sources.note(layer, base);
   t.deepEqual(sources.find(layer), [{ ...base, claimed }]);
+});
+
+test("what is allowed of the connection is remembered, as the last one to name the place had it", (t) => {
+  using home = makeHome();
+  const { sources } = home.store;
+  sources.note(layer, { ...base, exception: "insecure" });
+  t.deepEqual(sources.find(layer), [{ ...base, exception: "insecure" }]);
+  sources.note(layer, { ...base, exception: "plain-http" });
+  t.deepEqual(home.again().sources.find(layer), [{ ...base, exception: "plain-http" }]);
+  sources.note(layer, base);
+  t.deepEqual(sources.find(layer), [base]);
+});
+
+test("a table of before that was remembered is read, and gets its column with the next note", (t) => {
+  using home = makeHome();
+  const db = new Sqlite(join(home.path, "store-v1/index.db"));
+  db.exec(`CREATE TABLE sources (blob TEXT NOT NULL, registry TEXT NOT NULL, repository TEXT NOT NULL,
+    reference TEXT NOT NULL, claimed TEXT, noted INTEGER NOT NULL,
+    PRIMARY KEY (blob, registry, repository)) STRICT, WITHOUT ROWID`);
+  db.prepare("INSERT INTO sources VALUES (?, ?, ?, ?, NULL, 1)").run(
+    ...[layer, base.registry, base.repository, base.reference],
+  );
+  db.close();
+  const { sources } = home.store;
+  t.deepEqual(sources.find(layer), [base]);
+  sources.note(layer, { ...base, exception: "insecure" });
+  t.deepEqual(sources.find(layer), [{ ...base, exception: "insecure" }]);
 });
 
 test("a source stays while a name or a lease keeps its blob, and goes with the next collection after that", async (t) => {

@@ -23,10 +23,17 @@ const cased = [
 /** Letters that got a capital in Unicode 15 or later: only new engines know it, and no Windows' table. */
 const late: ReadonlySet<number> = new Set([0x19b, 0x264, 0xa7cd, 0xa7cf, 0xa7d3, 0xa7d5, 0xa7db]);
 
-const table = makeTable();
+let made: Uint16Array | undefined;
+
+/** Made for the first who compares names: most builds have no Windows in them, and it takes 2 ms. */
+function table(): Uint16Array {
+  made ??= makeTable();
+  return made;
+}
 
 function makeTable(): Uint16Array {
-  const upper = Uint16Array.from({ length: 0x1_0000 }, (_, unit) => unit);
+  const upper = new Uint16Array(0x1_0000);
+  for (let unit = 0; unit < upper.length; unit++) upper[unit] = unit;
   for (const [first, last] of cased) {
     for (let unit = first; unit <= last; unit++) if (!late.has(unit)) upper[unit] = capitalOf(unit);
   }
@@ -57,17 +64,18 @@ export function upcase(name: string): string {
 
 /** One UTF-16 unit in upper case. */
 export function upcaseUnit(unit: number): number {
-  return table[unit] ?? unit;
+  return table()[unit] ?? unit;
 }
 
 /** -1, 0 or 1: the order in which Windows keeps names, by upper-cased units. */
 export function compareNames(a: string, b: string): -1 | 0 | 1 {
+  const upper = table();
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) {
     const x = a.charCodeAt(at);
     const y = b.charCodeAt(at);
     if (x === y) continue;
-    const difference = (table[x] ?? x) - (table[y] ?? y);
+    const difference = (upper[x] ?? x) - (upper[y] ?? y);
     if (difference !== 0) return difference < 0 ? -1 : 1;
   }
   return a.length === b.length ? 0 : a.length < b.length ? -1 : 1;
@@ -76,11 +84,12 @@ export function compareNames(a: string, b: string): -1 | 0 | 1 {
 /** True when Windows takes both for one name. */
 export function sameName(a: string, b: string): boolean {
   if (a.length !== b.length) return false;
+  const upper = table();
   // From the end: names side by side often begin alike.
   for (let at = a.length - 1; at >= 0; at--) {
     const x = a.charCodeAt(at);
     const y = b.charCodeAt(at);
-    if (x !== y && table[x] !== table[y]) return false;
+    if (x !== y && upper[x] !== upper[y]) return false;
   }
   return true;
 }

@@ -1,67 +1,8 @@
 import test from "ava";
-import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
-import type { BuildGraph } from "../../../builder/graph/graph.ts";
-import { planBuild } from "../../../builder/graph/plan.ts";
 import type { PlanOptions } from "../../../builder/graph/plan-world.ts";
 import { printJson, printMermaid, printText } from "../../../builder/graph/print.ts";
-import type { BaseImage } from "../../../builder/image/stored/base-image.ts";
-import { digestOf } from "../../../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../../../native/error.ts";
-import type { ContainerConfig } from "../../../registry/oci/image.ts";
-
-const platform = { os: "linux", architecture: "amd64" };
-
-const windows = { os: "windows", architecture: "amd64", "os.version": "10.0.20348.2700", "os.features": ["win32k"] };
-
-function baseImage(name: string, config: ContainerConfig): BaseImage {
-  const diffId = digestOf(name);
-  const blob = { mediaType: "application/vnd.oci.image.layer.v1.tar", digest: diffId, size: 1 };
-  return {
-    reference: `registry.test/${name}:latest`,
-    layers: [{ blob, diffId }],
-    config: {
-      ...(name.startsWith("win") ? windows : platform),
-      config,
-      rootfs: { type: "layers", diff_ids: [diffId] },
-    },
-  };
-}
-
-const bases: Record<string, ContainerConfig> = {
-  busy: { Env: ["PATH=/bin"], Cmd: ["sh"] },
-  win: { Env: ["Path=C:\\x"], User: "ContainerAdministrator", WorkingDir: "C:\\" },
-  app: { Env: ["PATH=/bin", "HOME=/h"], WorkingDir: "/srv", User: "app", OnBuild: ["COPY . /src", "RUN make"] },
-  child: { OnBuild: ["COPY --from=tools /t /t", "RUN --mount=from=tools,target=/m <<EOF cat\nx\nEOF"] },
-  broken: { OnBuild: ["ENV A=b", "COPY --from=tools --chown=${A /a /b"] },
-};
-
-interface Planned {
-  readonly graph: BuildGraph;
-  readonly asked: string[];
-  readonly warnings: string[];
-}
-
-async function plan(lines: string[], more: Partial<PlanOptions> = {}): Promise<Planned> {
-  const asked: string[] = [];
-  const warnings: string[] = [];
-  const graph = await planBuild(parseDockerfile({ name: "Dockerfile", text: lines.join("\n") }), {
-    buildArgs: {},
-    labels: {},
-    buildPlatform: platform,
-    targetPlatform: platform,
-    network: "default",
-    extraHosts: [],
-    findBase: async (name) => {
-      asked.push(name);
-      const config = bases[name];
-      if (!config) throw new Error(`no base ${name}`);
-      return baseImage(name, config);
-    },
-    warn: (text) => warnings.push(text),
-    ...more,
-  });
-  return { graph, asked, warnings };
-}
+import { baseOf, type Planned, plan } from "./planned.ts";
 
 const titles = ({ graph }: Planned) => graph.nodes.map((node) => node.title);
 
@@ -88,9 +29,9 @@ for (const lines of [
 ])
   test(`plan: the misspelt name of a stage in ${lines.at(-1)} is no image`, async (t) => {
     const findBase = async (name: string) => {
-      const config = bases[name];
-      if (!config) throw new WbuildError("REG_UNREACHABLE", "no network", { hint: "look at the cable" });
-      return baseImage(name, config);
+      const base = baseOf(name);
+      if (!base) throw new WbuildError("REG_UNREACHABLE", "no network", { hint: "look at the cable" });
+      return base;
     };
     const error = (await t.throwsAsync(plan(lines, { findBase }), { message: "no network" })) as WbuildError;
     t.regex(error.hint ?? "", /no stage has this name, so it is an image; did you mean the stage build\?$/);
@@ -153,9 +94,9 @@ const unknownImages: [name: string, lines: string[], line: number, column: numbe
 for (const [name, lines, line, column] of unknownImages)
   test(`plan: an image that cannot be had is blamed on the word that names it: ${name}`, async (t) => {
     const findBase: PlanOptions["findBase"] = async (image) => {
-      const config = bases[image];
-      if (!config) throw new WbuildError("REG_NOT_FOUND", `there is no ${image}`);
-      return baseImage(image, config);
+      const base = baseOf(image);
+      if (!base) throw new WbuildError("REG_NOT_FOUND", `there is no ${image}`);
+      return base;
     };
     const error = await t.throwsAsync(plan(lines, { findBase }));
     t.true(isWbuildError(error, "REG_NOT_FOUND"), String(error));
@@ -302,102 +243,5 @@ for (const [flag, network, expected] of networks) {
   test(`plan: RUN ${flag}in a build with network ${network}`, async (t) => {
     const { op } = (await plan(["FROM busy", `RUN ${flag}x`], { network })).graph.target.node;
     t.is(op.kind === "run" ? op.network : "", expected);
-  });
-}
-
-const backtick = "# escape=`";
-
-test("plan: an image on a Windows base has the base's version and features", async (t) => {
-  const { graph } = await plan(["FROM win", "COPY a b"]);
-  t.deepEqual(graph.target.platform, windows);
-});
-
-test("plan: a RUN of Windows in shell form has dockerd's command line, quotes and all", async (t) => {
-  const { graph } = await plan([backtick, "FROM win", 'RUN app "a  b" `', '  --x="C:\\y\\"']);
-  t.like(graph.target.node.op, {
-    kind: "run",
-    os: "windows",
-    osVersion: "10.0.20348.2700",
-    argv: ["cmd", "/S", "/C", 'app "a  b"   --x="C:\\y\\"'],
-    commandLine: 'cmd /S /C app "a  b"   --x="C:\\y\\"',
-    env: ["Path=C:\\x"],
-    cwd: "C:\\",
-    user: "ContainerAdministrator",
-  });
-});
-
-test("plan: a RUN of Windows in exec form has words and no command line", async (t) => {
-  const { op } = (await plan(["FROM win", 'RUN ["app", "a b"]'])).graph.target.node;
-  t.like(op, { os: "windows", argv: ["app", "a b"] });
-  t.false("commandLine" in op);
-});
-
-test("plan: names of variables have no letter case in a RUN of Windows", async (t) => {
-  const { op } = (await plan(["FROM win", "ARG PATH=arg", "ARG A=1", "ENV a=2", "RUN x"])).graph.target.node;
-  t.deepEqual(op.kind === "run" && op.env, ["PATH=arg", "A=2"]);
-});
-
-test("plan: an op of Linux says nothing of its system, so that old results are still known", async (t) => {
-  const { graph } = await plan(["FROM busy", "WORKDIR /a", "COPY a b", "RUN x"]);
-  for (const { op } of graph.nodes) t.false("os" in op || "commandLine" in op || "fromOs" in op, op.kind);
-});
-
-test("plan: WORKDIR of Windows makes a folder of C:, for nobody in particular", async (t) => {
-  const { graph } = await plan([backtick, "FROM win", "WORKDIR app\\bin"]);
-  t.deepEqual(graph.target.node.op, { kind: "mkdir", os: "windows", path: "/app/bin" });
-  t.is(graph.target.config.WorkingDir, "C:\\app\\bin");
-});
-
-test("plan: COPY --from knows the system on both sides", async (t) => {
-  const lines = [backtick, "FROM busy AS l", "COPY --from=win C:\\app\\x /x", "FROM win", "COPY --from=l /x C:\\y\\"];
-  const { graph } = await plan(lines);
-  const ops = graph.nodes.flatMap(({ op }) => (op.kind === "copy" ? [op] : []));
-  t.deepEqual(ops, [
-    { kind: "copy", from: "node", fromOs: "windows", sources: ["app/x"], target: "/x" },
-    { kind: "copy", os: "windows", from: "node", sources: ["x"], target: "/y/" },
-  ]);
-});
-
-const flags: [flag: string, code: string | undefined][] = [
-  ["--chmod=755", "DF_UNSUPPORTED_FLAG"],
-  ["--chown=app", "DF_CHOWN"],
-  ["--chown=app:app", "DF_CHOWN"],
-  ["--chown=1000", "DF_CHOWN"],
-  ["--chown=S-1-5-32-99999999999", "DF_CHOWN"],
-  ["--chown=ContainerUser", undefined],
-  ["--chown=containeradministrator", undefined],
-  ["--chown=BUILTIN\\\\Users", undefined],
-  ["--chown=S-1-5-21-1-2-3-1001", undefined],
-];
-for (const [flag, code] of flags) {
-  test(`plan: COPY ${flag} on Windows ${code === undefined ? "is taken" : `is ${code}`}`, async (t) => {
-    const planned = plan([backtick, "FROM win", `COPY ${flag} a b`]);
-    if (code === undefined)
-      return t.like((await planned).graph.target.node.op, { chown: flag.slice(8).replace("\\\\", "\\") });
-    const error = await t.throwsAsync(planned);
-    t.true(isWbuildError(error, code as "DF_CHOWN"), String(error));
-    if (isWbuildError(error)) t.like(error.facts, { span: { start: { line: 3 } } });
-  });
-}
-
-const warned: [name: string, lines: string[], more: Partial<PlanOptions>, text: RegExp | undefined][] = [
-  ["a swallowed backslash", ["FROM win", "WORKDIR C:\\app"], {}, /escape character/],
-  ["no warning under the backtick", [backtick, "FROM win", "WORKDIR C:\\app"], {}, undefined],
-  ["no warning on Linux", ["FROM busy", "WORKDIR C:\\app"], {}, undefined],
-  ["mixed forms", ["FROM win", "ENTRYPOINT app", 'CMD ["x"]'], {}, /do not go together/],
-  ["one form", ["FROM win", 'ENTRYPOINT ["app"]', 'CMD ["x"]'], {}, undefined],
-  ["scratch", ["FROM scratch", "COPY a b"], { targetPlatform: windows }, /hives/],
-  [
-    "scratch to copy from",
-    ["FROM scratch AS s", "COPY a b", "FROM win", "COPY --from=s b ."],
-    { targetPlatform: windows },
-    undefined,
-  ],
-];
-for (const [name, lines, more, text] of warned) {
-  test(`plan: Windows, ${name}`, async (t) => {
-    const { warnings } = await plan(lines, more);
-    t.is(warnings.length, text === undefined ? 0 : 1, warnings.join("; "));
-    if (text) t.regex(warnings[0] ?? "", text);
   });
 }

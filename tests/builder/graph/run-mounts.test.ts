@@ -1,40 +1,15 @@
 /** RUN's mounts, devices and surroundings in the graph: what they are, and which of them make it another step. */
 import test from "ava";
-import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 import type { RunOp } from "../../../builder/graph/graph.ts";
-import { planBuild } from "../../../builder/graph/plan.ts";
 import type { PlanOptions } from "../../../builder/graph/plan-world.ts";
-import { digestOf } from "../../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../../native/error.ts";
-
-const linux = { os: "linux", architecture: "amd64" };
-const windows = { os: "windows", architecture: "amd64", "os.version": "10.0.20348.2700" };
+import { baseImage, plan as planLines, windows } from "./planned.ts";
 
 async function plan(run: string, more: Partial<PlanOptions> = {}) {
   const base = more.targetPlatform?.os === "windows" ? "win" : "busy";
   const lines = [`FROM busy AS files`, "RUN make", `FROM ${base}`, "ARG WHERE=/from/arg", "WORKDIR /w", run];
-  const warnings: string[] = [];
-  const graph = await planBuild(parseDockerfile({ name: "Dockerfile", text: lines.join("\n") }), {
-    buildArgs: {},
-    labels: {},
-    buildPlatform: linux,
-    targetPlatform: linux,
-    network: "default",
-    extraHosts: [],
-    findBase: async (name) => {
-      const diffId = digestOf(name);
-      const blob = { mediaType: "application/vnd.oci.image.layer.v1.tar", digest: diffId, size: 1 };
-      const platform = name === "win" ? windows : linux;
-      const config = {
-        ...platform,
-        config: { Env: ["PATH=/bin"] },
-        rootfs: { type: "layers" as const, diff_ids: [diffId] },
-      };
-      return { reference: `registry.test/${name}:latest`, layers: [{ blob, diffId }], config };
-    },
-    warn: (text) => warnings.push(text),
-    ...more,
-  });
+  const findBase = async (name: string) => baseImage(name, { Env: ["PATH=/bin"] });
+  const { graph, warnings } = await planLines(lines, { findBase, ...more });
   const node = graph.target.node;
   return { node, op: node.op as RunOp, inputs: node.inputs.slice(1), warnings };
 }

@@ -4,10 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { openFolder } from "../../../builder/context/folder/folder.ts";
-import { parseDockerfile } from "../../../builder/dockerfile/parse.ts";
 import type { Node } from "../../../builder/graph/graph.ts";
 import { opKey } from "../../../builder/graph/key.ts";
-import { planBuild } from "../../../builder/graph/plan.ts";
 import type { PlanOptions } from "../../../builder/graph/plan-world.ts";
 import type { BaseImage } from "../../../builder/image/stored/base-image.ts";
 import { contentKey, definitionKey, structureKey } from "../../../builder/solve/cache.ts";
@@ -15,8 +13,7 @@ import { digestOf } from "../../../layerfs/store/digest.ts";
 import { openStore } from "../../../layerfs/store/store.ts";
 import type { ContainerConfig } from "../../../registry/oci/image.ts";
 import { noRoot, testUnless } from "../../doubles/test-unless.ts";
-
-const platform = { os: "linux", architecture: "amd64" };
+import { plan } from "../graph/planned.ts";
 
 interface Planned {
   readonly lines: readonly string[];
@@ -35,18 +32,8 @@ async function nodeOf({ lines, options = {}, layer = "layer", config = {} }: Pla
     const own = { ...wanted, ...windows, config, rootfs: { type: "layers" as const, diff_ids: [diffId] } };
     return { reference: `registry.test/${name}`, layers: [{ blob, diffId }], config: own };
   };
-  const { target } = await planBuild(parseDockerfile({ name: "Dockerfile", text: lines.join("\n") }), {
-    buildArgs: {},
-    labels: {},
-    buildPlatform: platform,
-    targetPlatform: platform,
-    network: "default",
-    extraHosts: [],
-    findBase,
-    warn: () => undefined,
-    ...options,
-  });
-  return target.node;
+  const { graph } = await plan(lines, { findBase, ...options });
+  return graph.target.node;
 }
 
 type Row = readonly [what: string, changes: boolean, one: Planned, other: Planned];

@@ -69,8 +69,8 @@ export class KeyTree implements HiveKey {
 /** One key as a tree that can be changed; what is below is shared. */
 export function copyKey(key: HiveKey, name = key.name): KeyTree {
   const copy = new KeyTree(name);
-  const { lastWrite, flags, userFlags, className, security, layer, inheritClass } = key;
-  Object.assign(copy, { lastWrite, flags, userFlags, className, security, layer, inheritClass });
+  const { lastWrite, flags, userFlags, predefinedHandle, className, security, layer, inheritClass } = key;
+  Object.assign(copy, { lastWrite, flags, userFlags, predefinedHandle, className, security, layer, inheritClass });
   for (const value of key.values()) copy.setValue(value);
   for (const subkey of key.subkeys()) copy.setSubkey(subkey);
   return copy;

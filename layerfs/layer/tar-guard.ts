@@ -16,7 +16,11 @@ export interface TarLimits {
   /** Bytes of tar. */
   readonly maxBytes: number;
   readonly maxEntries: number;
+  /** Of PAX headers and long names in all; usual: 512 MiB, twice those of a full Windows. */
+  readonly maxExtraBytes?: number;
 }
+
+export const usualExtraBytes = 2 ** 29;
 
 export class TarGuard {
   /** The raw PAX records of each entry that has passed and was not asked for, in order. */
@@ -25,6 +29,7 @@ export class TarGuard {
   #bytes = 0;
   #entries = 0;
   #extras = 0;
+  #extraBytes = 0;
   #zeroBlocks = 0;
   #pax: ReadonlyMap<string, Uint8Array> = new Map();
 
@@ -139,6 +144,12 @@ export class TarGuard {
     const type = String.fromCharCode(block[156] ?? 0);
     // Attack: a global "size" or "path" would hold for every file after it.
     if (type === "g") return false;
+    // Attack: a descriptor of a megabyte at each of thousands of files, for readers that keep them all.
+    const most = this.#limits.maxExtraBytes ?? usualExtraBytes;
+    this.#extraBytes += body.length;
+    if (this.#extraBytes > most) {
+      throw new WbuildError("LAYER_BOMB", `the tar has more than ${most} bytes of PAX headers and long names`);
+    }
     if (type === "x") {
       this.#pax = decodePax(body);
       for (const [key, value] of this.#pax) {

@@ -10,6 +10,7 @@ import { WbuildError } from "../../native/error.ts";
 import type { Digest } from "../store/digest.ts";
 import { decompressStream, detectCompression, peekCompression } from "./compress.ts";
 import { indexOfRecords } from "./layer-index.ts";
+import { usualExtraBytes } from "./tar-guard.ts";
 
 export type LayerSource = { readonly path: string } | { readonly bytes: AsyncIterable<Uint8Array> };
 
@@ -17,11 +18,18 @@ export interface UnpackLimits {
   /** Bytes of tar. */
   readonly maxBytes: number;
   readonly maxEntries: number;
+  /** Of PAX headers and long names, all of which the index keeps. */
+  readonly maxExtraBytes?: number;
   /** How many times bigger the tar may be than its compressed form, once it passes 1 GiB. */
   readonly maxRatio?: number;
 }
 
-export const usualLimits: Required<UnpackLimits> = { maxBytes: 2 ** 38, maxEntries: 2 ** 22, maxRatio: 2000 };
+export const usualLimits: Required<UnpackLimits> = {
+  maxBytes: 2 ** 38,
+  maxEntries: 2 ** 22,
+  maxExtraBytes: usualExtraBytes,
+  maxRatio: 2000,
+};
 
 export interface UnpackOptions {
   /** Throws LAYER_DIFFID when the tar has another digest; the folder is then to be thrown away. */
@@ -66,6 +74,7 @@ export async function unpackLayer(source: LayerSource, folder: string, options: 
     lowers: options.lower ?? [],
     maxBytes: limits.maxBytes,
     maxEntries: limits.maxEntries,
+    maxExtraBytes: limits.maxExtraBytes,
     maxRatio: limits.maxRatio,
     stripAbsolute: options.absoluteNames === "strip",
   });

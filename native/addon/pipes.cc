@@ -122,6 +122,7 @@ Napi::Value openUnpacker(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < lowers.Length(); i++) options.extract.lowers.push_back(toBytes(lowers.Get(i)));
   options.maxBytes = uint64_t(given.Get("maxBytes").As<Napi::Number>().DoubleValue());
   options.maxEntries = uint64_t(given.Get("maxEntries").As<Napi::Number>().DoubleValue());
+  options.maxExtraBytes = uint64_t(given.Get("maxExtraBytes").As<Napi::Number>().DoubleValue());
   options.maxRatio = given.Get("maxRatio").As<Napi::Number>();
   options.stripAbsolute = given.Get("stripAbsolute").As<Napi::Boolean>();
   return openWork<UnpackHolder>(info, [&](std::function<void()> notify) { return std::make_unique<Unpacker>(options, std::move(notify)); });

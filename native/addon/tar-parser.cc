@@ -204,6 +204,11 @@ void TarParser::header(const uint8_t* block) {
 
 void TarParser::extra() {
   state_ = State::Padding;
+  // Attack: a descriptor of a megabyte at each of thousands of files. It packs to nothing, and the index keeps them all in memory.
+  extraBytes_ += extra_.size();
+  if (extraBytes_ > limits_.maxExtraBytes) {
+    throw Failure("LAYER_BOMB", "the layer has more than " + std::to_string(limits_.maxExtraBytes) + " bytes of PAX headers and long names");
+  }
   if (extraType_ == 'L' || extraType_ == 'K') {
     extra_.resize(strnlen(extra_.data(), extra_.size()));
     (extraType_ == 'L' ? longName_ : longLink_) = std::move(extra_);

@@ -10,6 +10,7 @@ namespace wb {
 
 struct TarLimits {
   uint64_t maxEntries = 4u << 20;
+  uint64_t maxExtraBytes = 512u << 20;
   bool stripAbsolute = false;  // leading slashes are taken off, as GNU tar does it, instead of refused
 };
 
@@ -52,7 +53,7 @@ class TarParser {
   Pax pax_;
   std::string longName_, longLink_, name_;
   bool inEntry_ = false, sawZeros_ = false;
-  uint64_t entries_ = 0, extras_ = 0;
+  uint64_t entries_ = 0, extras_ = 0, extraBytes_ = 0;
 };
 
 /// A clean relative path of a member's name. Throws LAYER_ESCAPE, LAYER_ABSOLUTE, LAYER_NAME_TOO_LONG.

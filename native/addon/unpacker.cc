@@ -178,6 +178,7 @@ UnpackResult Unpacker::run() {
   UnpackResult result;
   TarLimits limits;
   limits.maxEntries = options_.maxEntries;
+  limits.maxExtraBytes = options_.maxExtraBytes;
   limits.stripAbsolute = options_.stripAbsolute;
   Extractor extractor(options_.extract);
   TarParser parser(extractor, limits);

@@ -14,7 +14,7 @@ namespace wb {
 struct UnpackOptions {
   ExtractOptions extract;
   std::string path;  // of the file to read; when empty, bytes are pushed
-  uint64_t maxBytes = 0, maxEntries = 0;
+  uint64_t maxBytes = 0, maxEntries = 0, maxExtraBytes = 0;
   uint32_t maxRatio = 0;
   bool stripAbsolute = false;
 };

@@ -23,6 +23,7 @@ interface NativeUnpacker {
       lowers: Buffer[];
       maxBytes: number;
       maxEntries: number;
+      maxExtraBytes: number;
       maxRatio: number;
       stripAbsolute: boolean;
     },
@@ -42,6 +43,7 @@ export interface UnpackerOptions {
   readonly lowers: readonly string[];
   readonly maxBytes: number;
   readonly maxEntries: number;
+  readonly maxExtraBytes: number;
   readonly maxRatio: number;
   /** Takes leading slashes off names instead of refusing them. */
   readonly stripAbsolute: boolean;

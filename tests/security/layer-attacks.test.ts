@@ -177,7 +177,8 @@ for (const [attack, code, tar] of both) {
   });
 }
 
-const limits = { maxBytes: 1 << 20, maxEntries: 100 };
+const limits = { maxBytes: 1 << 20, maxEntries: 100, maxExtraBytes: 1 << 18 };
+const withLargeDescriptor = (at: number) => ({ name: `f${at}`, pax: { "MSWINDOWS.rawsd": "A".repeat(10_000) } });
 const bombs: [attack: string, code: string, bytes: Buffer][] = [
   ["a gzip bomb", "LAYER_BOMB", gzipSync(tarOf({ name: "a", body: Buffer.alloc(8 << 20) }))],
   [
@@ -191,6 +192,7 @@ const bombs: [attack: string, code: string, bytes: Buffer][] = [
     execFileSync("xz", ["-c"], { input: tarOf({ name: "a", body: Buffer.alloc(8 << 20) }) }),
   ],
   ["a plain flood", "LAYER_BOMB", tarOf({ name: "a", body: Buffer.alloc(8 << 20) })],
+  ["large descriptors at every file", "LAYER_BOMB", many(40, withLargeDescriptor)],
   ["too many entries", "LAYER_TOO_MANY", many(101, (i) => ({ name: `f${i}` }))],
   ["damaged gzip", "LAYER_COMPRESSION", Buffer.concat([gzipSync("").subarray(0, 10), Buffer.alloc(100, 0xff)])],
   [
@@ -214,6 +216,17 @@ for (const [attack, code, bytes] of bombs) {
     await t.throwsAsync(unpackLayer({ bytes: inPieces(bytes) }, join(top, "out"), options), { code }, "from a stream");
   });
 }
+
+test("readers of tars refuse large descriptors at every file, too", async (t) => {
+  const read = async (most: number) => {
+    let entries = 0;
+    for await (const _ of readTar(inPieces(many(40, withLargeDescriptor)), { ...limits, maxExtraBytes: most }))
+      entries++;
+    return entries;
+  };
+  await t.throwsAsync(read(1 << 18), { code: "LAYER_BOMB" });
+  t.is(await read(1 << 19), 40);
+});
 
 test("unpack: a zstd frame that asks for a giant window is refused", async (t) => {
   const top = await scratch(t);

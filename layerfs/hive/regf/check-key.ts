@@ -4,7 +4,19 @@ import { compareNames } from "../upcase.ts";
 import { type Cells, noCell, unreadable } from "./cells.ts";
 import type { Finding } from "./damage.ts";
 import { keyName } from "./key-node.ts";
-import { inheritClassBit, lf, lh, maxDepth, nkField, nkFlag, ri, vkField, vkFlag } from "./layout.ts";
+import {
+  inheritClassBit,
+  leastPredefined,
+  lf,
+  lh,
+  maxDepth,
+  nkField,
+  nkFlag,
+  notPredefined,
+  ri,
+  vkField,
+  vkFlag,
+} from "./layout.ts";
 import { nameHash, nameHint } from "./names.ts";
 import { indexOf } from "./security-ring.ts";
 import { subkeyCells } from "./subkey-list.ts";
@@ -99,7 +111,11 @@ class KeyWalk {
 
   #checkValues(at: number): void {
     const { view } = this.#cells;
-    if ((view.getUint16(at + nkField.flags, true) & nkFlag.predefined) !== 0) return;
+    if ((view.getUint16(at + nkField.flags, true) & nkFlag.predefined) !== 0) {
+      const handle = view.getUint32(at + nkField.values, true);
+      if (handle < leastPredefined) this.#bad(at, notPredefined(handle));
+      return;
+    }
     const names: string[] = [];
     let longestName = 0;
     let longestData = 0;

@@ -3,7 +3,18 @@
 import type { HiveKey, HiveValue, LayerSemantics } from "../key.ts";
 import { compareNames, sameName, upcase } from "../upcase.ts";
 import { type Cells, noCell, unreadable } from "./cells.ts";
-import { contentFlags, inheritClassBit, layers, maxDepth, nk, nkField, nkFlag, sk } from "./layout.ts";
+import {
+  contentFlags,
+  inheritClassBit,
+  layers,
+  leastPredefined,
+  maxDepth,
+  nk,
+  nkField,
+  nkFlag,
+  notPredefined,
+  sk,
+} from "./layout.ts";
 import { readName } from "./names.ts";
 import { subkeyCells } from "./subkey-list.ts";
 import { readValue, valueCells, valueName } from "./value.ts";
@@ -68,7 +79,8 @@ export class RegfKey implements HiveKey {
 
   /** What a predefined key stands for is kept in place of its number of values. */
   get predefinedHandle(): number | undefined {
-    return (this.#u16(nkField.flags) & nkFlag.predefined) === 0 ? undefined : this.#u32(nkField.values);
+    const handle = this.#u32(nkField.values);
+    return this.#isPredefined() && handle >= leastPredefined ? handle : undefined;
   }
 
   get className(): Uint8Array | undefined {
@@ -157,7 +169,16 @@ export class RegfKey implements HiveKey {
   }
 
   #valueCells(): readonly number[] {
-    return (this.#u16(nkField.flags) & nkFlag.predefined) === 0 ? valueCells(this.#hive.cells, this.#at) : none;
+    const { cells } = this.#hive;
+    if (!this.#isPredefined()) return valueCells(cells, this.#at);
+    const handle = this.#u32(nkField.values);
+    // Attack: one flag hides a key's values from us and from nobody else. No count reaches the numbers of predefined keys.
+    if (handle < leastPredefined) cells.tell({ offset: this.#at, record: "nk", what: notPredefined(handle) });
+    return none;
+  }
+
+  #isPredefined(): boolean {
+    return (this.#u16(nkField.flags) & nkFlag.predefined) !== 0;
   }
 
   #tellDouble(name: string): void {

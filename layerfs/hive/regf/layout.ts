@@ -42,6 +42,14 @@ export const nkField = {
 
 export const nkFlag = { root: 4, noDelete: 8, latin: 0x20, predefined: 0x40 } as const;
 
+/** HKEY_CLASSES_ROOT: the lowest number of a key that another may stand for (winreg.h). */
+export const leastPredefined = 0x80_00_00_00;
+
+/** What is wrong with a key that says it stands for the key of a lower number. */
+export function notPredefined(handle: number): string {
+  return `it says that it stands for the predefined key ${handle}, which there is not`;
+}
+
 /** The flags that belong to a key, not to how it is stored. */
 export const contentFlags = 0x3d8;
 

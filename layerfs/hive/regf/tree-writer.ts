@@ -5,7 +5,19 @@ import type { HiveKey } from "../key.ts";
 import { compareNames } from "../upcase.ts";
 import type { CellWriter } from "./cell-writer.ts";
 import { noCell } from "./cells.ts";
-import { contentFlags, inheritClassBit, layers, lf, lh, maxDepth, nk, nkField, nkFlag, ri } from "./layout.ts";
+import {
+  contentFlags,
+  inheritClassBit,
+  layers,
+  leastPredefined,
+  lf,
+  lh,
+  maxDepth,
+  nk,
+  nkField,
+  nkFlag,
+  ri,
+} from "./layout.ts";
 import { isLatin, nameHash, nameHint, writeName } from "./names.ts";
 import { indexOf, type SecurityRing } from "./security-ring.ts";
 import { ValueWriter } from "./value-writer.ts";
@@ -57,7 +69,9 @@ export class TreeWriter {
     const view = cells.view;
     const rootFlags = parent === undefined ? nkFlag.root | nkFlag.noDelete : 0;
     view.setUint16(at, nk, true);
-    view.setUint16(at + nkField.flags, (key.flags & contentFlags) | rootFlags | (latin ? nkFlag.latin : 0), true);
+    // With the flag and no number the values would be there for nobody.
+    const flags = key.flags & (isPredefined(key) ? contentFlags : contentFlags & ~nkFlag.predefined);
+    view.setUint16(at + nkField.flags, flags | rootFlags | (latin ? nkFlag.latin : 0), true);
     const { latest = key.lastWrite } = this.#form;
     view.setBigUint64(at + nkField.lastWrite, key.lastWrite < latest ? key.lastWrite : latest, true);
     view.setUint8(at + nkField.layer, this.#layerByte(key));
@@ -105,8 +119,8 @@ export class TreeWriter {
   }
 
   #writeValues(at: number, key: HiveKey): void {
-    if (key.predefinedHandle !== undefined && (key.flags & nkFlag.predefined) !== 0) {
-      this.#cells.view.setUint32(at + nkField.values, key.predefinedHandle, true);
+    if (isPredefined(key)) {
+      this.#cells.view.setUint32(at + nkField.values, key.predefinedHandle ?? 0, true);
       return;
     }
     const values = key.values();
@@ -169,4 +183,8 @@ export class TreeWriter {
     const key = this.#path.join("\\") || "the root key";
     throw new WbuildError("HIVE_LIMIT", `${key}: ${what}`, { facts: { key } });
   }
+}
+
+function isPredefined({ flags, predefinedHandle = 0 }: HiveKey): boolean {
+  return (flags & nkFlag.predefined) !== 0 && predefinedHandle >= leastPredefined;
 }

@@ -7,7 +7,7 @@ import { defaultSecurity } from "../../../../layerfs/hive/regf/default-security.
 import { nameHash, nameHint } from "../../../../layerfs/hive/regf/names.ts";
 import { readHive } from "../../../../layerfs/hive/regf/read.ts";
 import { writeHive } from "../../../../layerfs/hive/regf/write.ts";
-import { hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
+import { copyKey, hiveOf, KeyTree } from "../../../../layerfs/hive/tree.ts";
 import { testUnless } from "../../../doubles/test-unless.ts";
 import { layeredHives, plainHives } from "./random.ts";
 import { absent, fullListing, hex, real, soundHives } from "./real.ts";
@@ -149,6 +149,22 @@ test("a predefined key keeps its number", (t) => {
   t.is(read?.flags, 0x40);
   t.is(read?.predefinedHandle, 0x8000_0050);
   t.deepEqual(read?.values(), []);
+});
+
+test("no flag hides values: a key that stands for no predefined key is damaged, and we write none", (t) => {
+  const root = new KeyTree("ROOT");
+  const key = root.setSubkey(new KeyTree("Run"));
+  key.setValue({ name: "a", type: 4, data: Uint8Array.of(1, 0, 0, 0) });
+  key.flags = 0x40;
+  const bytes = writeHive(hiveOf(copyKey(root)));
+  t.is(readHive(bytes).root.subkey("Run")?.value("a")?.data[0], 1);
+  const flags = Buffer.from(bytes).indexOf(Buffer.from("nk\x20\0", "latin1")) + 2;
+  bytes[flags] = 0x60;
+  const damaged = readHive(bytes).root.subkey("Run");
+  t.throws(() => damaged?.values(), { message: /stands for the predefined key 1,/ });
+  t.true(checkHive(bytes).some(({ what }) => what.includes("predefined key 1")));
+  key.predefinedHandle = 0x8000_0050;
+  t.is(copyKey(key).predefinedHandle, 0x8000_0050);
 });
 
 function deep(levels: number): KeyTree {

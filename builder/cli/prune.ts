@@ -3,7 +3,7 @@ import { WbuildError } from "../../native/error.ts";
 import { formatBytes } from "../progress/units.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
 import { badValue, parsePair, parseSize, parseUntil } from "./flags/values.ts";
-import { openSession } from "./session.ts";
+import { homeOf, openSession } from "./session.ts";
 import { json } from "./table.ts";
 
 interface PruneFlags {
@@ -18,8 +18,8 @@ interface PruneFlags {
 export const pruneCommand: Command = {
   operands: "",
   about: `
-    Removes what no image, cached step or running build needs. With --all also the whole build cache, cache mounts of RUN,
-    unpacked layers and images without a name. With --keep-storage build cache, cache mounts and unpacked layers go, the
+    Removes what no image, cached step or running build needs, and what was set up for a Wine that is not the host's any
+    more. With --all also the whole build cache, cache mounts of RUN, unpacked layers and images without a name. With --keep-storage build cache, cache mounts and unpacked layers go, the
     longest unused first, until the store is no larger than that. Named images stay always: \`wbuild rmi\` removes them.`,
   examples: [
     ["wbuild prune", "remove leftovers"],
@@ -51,13 +51,19 @@ export const pruneCommand: Command = {
       const { removeUntagged } = await import("../image/stored/local.ts");
       if (only !== "cache mounts") removeUntagged(store, until);
     }
-    const report = await store.collect({
-      all: flags.all === true,
-      dryRun: flags.dryRun === true,
+    const how = { all: flags.all === true, dryRun: flags.dryRun === true, ...(until === undefined ? {} : { until }) };
+    const collected = await store.collect({
+      ...how,
       ...(keep === undefined ? {} : { keepStorageBytes: keep }),
-      ...(until === undefined ? {} : { until }),
       ...(only === undefined ? {} : { only }),
     });
+    const { pruneWine } = await import("../runtime/wine/personality/prune.ts");
+    const wine = only === "cache mounts" ? [] : await pruneWine(homeOf(cli), how);
+    const report = {
+      ...collected,
+      removed: [...collected.removed, ...wine],
+      freedBytes: wine.reduce((sum, { bytes }) => sum + bytes, collected.freedBytes),
+    };
     cli.stdout.write(
       flags.json
         ? json(report)

@@ -3,10 +3,20 @@
  * every Windows step. It is no part of any image.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { lockFile } from "../../../../native/addon/addon.ts";
+import { type FileLock, lockFile } from "../../../../native/addon/addon.ts";
 import { type Container, containerOf } from "./container.ts";
 import { requireWine, type Wine } from "./find-wine.ts";
 import { makePersonality } from "./make-personality.ts";
@@ -36,8 +46,14 @@ export interface PersonalityOptions {
   readonly programs?: readonly OwnProgram[];
 }
 
+/** Folders that are being made or removed; what killed processes leave of them goes when the next is made. */
+export const unfinished = "making-";
+
 /** Changes with what make-personality.ts makes of the same Wine. */
 const format = 10;
+
+/** Written last: a folder with it is complete. Whoever uses the personality holds a shared lock on it. */
+export const factsFile = "facts.json";
 
 const names = v.array(v.string());
 const factsSchema = v.object({ version: v.string(), replaced: names, added: names, unpatched: names });
@@ -52,7 +68,7 @@ export async function ensurePersonality(home: string, options: PersonalityOption
   const programs = options.programs ?? ownPrograms();
   const top = join(home, "wine");
   const folder = join(top, keyOf(wine, programs));
-  if (!isComplete(folder)) {
+  while (!(await hold(folder))) {
     mkdirSync(top, { recursive: true, mode: 0o700 });
     const lock = await lockFile(join(top, "lock"), "exclusive", true);
     try {
@@ -76,8 +92,37 @@ export async function ensurePersonality(home: string, options: PersonalityOption
 
 /** The same, where it is there already; undefined otherwise. Throws BOX_NOT_BUILT. */
 export function knownPersonality(home: string, wine: Wine): Personality | undefined {
-  const folder = join(home, "wine", keyOf(wine, ownPrograms()));
+  const folder = personalityFolder(home, wine);
   return isComplete(folder) ? describe(folder, wine) : undefined;
+}
+
+/** Where the personality of this Wine is, or would be. Throws BOX_NOT_BUILT. */
+export function personalityFolder(home: string, wine: Wine): string {
+  return join(home, "wine", keyOf(wine, ownPrograms()));
+}
+
+/** Personalities that this process uses, until it ends. */
+const held = new Map<string, FileLock>();
+
+/** Takes part in a personality's use: as long as this process lives, nobody removes it. False when it is not there. */
+async function hold(folder: string): Promise<boolean> {
+  const facts = join(folder, factsFile);
+  const inode = () => statSync(facts, { throwIfNoEntry: false })?.ino;
+  const before = inode();
+  if (before === undefined || held.has(folder)) return before !== undefined;
+  const lock = await lockFile(facts, "shared", true).catch((error: unknown) => {
+    if (inode() === before) throw error;
+    return undefined;
+  });
+  if (lock === undefined || inode() !== before) {
+    // Somebody removed it, or put another in its place, while we waited.
+    lock?.release();
+    return false;
+  }
+  // When it was last used.
+  utimesSync(facts, new Date(), new Date());
+  held.set(folder, lock);
+  return true;
 }
 
 /** What the result depends on: a new Wine package has other files, though its version may read the same. */
@@ -92,19 +137,19 @@ function keyOf(wine: Wine, programs: readonly OwnProgram[]): string {
 }
 
 function isComplete(folder: string): boolean {
-  return existsSync(join(folder, "facts.json"));
+  return existsSync(join(folder, factsFile));
 }
 
 async function make(top: string, folder: string, wine: Wine, programs: readonly OwnProgram[]): Promise<void> {
   // Whoever left these was killed: we hold the lock that they had.
   for (const name of readdirSync(top)) {
-    if (name.startsWith("making-")) rmSync(join(top, name), { recursive: true, force: true });
+    if (name.startsWith(unfinished)) rmSync(join(top, name), { recursive: true, force: true });
   }
-  const making = join(top, `making-${process.pid}`);
+  const making = join(top, `${unfinished}${process.pid}`);
   mkdirSync(making, { mode: 0o700 });
   try {
     const facts = await makePersonality(making, wine, programs);
-    writeFileSync(join(making, "facts.json"), `${JSON.stringify(facts, undefined, 2)}\n`);
+    writeFileSync(join(making, factsFile), `${JSON.stringify(facts, undefined, 2)}\n`);
     rmSync(folder, { recursive: true, force: true });
     renameSync(making, folder);
   } catch (error) {
@@ -114,7 +159,7 @@ async function make(top: string, folder: string, wine: Wine, programs: readonly 
 }
 
 function describe(folder: string, wine: Wine): Personality {
-  const facts = v.parse(factsSchema, JSON.parse(readFileSync(join(folder, "facts.json"), "utf8")));
+  const facts = v.parse(factsSchema, JSON.parse(readFileSync(join(folder, factsFile), "utf8")));
   const text = (name: string) => join(folder, "wine", `${name}.reg`);
   return {
     version: facts.version,

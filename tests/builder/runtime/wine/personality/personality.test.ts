@@ -20,6 +20,7 @@ import {
   type Personality,
   profileFolder,
 } from "../../../../../builder/runtime/wine/personality/personality.ts";
+import { pruneWine } from "../../../../../builder/runtime/wine/personality/prune.ts";
 import { startSandbox } from "../../../../../native/core/sandbox.ts";
 import { noWine, withWine } from "../../../../doubles/wine.ts";
 
@@ -96,6 +97,12 @@ async function session(
     changed: readdirSync(upper, { recursive: true }).map(String).sort(),
   };
 }
+
+withWine("nobody removes a personality while a process uses it", async (t) => {
+  const { root } = await made;
+  t.deepEqual(await pruneWine(shared, { all: false, dryRun: false, wine: undefined }), []);
+  t.true(existsSync(root));
+});
 
 withWine("a program runs, and leaves nothing behind in C:", async (t) => {
   const { printed, result, changed } = await session(t, await made, 'cmd /c echo "a b" c');

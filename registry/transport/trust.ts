@@ -14,7 +14,7 @@ const hostBundles = [
 
 /**
  * The host's authorities (or those of `$SSL_CERT_FILE` instead), those of `$NODE_EXTRA_CA_CERTS`, `more` (PEM), and those of one
- * host, whose client certificates are presented. Without a bundle, Node's own. Costs some 20 ms, so it is made once and only
+ * host, whose client certificates are presented. Without a bundle, Node's own. Costs some 40 ms, so it is made once and only
  * for TLS. Throws REG_TLS for an unreadable file.
  */
 export async function trust(
@@ -24,9 +24,11 @@ export async function trust(
 ): Promise<SecureContext> {
   const roots = env.SSL_CERT_FILE ? [await named(env.SSL_CERT_FILE)] : ((await hostBundle()) ?? [...rootCertificates]);
   const extra = env.NODE_EXTRA_CA_CERTS ? [await named(env.NODE_EXTRA_CA_CERTS)] : [];
+  // Both variables often name the host's own bundle, and each time it is read takes 20 ms.
+  const ca = new Set([...roots, ...extra, ...(more === undefined ? [] : [more]), ...(host?.ca ?? [])]);
   try {
     return createSecureContext({
-      ca: [...roots, ...extra, ...(more === undefined ? [] : [more]), ...(host?.ca ?? [])],
+      ca: [...ca],
       ...(host && host.cert.length > 0 ? { cert: [...host.cert], key: [...host.key] } : {}),
     });
   } catch (cause) {

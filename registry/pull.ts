@@ -9,7 +9,7 @@ import type { ImageConfig, Manifest } from "./oci/image.ts";
 import { isIndexType, isManifestType, maxConfigBytes, parseConfig, parseIndex, parseManifest } from "./oci/schema.ts";
 import type { Reference } from "./reference.ts";
 import type { FetchedManifest, Repository } from "./repository.ts";
-import { distinct, type OnProgress, reported, sideBySide } from "./side-by-side.ts";
+import { distinct, type OnProgress, reported, sideBySide, withoutBytes } from "./side-by-side.ts";
 
 /** Where pulled content goes. */
 export type PullStore = BlobStore;
@@ -144,7 +144,7 @@ export async function fetchBlob(
   const { onProgress } = options;
   const event = { digest, label: labelOf(digest), total: size };
   if ((await into.has(digest)) === size) {
-    onProgress?.({ ...event, done: size });
+    onProgress?.({ ...event, done: size, ...withoutBytes("present") });
     return;
   }
   const openAt = (from: number) => {

@@ -9,7 +9,7 @@ import { isIndexType, isManifestType, maxManifestBytes, parseIndex, parseManifes
 import { labelOf } from "./pull.ts";
 import type { Reference } from "./reference.ts";
 import type { Repository } from "./repository.ts";
-import { distinct, type OnProgress, reported, sideBySide } from "./side-by-side.ts";
+import { distinct, type OnProgress, reported, sideBySide, withoutBytes } from "./side-by-side.ts";
 
 export interface PushOptions {
   /** Repositories of the same registry that are known to hold a blob. */
@@ -92,7 +92,7 @@ class Push {
     // Layers that only their maker may serve stay with their maker; a registry needs just their descriptor.
     if (isForeign(blob) && allowNondistributable !== true) {
       this.counts.leftOut++;
-      onProgress?.({ ...event, done: blob.size });
+      onProgress?.({ ...event, done: blob.size, ...withoutBytes("left out") });
       return;
     }
     const others = mountFrom?.(blob.digest) ?? [];
@@ -107,13 +107,17 @@ class Push {
       yield* open(blob, { from: at });
     };
     const openAt = (at: number) => (onProgress ? reported(bytes(at), event, onProgress, at) : bytes(at));
+    let from: string | undefined;
     const how = await this.#repository.pushBlob(blob, () => openAt(0), {
       openAt,
       mountFrom: others,
+      onMount: (other) => {
+        from = other;
+      },
       signal,
     });
     this.counts[how]++;
-    if (how !== "sent") onProgress?.({ ...event, done: blob.size });
+    if (how !== "sent") onProgress?.({ ...event, done: blob.size, ...withoutBytes(how, from) });
   }
 }
 

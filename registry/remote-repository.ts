@@ -126,7 +126,10 @@ class RemoteRepository implements Repository {
       await upload?.cancel();
       upload = undefined;
       const answer = await mountBlob(target, blob.digest, from).catch(ifRefused);
-      if (answer === true) return "mounted";
+      if (answer === true) {
+        options.onMount?.(from);
+        return "mounted";
+      }
       upload = answer;
     }
     const openAt = options.openAt ?? ((from) => passingOver(open(), from));

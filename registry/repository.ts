@@ -13,6 +13,8 @@ export interface FetchedManifest {
 export interface PushBlobOptions {
   /** Repositories of the same registry that are known to hold the blob. */
   readonly mountFrom?: readonly string[];
+  /** Told which of them the blob was mounted from. */
+  readonly onMount?: (from: string) => void;
   /**
    * The bytes from an offset on, for going on where an upload broke. Without it `open` is read again and what the
    * registry has is passed over: right for files, dear for bytes that come from far.

@@ -60,6 +60,8 @@ export interface TransferProgress {
   /** Bytes so far. */
   readonly done: number;
   readonly total?: number;
+  /** Why no bytes of it had to move, in a few words. */
+  readonly note?: string;
 }
 
 export type OnProgress = (event: TransferProgress) => void;
@@ -84,6 +86,12 @@ export async function* reported(
     yield part;
   }
   onProgress({ ...event, done });
+}
+
+/** Told once of a blob that went without its bytes. `from`: the repository that a mounted one came from. */
+export function withoutBytes(how: "mounted" | "present" | "left out", from?: string): { readonly note: string } {
+  if (how === "left out") return { note: "left out" };
+  return { note: how === "present" ? "already there" : `mounted${from === undefined ? "" : ` from ${from}`}` };
 }
 
 /** Each digest once, in order: an image may name one blob several times. */

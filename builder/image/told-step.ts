@@ -21,13 +21,14 @@ export async function toldAsStep<T>(
 ): Promise<T> {
   report({ kind: "start", step: { id: title, title }, at: Date.now() });
   try {
-    const result = await work(({ label, done, total }) =>
+    const result = await work(({ label, done, total, note }) =>
       report({
         kind: "progress",
         id: title,
         label,
         done,
         ...(total === undefined ? {} : { total }),
+        ...(note === undefined ? {} : { note }),
         unit: "bytes",
         at: Date.now(),
       }),

@@ -25,6 +25,8 @@ export type BuildEvent =
       readonly done: number;
       readonly total?: number;
       readonly unit: "bytes" | "items";
+      /** Nothing of it had to move, and why. */
+      readonly note?: string;
       readonly at: number;
     }
   | {

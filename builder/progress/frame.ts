@@ -1,5 +1,6 @@
 /** One picture of a running build: state in, lines of the right width out. Pure; knows nothing of cursors. */
 import type { BuildEvent } from "./events.ts";
+import { harmless } from "./harmless.ts";
 import type { LineBuffer } from "./lines.ts";
 import { formatAmount, formatSeconds } from "./units.ts";
 import { cutToWidth, displayWidth } from "./width.ts";
@@ -78,9 +79,7 @@ export function frame(view: TtyView, columns: number, rows: number | undefined, 
     const lines = [paint(title + gap + time, colour)];
     if (!last)
       for (const transfer of step.progress.values())
-        lines.push(
-          cutToWidth(` => => ${transfer.label} ${formatAmount(transfer.done, transfer.total, transfer.unit)}`, width),
-        );
+        lines.push(cutToWidth(` => => ${transfer.label} ${amountOf(transfer)}`, width));
     if (step.state === "running" && !last)
       for (const text of step.lines) lines.push(paint(cutToWidth(` => => # ${text}`, width), "dim"));
     // The summary leaves it to the error, which stands right below.
@@ -88,4 +87,8 @@ export function frame(view: TtyView, columns: number, rows: number | undefined, 
       for (const text of step.lines) lines.push(cutToWidth(` => => # ${text}`, width));
     return lines;
   }
+}
+
+function amountOf({ done, total, unit, note }: BuildEvent & { readonly kind: "progress" }): string {
+  return note === undefined ? formatAmount(done, total, unit) : harmless(note);
 }

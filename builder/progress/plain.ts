@@ -40,14 +40,15 @@ export function plainFace(write: (text: string) => void, ci?: CiLog): ProgressFa
     step.buffers.set(stream, buffer);
     for (const line of buffer.add(text)) blocks.line(step, `${stamp(step, at)} ${line}`);
   }
-  function moved({ id, label, done, total, unit, at }: EventOf<"progress">): void {
+  function moved({ id, label, done, total, unit, note, at }: EventOf<"progress">): void {
     const step = stepOf(id, at);
     const last = step.told.get(label);
     const complete = total !== undefined && done >= total;
     if (last === Number.POSITIVE_INFINITY) return;
     if (!complete && at - (last ?? step.began) < progressEveryMs) return;
     step.told.set(label, complete ? Number.POSITIVE_INFINITY : at);
-    blocks.line(step, `${harmless(label)} ${formatAmount(done, total, unit)}${complete ? " done" : ""}`);
+    const amount = `${formatAmount(done, total, unit)}${complete ? " done" : ""}`;
+    blocks.line(step, `${harmless(label)} ${note === undefined ? amount : harmless(note)}`);
   }
   function ended(id: string, at: number, text: (step: PlainStep) => string): void {
     const step = stepOf(id, at);

@@ -10,7 +10,7 @@ import { isForeign } from "../oci/image.ts";
 import { isIndexType } from "../oci/schema.ts";
 import { type Choose, labelOf } from "../pull.ts";
 import type { FetchedManifest } from "../repository.ts";
-import { distinct, type OnProgress, reported, Slots, sideBySide } from "../side-by-side.ts";
+import { distinct, type OnProgress, reported, Slots, sideBySide, withoutBytes } from "../side-by-side.ts";
 import { contentOf } from "./content.ts";
 import type { CopySource, CopyTarget, Role } from "./place.ts";
 import { checked, verified } from "./verified.ts";
@@ -203,7 +203,7 @@ class Copying {
     // Layers that only their maker may serve stay with their maker; a registry needs just their descriptor.
     if (isForeign(blob) && this.#options.allowNondistributable !== true) {
       this.counts.leftOut++;
-      onProgress?.({ ...event, done: blob.size });
+      onProgress?.({ ...event, done: blob.size, ...withoutBytes("left out") });
       return;
     }
     const open = (start = 0) => {
@@ -215,7 +215,7 @@ class Copying {
     const distrust = this.#to.isOneWay ? undefined : this.#from.distrust;
     const how = await (distrust ? fromWhoHasIt({ distrust }, blob.digest, put) : put());
     this.counts[how]++;
-    if (how !== "sent") onProgress?.({ ...event, done: blob.size });
+    if (how !== "sent") onProgress?.({ ...event, done: blob.size, ...withoutBytes(how, repository?.name) });
   }
 }
 

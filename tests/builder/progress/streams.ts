@@ -59,6 +59,22 @@ export const streams: Readonly<Record<string, readonly BuildEvent[]>> = {
     { kind: "done", id: "b", cached: false, at: t0 + 40 },
     { kind: "done", id: "c", cached: false, at: t0 + 50 },
   ],
+  "without-bytes": [
+    { kind: "start", step: last, at: t0 },
+    ...["mounted from team/base", "already there", "mounted from \u001b[2Jnowhere"].map(
+      (note, at): BuildEvent => ({
+        kind: "progress",
+        id: "d",
+        label: `layer${at}`,
+        done: 7000,
+        total: 7000,
+        unit: "bytes",
+        note,
+        at: t0 + at,
+      }),
+    ),
+    { kind: "done", id: "d", cached: false, at: t0 + 90 },
+  ],
   hostile: [
     { kind: "start", step: make, at: t0 },
     {

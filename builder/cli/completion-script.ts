@@ -21,12 +21,12 @@ async function completables(commands: CommandTable): Promise<Completable[]> {
       const command = await row.load();
       const flags = defineParser(name, command)
         .options.filter((option) => !option.hidden)
-        .map((option) => ({
-          long: option.long ?? "",
-          ...(option.short ? { short: option.short } : {}),
-          about: option.description,
-          value: option.required || option.optional,
-        }));
+        .flatMap(({ long = "", short, description: about, required, optional }) => {
+          const flag = { about, value: required || optional };
+          // A flag with two long names has the second one where others have a letter.
+          if (short?.startsWith("--")) return [long, short].map((each) => ({ ...flag, long: each }));
+          return [{ ...flag, long, ...(short === undefined ? {} : { short }) }];
+        });
       const operand = /IMAGE/.test(command.operands) ? "image" : /CONTEXT/.test(command.operands) ? "folder" : "none";
       return { name, summary: row.summary, flags, operand };
     }),

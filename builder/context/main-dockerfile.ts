@@ -61,7 +61,7 @@ export function refuseDockerfile(name: string, cause: unknown, instead?: string)
         ? "write one there, or name another with -f"
         : `did you mean -f ${instead}?`
       : isOurs
-        ? "name a file with -f; a link in the context must stay in it"
+        ? "a Dockerfile is a text of the context, or named with -f; a link to it must stay in the context"
         : "look at its mode and owner with `ls -l`",
   });
 }

@@ -130,7 +130,7 @@ async function refuseDangling(tree: Tree, source: string, path: string): Promise
   const which = path === cleanSource(source) ? "" : `, which ${JSON.stringify(source)} matches,`;
   throw new WbuildError(
     "CTX_NO_SOURCE",
-    `${JSON.stringify(path)}${which} is a link to ${link.target}, which is not there`,
+    `${JSON.stringify(path)}${which} is a link to ${link.target}, which is not among what is copied from`,
     {
       facts: { pattern: source, path, target: link.target },
       hint: "links are followed inside what is copied from: a folder that holds the link can be copied, and keeps it",

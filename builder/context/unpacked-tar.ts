@@ -10,6 +10,7 @@ import { type Digest, parseDigest } from "../../layerfs/store/digest.ts";
 import { storeError } from "../../layerfs/store/failure.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { steeringLimit } from "../dockerfile/steering-file.ts";
 import { keptFolder } from "./kept-folder.ts";
 import { contextLimit, tooLarge } from "./limit.ts";
 
@@ -21,16 +22,23 @@ export interface ArrivedFile {
   readonly size: number;
 }
 
-/** Writes a stream to `folder`. Throws STORE_FULL and CTX_TOO_LARGE past `maxBytes`. */
+/**
+ * Writes a stream to `folder`. Of what is no tar no more is read than a Dockerfile may have, and a little, so that it is
+ * refused for its size. Throws STORE_FULL and CTX_TOO_LARGE past `maxBytes`.
+ */
 export async function arrive(bytes: AsyncIterable<Uint8Array>, folder: string, maxBytes: number): Promise<ArrivedFile> {
   const path = join(folder, "arrived");
   const hash = createHash("sha256");
   let size = 0;
+  let head = Buffer.alloc(0);
   try {
     await using file = await open(path, "w", 0o600);
     for await (const piece of bytes) {
+      // The accident: a film, or /dev/zero, fills the disk before anybody sees that it is no context.
+      if (size > steeringLimit && detectCompression(head) === "none" && !isTarHeader(head)) break;
       size += piece.length;
       if (size > maxBytes) throw tooLarge("the context", maxBytes);
+      if (head.length < 512) head = Buffer.concat([head, piece.subarray(0, 512 - head.length)]);
       hash.update(piece);
       for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;
     }

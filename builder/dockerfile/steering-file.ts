@@ -8,7 +8,7 @@ import { relative, resolve } from "node:path";
 import { addAbortSignal, type Readable } from "node:stream";
 
 /** Bytes. */
-const largest = 4 * 1024 * 1024;
+export const steeringLimit = 4 * 1024 * 1024;
 
 /** Why such a file was not read, in words that follow "cannot read X: ". What the operating system says is thrown as it is. */
 export class SteeringFileError extends Error {}
@@ -40,7 +40,7 @@ export async function readSteeringFile({ path, folder, signal }: SteeringFile): 
     }
     // Attack: `Dockerfile -> /dev/zero`.
     if (!kind.isFile()) throw new SteeringFileError(kind.isDirectory() ? "it is a folder" : "it is no file");
-    if (kind.size > largest) throw tooLarge();
+    if (kind.size > steeringLimit) throw tooLarge();
     const bytes = Buffer.alloc(kind.size);
     let length = 0;
     for (let count = 1; count > 0 && length < bytes.length; length += count)
@@ -58,13 +58,13 @@ export async function readSteeringStream(stream: Readable): Promise<Buffer> {
   for await (const part of stream) {
     parts.push(Buffer.from(part as Uint8Array));
     length += (part as Uint8Array).length;
-    if (length > largest) throw tooLarge();
+    if (length > steeringLimit) throw tooLarge();
   }
   return Buffer.concat(parts);
 }
 
 function tooLarge(): SteeringFileError {
-  return new SteeringFileError(`it is larger than ${largest / 1024 / 1024} MiB`);
+  return new SteeringFileError(`it is larger than ${steeringLimit / 1024 / 1024} MiB`);
 }
 
 function isBelow(folder: string, path: string): boolean {

@@ -18,7 +18,9 @@ for (const shell of ["bash", "zsh", "fish"] as const)
     const script = await completionScript(shell, commands);
     for (const [name, row] of Object.entries(commands)) {
       t.true(script.includes(name), name);
-      for (const { long } of defineParser(name, await row.load()).options.filter(({ hidden }) => !hidden))
-        t.true(script.includes(shell === "fish" ? `-l ${long?.slice(2)}` : `${long}`), `${name} ${long}`);
+      for (const { long, short } of defineParser(name, await row.load()).options.filter(({ hidden }) => !hidden))
+        for (const flag of [long, short].filter((each) => each?.startsWith("--")))
+          t.true(script.includes(shell === "fish" ? `-l ${flag?.slice(2)} ` : `${flag}`), `${name} ${flag}`);
     }
+    t.notRegex(script, /-s -/, "a letter is one letter");
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import { arrive, isTarFile, unpackedTar } from "../../../builder/context/unpacked-tar.ts";
+import { steeringLimit } from "../../../builder/dockerfile/steering-file.ts";
 import { openStore } from "../../../layerfs/store/store.ts";
 import { isWbuildError } from "../../../native/error.ts";
 import { sha256 } from "../../doubles/file-server.ts";
@@ -37,6 +38,19 @@ test("a stream that is too long is refused as soon as it is", async (t) => {
   const error = await t.throwsAsync(arrive(endless(), folderOf(t), 100));
   t.true(isWbuildError(error, "CTX_TOO_LARGE"), String(error));
   t.is(given, 2);
+});
+
+test("of what is no tar no more is read than of a Dockerfile", async (t) => {
+  async function* endless() {
+    for (;;) yield Buffer.alloc(1 << 20);
+  }
+  const { size } = await arrive(endless(), folderOf(t), 1 << 30);
+  t.true(size > steeringLimit && size <= steeringLimit + (1 << 20), `${size}`);
+  for (const begin of [await tar(), gzipSync(await tar())]) {
+    const long = [begin, Buffer.alloc(steeringLimit), Buffer.alloc(steeringLimit), "end"];
+    const whole = await arrive(pieces(...long), folderOf(t), 1 << 30);
+    t.is(whole.size, begin.length + 2 * steeringLimit + 3);
+  }
 });
 
 test("a full disk is told as one", async (t) => {

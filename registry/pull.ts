@@ -89,8 +89,9 @@ async function withConfig(
   repository: Repository,
   { named, manifest }: FoundManifest,
   signal: AbortSignal | undefined,
+  known?: BlobStore,
 ): Promise<ResolvedImage> {
-  const config = await fetchConfig(repository, manifest.content.config, signal);
+  const config = await fetchConfig(repository, manifest.content.config, signal, known);
   const diffIds = config.content.rootfs.diff_ids;
   const blobs = manifest.content.layers;
   if (diffIds.length !== blobs.length)
@@ -117,7 +118,7 @@ export async function pullImage(
   const blobs = [config, ...(options.lazy ? [] : distinct(layers))];
   await sideBySide(blobs, options.concurrency ?? defaultConcurrency, options.signal, async (blob, signal) => {
     if (blob !== config) return fetchBlob(repository, blob, into, { ...options, signal });
-    image = await withConfig(repository, found, signal);
+    image = await withConfig(repository, found, signal, into);
     await store(image.config, into);
   });
   // The manifest comes last: a store that has it has all that it names, or was told to do without.
@@ -201,7 +202,13 @@ function describePlatform(platform: Descriptor["platform"]): string | undefined 
   return text.slice(0, 100).replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }
 
-async function fetchConfig(repository: Repository, blob: Descriptor, signal: AbortSignal | undefined) {
+/** From `known` when it is there: to look at what did not change takes the manifest alone. */
+async function fetchConfig(
+  repository: Repository,
+  blob: Descriptor,
+  signal: AbortSignal | undefined,
+  known: BlobStore | undefined,
+) {
   if (blob.size > maxConfigBytes)
     throw new WbuildError(
       "REG_CONFIG",
@@ -209,7 +216,8 @@ async function fetchConfig(repository: Repository, blob: Descriptor, signal: Abo
     );
   const bytes = await fromWhoHasIt(repository, blob.digest, async () => {
     const parts: Uint8Array[] = [];
-    for await (const part of repository.blob(blob, 0, signal)) parts.push(part);
+    const isKnown = (await known?.has(blob.digest)) === blob.size;
+    for await (const part of known && isKnown ? known.open(blob) : repository.blob(blob, 0, signal)) parts.push(part);
     const found = Buffer.concat(parts);
     if (digestOf(found) !== blob.digest) throw mismatch(repository, blob.digest, undefined);
     return found;

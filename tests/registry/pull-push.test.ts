@@ -13,6 +13,7 @@ import { pullImage } from "../../registry/pull.ts";
 import { pushImage } from "../../registry/push.ts";
 import { parseReference } from "../../registry/reference.ts";
 import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.ts";
+import { startFaultProxy } from "../doubles/fault-proxy.ts";
 import { makeImage, makeIndex, type SampleOptions } from "../doubles/images.ts";
 import { MemoryBlobs } from "../doubles/memory-blobs.ts";
 import { anonymousClient } from "../doubles/registry-client.ts";
@@ -131,6 +132,22 @@ test("neither waits: the configuration for layers, nor a layer for the configura
   };
   await pullImage(client, reference, pulled, { choose: amd64 });
   t.deepEqual([...pulled.content.keys()].at(-1), image.digest, "the manifest comes last");
+});
+
+test("a pull of what is there asks for the manifest alone", async (t) => {
+  await using client = anonymousClient();
+  const reference = parseReference(`${plain.host}/again:1`);
+  const ours = new MemoryBlobs();
+  await pushImage(client, await makeImage(ours), reference, ours);
+  const pulled = new MemoryBlobs();
+  const first = await pullImage(client, reference, pulled, { choose: amd64 });
+  await using proxy = await startFaultProxy(plain.host);
+  const through = parseReference(`${proxy.host}/again:1`);
+  t.deepEqual(await pullImage(client, through, pulled, { choose: amd64 }), first);
+  t.deepEqual(
+    proxy.requests.filter((line) => line !== "GET /v2/"),
+    ["GET /v2/again/manifests/1"],
+  );
 });
 
 function once() {

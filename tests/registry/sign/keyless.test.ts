@@ -1,47 +1,22 @@
 /** Identities and the transparency log, with doubles of the services; what is checked is sigstore-js's judgement. */
 import { generateKeyPairSync } from "node:crypto";
 import test from "ava";
-import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
 import { isWbuildError } from "../../../native/error.ts";
-import type { RegistryClient } from "../../../registry/client.ts";
-import { pushImage } from "../../../registry/push.ts";
-import { parseReference } from "../../../registry/reference.ts";
-import type { Repository } from "../../../registry/repository.ts";
 import { requestCertificate } from "../../../registry/sign/fulcio.ts";
 import { openLog } from "../../../registry/sign/rekor.ts";
 import { signImage } from "../../../registry/sign/sign-image.ts";
 import { type IdentityPolicy, openTrustedRoot } from "../../../registry/sign/trust.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
-import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
 import { startFake } from "../../doubles/fake-registry.ts";
-import { makeImage } from "../../doubles/images.ts";
-import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
-import { anonymousClient } from "../../doubles/registry-client.ts";
 import { type SigstoreDouble, startSigstore, tokenFor } from "../../doubles/sigstore.ts";
+import { imagesToSign } from "./to-sign.ts";
 
 const issuer = "https://id.example.com";
 const userAgent = "wbuild-test";
-let registry: RunningRegistry;
-let client: RegistryClient;
-let sigstore: SigstoreDouble;
-/** Another world: its services are as good, but nobody trusts them. */
-let stranger: SigstoreDouble;
-test.before(async () => {
-  [registry, sigstore, stranger] = await Promise.all([startRegistry(), startSigstore(issuer), startSigstore(issuer)]);
-  client = anonymousClient();
-});
-test.after.always(async () => {
-  await client?.close();
-  for (const double of [registry, sigstore, stranger]) await double?.[Symbol.asyncDispose]();
-});
-
-async function pushed(name: string): Promise<[Repository, Descriptor]> {
-  const blobs = new MemoryBlobs();
-  const image = await makeImage(blobs, { layers: [{ name: "who", content: name }] });
-  const reference = parseReference(`${registry.host}/${name}:1`);
-  await pushImage(client, image, reference, blobs);
-  return [client.repository(reference), image];
-}
+/** Two worlds: the services of the second are as good, but nobody trusts them. */
+const [sigstore, stranger] = await Promise.all([startSigstore(issuer), startSigstore(issuer)]);
+const { pushed } = await imagesToSign();
+test.after.always(() => Promise.all([sigstore, stranger].map((double) => double[Symbol.asyncDispose]())));
 
 const service = (double: SigstoreDouble) => ({ url: double.url, userAgent });
 const token = tokenFor({ email: "ci@example.com", email_verified: true, iss: issuer });

@@ -8,32 +8,17 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
-import type { RegistryClient } from "../../../registry/client.ts";
 import { parseManifest } from "../../../registry/oci/schema.ts";
-import { pushImage } from "../../../registry/push.ts";
 import { parseReference } from "../../../registry/reference.ts";
 import type { Repository } from "../../../registry/repository.ts";
 import { readPrivateKey, writePrivateKey } from "../../../registry/sign/key-file.ts";
 import { signImage } from "../../../registry/sign/sign-image.ts";
 import { signatureTag } from "../../../registry/sign/signature-tag.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
-import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
-import { makeImage } from "../../doubles/images.ts";
-import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
-import { anonymousClient } from "../../doubles/registry-client.ts";
+import { imagesToSign } from "./to-sign.ts";
 
 const run = promisify(execFile);
-let registry: RunningRegistry;
-let client: RegistryClient;
-
-test.before(async () => {
-  registry = await startRegistry();
-  client = anonymousClient();
-});
-test.after.always(async () => {
-  await client?.close();
-  await registry?.close();
-});
+const { registry, client, pushed } = await imagesToSign();
 
 interface Scene {
   readonly folder: string;
@@ -47,12 +32,10 @@ async function scene(t: ExecutionContext, name: string): Promise<Scene> {
   const folder = mkdtempSync(join(tmpdir(), "wbuild-skopeo-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const repository = `${registry.host}/${name}`;
-  const blobs = new MemoryBlobs();
-  const image = await makeImage(blobs, { layers: [{ name: "who", content: name }] });
-  await pushImage(client, image, parseReference(`${repository}:1`), blobs);
+  const [remote, image] = await pushed(name);
   await mkdir(join(folder, "registries.d"));
   await writeFile(join(folder, "registries.d/all.yaml"), "default-docker:\n  use-sigstore-attachments: true\n");
-  return { folder, repository, image, remote: client.repository(parseReference(repository)) };
+  return { folder, repository, image, remote };
 }
 
 /** skopeo's copy to another place, under a policy for all that this registry has. */

@@ -1,14 +1,10 @@
 /** Signing and verifying in both forms, and what must not be believed. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import test from "ava";
-import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { isWbuildError } from "../../../native/error.ts";
-import type { RegistryClient } from "../../../registry/client.ts";
 import { mediaTypes } from "../../../registry/oci/image.ts";
 import { parseIndex, parseManifest } from "../../../registry/oci/schema.ts";
-import { pushImage } from "../../../registry/push.ts";
-import { parseReference } from "../../../registry/reference.ts";
 import type { Repository } from "../../../registry/repository.ts";
 import { attachBundle, preAuthEncoding, writeBundle } from "../../../registry/sign/bundle.ts";
 import { statementMediaType } from "../../../registry/sign/claim.ts";
@@ -16,31 +12,9 @@ import { type SignOptions, signImage, withChildren } from "../../../registry/sig
 import { signBytes } from "../../../registry/sign/signature.ts";
 import { addToSignatureTag, signatureTag } from "../../../registry/sign/signature-tag.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
-import { type RunningRegistry, startRegistry } from "../../doubles/docker-registry.ts";
-import { makeImage, makeIndex } from "../../doubles/images.ts";
-import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
-import { anonymousClient } from "../../doubles/registry-client.ts";
+import { imagesToSign } from "./to-sign.ts";
 
-let registry: RunningRegistry;
-let client: RegistryClient;
-test.before(async () => {
-  registry = await startRegistry();
-  client = anonymousClient();
-});
-test.after.always(async () => {
-  await client?.close();
-  await registry?.close();
-});
-
-async function pushed(name: string, architectures?: readonly string[]): Promise<[Repository, Descriptor]> {
-  const blobs = new MemoryBlobs();
-  const image = architectures
-    ? await makeIndex(blobs, architectures)
-    : await makeImage(blobs, { layers: [{ name: "who", content: name }] });
-  const reference = parseReference(`${registry.host}/${name}:1`);
-  await pushImage(client, image, reference, blobs);
-  return [client.repository(reference), image];
-}
+const { pushed } = await imagesToSign();
 
 const ec = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
 const kinds: Record<string, () => { privateKey: KeyObject; publicKey: KeyObject }> = {

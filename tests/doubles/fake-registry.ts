@@ -1,6 +1,6 @@
 /** A registry that misbehaves as told: a plain HTTP server on loopback, with its requests written down. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { onLoopback } from "./loopback.ts";
 
 export interface FakeRequest {
   readonly method: string;
@@ -32,17 +32,12 @@ export async function startFake(
     });
     incoming.on("error", () => {});
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const loopback = await onLoopback(server);
   const fake: FakeRegistry = {
-    host: `127.0.0.1:${port}`,
-    port,
+    host: loopback.host,
+    port: loopback.port,
     requests: [],
-    [Symbol.asyncDispose]: () =>
-      new Promise<void>((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
+    [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose](),
   };
   return fake;
 }

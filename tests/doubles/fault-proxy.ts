@@ -3,7 +3,8 @@
  * stalls, answers of its own, bytes changed, cut off or dripping. It counts what went over the wire.
  */
 import { createServer, type IncomingMessage, request as open, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
+import { onLoopback } from "./loopback.ts";
 
 export type Fault =
   /** The connection is reset when the registry has so many bytes of the request's body; Infinity: all, and its answer is lost. */
@@ -139,18 +140,14 @@ export async function startFaultProxy(upstream: string, options: ProxyOptions = 
     incoming.on("error", () => {});
     serve(incoming, response).catch(() => socket.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const loopback = await onLoopback(server);
   const proxy: FaultProxy = {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    host: loopback.host,
     rules: [],
     requests: [],
     sent: 0,
     received: 0,
-    [Symbol.asyncDispose]: () =>
-      new Promise<void>((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
+    [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose](),
   };
   return proxy;
 }

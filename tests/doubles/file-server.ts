@@ -1,8 +1,8 @@
 /** A real web server on loopback for files: ranges, validators, redirects, and connections that break where a test says. */
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { ExecutionContext } from "ava";
+import { onLoopback } from "./loopback.ts";
 
 export interface ServedFile {
   bytes: Uint8Array;
@@ -61,15 +61,9 @@ export async function fileServer(t: ExecutionContext): Promise<FileServer> {
     if (isSame) return end(304, validators);
     sendBody(file, request, response, validators, (status) => asked.push({ path, status, headers: request.headers }));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.teardown(
-    () =>
-      new Promise<void>((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  );
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, files, redirects, asked };
+  const loopback = await onLoopback(server);
+  t.teardown(() => loopback[Symbol.asyncDispose]());
+  return { url: `http://${loopback.host}`, files, redirects, asked };
 }
 
 function sendBody(

@@ -3,7 +3,7 @@
  * Entries never change; a look-up finds an entry by its key or, the newest first, by how a key begins.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { onLoopback } from "./loopback.ts";
 
 export interface GhaDouble extends AsyncDisposable {
   readonly url: string;
@@ -56,19 +56,14 @@ export async function startGha(): Promise<GhaDouble> {
       if (!double.misbehave({ method, path, headers }, response)) answer(request, Buffer.concat(parts), response);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const loopback = await onLoopback(server);
   const double: GhaDouble = {
-    url: `http://127.0.0.1:${port}/tenant/`,
+    url: `http://${loopback.host}/tenant/`,
     token: "eyJ0ZXN0.c2VjcmV0LW9mLXRoZS1ydW4.c2lnbmF0dXJl",
     entries: [],
     requests: [],
     misbehave: () => false,
-    [Symbol.asyncDispose]: () =>
-      new Promise<void>((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
+    [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose](),
   };
   return double;
 

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
+import { onLoopback } from "./loopback.ts";
 
 const execute = promisify(execFile);
 const backend = "/usr/lib/git-core/git-http-backend";
@@ -129,15 +130,9 @@ export async function gitWeb(
     }
     serve(folder, request, response, lie);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.teardown(
-    () =>
-      new Promise<void>((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  );
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, headers };
+  const loopback = await onLoopback(server);
+  t.teardown(() => loopback[Symbol.asyncDispose]());
+  return { url: `http://${loopback.host}`, asked, headers };
 }
 
 /** CGI (RFC 3875): the request's body on standard input, headers and body on standard output. */

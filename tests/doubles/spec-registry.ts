@@ -3,9 +3,9 @@
  * much they have, pieces of a least size (OCI distribution specification 1.1). It has no referrers API.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { complain } from "./fake-registry.ts";
+import { onLoopback } from "./loopback.ts";
 
 export interface SpecRegistry extends AsyncDisposable {
   readonly host: string;
@@ -104,18 +104,14 @@ export async function startSpecRegistry({ minimum }: SpecOptions = {}): Promise<
     // A request that breaks off rejects here; there is nobody left to tell.
     answer(request, response).catch(() => response.destroy());
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const loopback = await onLoopback(server);
   return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    host: loopback.host,
     blobs,
     manifests,
     uploads,
     requests,
-    [Symbol.asyncDispose]: () =>
-      new Promise<void>((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
+    [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose](),
   };
 }
 

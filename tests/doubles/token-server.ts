@@ -3,10 +3,10 @@ import { execFile } from "node:child_process";
 import { randomUUID, sign } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { onLoopback } from "./loopback.ts";
 
 const run = promisify(execFile);
 
@@ -63,20 +63,16 @@ export async function startTokenServer(
       response.end(JSON.stringify({ [result.field]: token, expires_in: result.life, ...refresh }));
     })();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const loopback = await onLoopback(server);
   const result: TokenServer = {
-    realm: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
+    realm: `http://${loopback.host}/token`,
     service: "test-registry",
     issuer: "test-issuer",
     certificate,
     asked: [],
     field: "token",
     life: 300,
-    [Symbol.asyncDispose]: () =>
-      new Promise<void>((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
+    [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose](),
   };
   return result;
 }

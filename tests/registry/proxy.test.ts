@@ -1,10 +1,11 @@
 /** Proxies from the environment: registries elsewhere go through them, loopback and NO_PROXY do not. */
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { connect } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { proxyFor } from "../../registry/transport/proxy.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { startFake } from "../doubles/fake-registry.ts";
+import { onLoopback } from "../doubles/loopback.ts";
 import { anonymousClient } from "../doubles/registry-client.ts";
 
 /** A proxy for both ways: a tunnel to this port, whatever was asked for, and requests with a whole URL. */
@@ -25,12 +26,9 @@ async function startProxy(t: ExecutionContext, port: number) {
     upstream.on("error", () => socket.destroy());
     socket.on("error", () => upstream.destroy());
   });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  t.teardown(() => {
-    proxy.closeAllConnections();
-    proxy.close();
-  });
-  return { address: `127.0.0.1:${(proxy.address() as AddressInfo).port}`, seen, accounts };
+  const loopback = await onLoopback(proxy);
+  t.teardown(() => loopback[Symbol.asyncDispose]());
+  return { address: loopback.host, seen, accounts };
 }
 
 /** Variables of this process for as long as the test runs, which has to be alone. */

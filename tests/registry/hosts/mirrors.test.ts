@@ -1,7 +1,6 @@
 /** Mirrors, moved, blocked and insecure registries against real ones: what is asked where, and what is fallen back to. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import anyTest, { type TestFn } from "ava";
@@ -13,6 +12,7 @@ import { parseReference } from "../../../registry/reference.ts";
 import { startRegistry } from "../../doubles/docker-registry.ts";
 import { complain, type FakeRegistry, startFake } from "../../doubles/fake-registry.ts";
 import { makeImage } from "../../doubles/images.ts";
+import { onLoopback } from "../../doubles/loopback.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
 import { anonymousClient } from "../../doubles/registry-client.ts";
 
@@ -56,15 +56,7 @@ async function watched(target: string) {
       response.end(Buffer.from(await answer.arrayBuffer()));
     })();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    seen,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { ...(await onLoopback(server)), seen };
 }
 
 const asked = ({ requests }: FakeRegistry) =>

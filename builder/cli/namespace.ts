@@ -9,7 +9,8 @@ import { isWbuildError } from "../../native/error.ts";
 export async function runInNamespace(warn: (text: string) => void): Promise<number | undefined> {
   if (canMakeContainers()) return undefined;
   try {
-    const argv = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+    // Behind -- Node takes no word for its own: it would read `run --env-file` itself.
+    const argv = [process.execPath, ...process.execArgv, "--", ...process.argv.slice(1)];
     return await enterUserNamespace(argv, process.env, warn);
   } catch (error) {
     if (!isWbuildError(error)) throw error;

@@ -1,7 +1,8 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
 /**
  * dist/wbuild: starts the bundle beside it. To compile its megabyte takes longer than all else that a start needs, so V8's
- * own caches of compiled code lie beside it. V8 sees for itself whether one fits this Node and this bundle.
+ * own caches of compiled code lie beside it. V8 sees for itself whether one fits this Node and this bundle. The -- above keeps
+ * Node from words that are ours: it would read the file of `wbuild run --env-file` itself, with a NODE_OPTIONS in it.
  */
 "use strict";
 const { readFileSync, writeFileSync } = require("node:fs");

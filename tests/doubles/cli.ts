@@ -46,7 +46,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
       ([, value]) => value !== undefined,
     ),
   );
-  const [command = "", ...rest] = [...(options.prefix ?? []), process.execPath, program, ...args];
+  const [command = "", ...rest] = [...(options.prefix ?? []), process.execPath, "--", program, ...args];
   const child = spawn(command, rest, { cwd: options.cwd ?? top, env, stdio: "pipe" });
   let stdout = "";
   let stderr = "";

@@ -6,7 +6,16 @@ import { parseProgress } from "../../progress/choose.ts";
 import type { ProgressMode } from "../../progress/events.ts";
 import type { NetworkMode } from "../../runtime/runtime.ts";
 import { collect } from "../command.ts";
-import { parseAddHost, parseBoolean, parseChoice, parseCount, parseCpus, parseSize, parseUlimit } from "./values.ts";
+import {
+  badValue,
+  parseAddHost,
+  parseBoolean,
+  parseChoice,
+  parseCount,
+  parseCpus,
+  parseSize,
+  parseUlimit,
+} from "./values.ts";
 
 /** As Docker's default for /dev/shm. */
 const defaultShmBytes = 64 * 1024 * 1024;
@@ -58,10 +67,20 @@ export function limitsOf(flags: ContainerFlags): SandboxLimits {
   return {
     shmBytes: flags.shmSize === undefined ? defaultShmBytes : parseSize("--shm-size", flags.shmSize),
     ulimits: Object.fromEntries((flags.ulimit ?? []).map((text) => parseUlimit("--ulimit", text))),
-    ...(flags.memory === undefined ? {} : { memoryBytes: parseSize("--memory", flags.memory) }),
+    ...memoryOf(flags.memory),
     ...(flags.cpus === undefined ? {} : { cpus: parseCpus("--cpus", flags.cpus) }),
     ...(pids === undefined || pids <= 0 ? {} : { pids }),
   };
+}
+
+/** Docker's least: the kernel kills what starts a container before it can say why. 0 is no limit, as there. */
+const leastMemory = 6 * 1024 * 1024;
+
+function memoryOf(text: string | undefined): Pick<SandboxLimits, "memoryBytes"> {
+  const memoryBytes = text === undefined ? 0 : parseSize("--memory", text);
+  if (memoryBytes === 0) return {};
+  if (memoryBytes < leastMemory) throw badValue("--memory", text ?? "", "6m or more, or 0 for no limit");
+  return { memoryBytes };
 }
 
 export interface ProgressFlags {

@@ -90,6 +90,9 @@ test("run: volumes, env files, standard input, and nothing kept", async (t) => {
     (await cli(["run", "--env-file", "vars", "wbuild.local/linux", "sh", "-c", 'echo "$X$FROM_ENV"'], env)).stdout,
     "a by\n",
   );
+  const lost = await cli(["run", "--env-file", "lost", "wbuild.local/linux", "true"]);
+  t.is(lost.code, 125, "the file is ours to read, not Node's");
+  t.regex(lost.stderr, /error\[CLI_VALUE\]: --env-file: cannot read lost/);
   t.is((await cli(["run", "-i", "wbuild.local/linux", "cat"], { input: "typed" })).stdout, "typed");
   t.is(
     (await cli(["run", "wbuild.local/linux", "cat"], { input: "typed" })).stdout,

@@ -27,3 +27,17 @@ test("they are neither shown nor completed", async (t) => {
   for (const shell of ["bash", "zsh", "fish"] as const)
     t.notRegex(await completionScript(shell, commands), /force-rm|compress[ '"\]](?!ion)/, shell);
 });
+
+const memories: [text: string, bytes: number | undefined][] = [
+  ["512m", 512 * 1024 ** 2],
+  ["6m", 6 * 1024 ** 2],
+  ["0", undefined],
+];
+for (const [text, bytes] of memories)
+  test(`--memory ${text} is ${bytes === undefined ? "no limit" : `${bytes} bytes`}, as with docker`, async (t) => {
+    t.is((await request("--memory", text, ".")).limits.memoryBytes, bytes);
+  });
+
+test("--memory below what docker takes for the least is refused", async (t) => {
+  await t.throwsAsync(request("--memory", "1k", "."), { message: /^--memory: "1k" is not 6m or more/ });
+});

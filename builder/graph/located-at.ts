@@ -1,5 +1,5 @@
 /** Says which word of the Dockerfile an error belongs to: who looks images up does not know. */
-import { type ErrorCode, isWbuildError, WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { nearest } from "../diagnose/nearest.ts";
 import type { Word } from "../dockerfile/instruction.ts";
 import type { PlanWorld } from "./plan-world.ts";
@@ -7,7 +7,7 @@ import type { PlanWorld } from "./plan-world.ts";
 /** An image that cannot be had is blamed on the word that names it, and so is a platform that there is not. */
 export function locatedAt(error: unknown, { span, text }: Word, world: PlanWorld): unknown {
   if (!isWbuildError(error) || error.facts.span !== undefined) return error;
-  const hint = stageMeant(text, world) ?? offlineBase(text, error.code) ?? error.hint;
+  const hint = stageMeant(text, world) ?? offlineBase(error) ?? error.hint;
   return new WbuildError(error.code, error.message, {
     facts: { ...error.facts, file: world.source.name, span },
     cause: error.cause,
@@ -24,7 +24,10 @@ function stageMeant(text: string, { dockerfile }: PlanWorld): string | undefined
 }
 
 /** Windows' own bases come from one registry alone. Without it a build can still be tried. */
-function offlineBase(text: string, code: ErrorCode): string | undefined {
-  if (code !== "REG_UNREACHABLE" || !text.startsWith("mcr.microsoft.com/windows/")) return undefined;
-  return `check the network and the proxy settings; to try the build without: wbuild base windows, then --build-context ${text}=wbuild.local/windows`;
+function offlineBase({ code, facts }: WbuildError): string | undefined {
+  const { registry, repository } = facts;
+  if (code !== "REG_UNREACHABLE" || registry !== "mcr.microsoft.com") return undefined;
+  if (typeof repository !== "string" || !repository.startsWith("windows/")) return undefined;
+  const named = `${registry}/${repository}:TAG=wbuild.local/windows`;
+  return `check the network and the proxy settings; to try the build without: wbuild base windows, then --build-context ${named}`;
 }

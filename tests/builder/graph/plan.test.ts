@@ -38,10 +38,11 @@ for (const lines of [
   });
 
 test("plan: a base of Microsoft's that cannot be reached is told with what would do", async (t) => {
-  const findBase = async () => Promise.reject(new WbuildError("REG_UNREACHABLE", "no network"));
-  const image = "mcr.microsoft.com/windows/nanoserver:ltsc2022";
-  const error = (await t.throwsAsync(plan([`FROM ${image}`], { findBase }))) as WbuildError;
-  t.true(error.hint?.endsWith(`--build-context ${image}=wbuild.local/windows`), error.hint);
+  const facts = { registry: "mcr.microsoft.com", repository: "windows/nanoserver" };
+  const findBase = async () => Promise.reject(new WbuildError("REG_UNREACHABLE", "no network", { facts }));
+  const image = "mcr.microsoft.com/windows/nanoserver";
+  const error = (await t.throwsAsync(plan([`ARG B=${image}:ltsc2022`, "FROM $B"], { findBase }))) as WbuildError;
+  t.true(error.hint?.endsWith(`--build-context ${image}:TAG=wbuild.local/windows`), error.hint);
 });
 
 test("plan: one unnamed stage is not named in titles", async (t) => {

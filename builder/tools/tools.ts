@@ -32,7 +32,7 @@ export async function addTool(home: string, name: string, source: string): Promi
   mkdirSync(top, { recursive: true, mode: 0o700 });
   // Not a tool's name, so nobody sees what is unfinished.
   const making = join(top, `.making-${randomBytes(6).toString("hex")}`);
-  const lock = lockFileSync(join(top, ".lock"), "exclusive", true);
+  const lock = lockFileSync(join(top, ".lock"), "exclusive");
   try {
     sweep(top);
     mkdirSync(making);
@@ -50,7 +50,7 @@ export async function addTool(home: string, name: string, source: string): Promi
     rmSync(making, { recursive: true, force: true });
     throw error;
   } finally {
-    lock?.release();
+    lock.release();
   }
 }
 

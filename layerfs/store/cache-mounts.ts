@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type FileLock, lockFileSync } from "../../native/addon/addon.ts";
+import { type FileLock, lockFileSync, tryLockFileSync } from "../../native/addon/addon.ts";
 import type { Database } from "./database.ts";
 import { storeError } from "./failure.ts";
 import type { Layout } from "./layout.ts";
@@ -66,7 +66,7 @@ export function cacheMountRows(db: Database): CacheMountRow[] {
 
 /** The lock of a folder; undefined when it cannot be had now. Call it with the gate locked, so that no collection moves the folder. */
 export function lockCacheMount(layout: Layout, name: string, kind: "shared" | "exclusive"): FileLock | undefined {
-  return lockFileSync(join(layout.cacheMounts, name, "lock"), kind, false);
+  return tryLockFileSync(join(layout.cacheMounts, name, "lock"), kind);
 }
 
 function giveTo(folder: string, { uid, gid }: CacheMountWish): void {
@@ -131,9 +131,9 @@ export function cacheMountsOf(db: Database, session: Session, layout: Layout, no
       await wish.fill?.(data);
       giveTo(data, wish);
       if (wish.mode !== undefined) chmodSync(data, wish.mode);
-      lock = lockFileSync(join(aside, "lock"), kindOf(wish.sharing), false);
-      const held = lock;
-      if (held === undefined) throw new Error("the lock of a new cache mount was locked already");
+      // Of a folder that nobody else knows yet.
+      const held = lockFileSync(join(aside, "lock"), kindOf(wish.sharing));
+      lock = held;
       const name = randomBytes(8).toString("hex");
       const made = gated(layout, "exclusive", () => {
         const rows = db.all<CacheMountRow>("SELECT * FROM cache_mounts WHERE id = ?", wish.id);

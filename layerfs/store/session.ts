@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { lockFileSync } from "../../native/addon/addon.ts";
+import { lockFileSync, tryLockFileSync } from "../../native/addon/addon.ts";
 import { isMissing, storeError } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 
@@ -21,16 +21,16 @@ interface OpenSession {
 
 /** Runs work with the store's gate locked. The work must not await: a process would wait for itself. */
 export function gated<T>(layout: Layout, mode: "shared" | "exclusive", work: () => T): T {
-  let lock: { release(): void } | undefined;
+  let lock: { release(): void };
   try {
-    lock = lockFileSync(layout.gate, mode, true);
+    lock = lockFileSync(layout.gate, mode);
   } catch (cause) {
     throw storeError(cause, "lock the store", layout.gate);
   }
   try {
     return work();
   } finally {
-    lock?.release();
+    lock.release();
   }
 }
 
@@ -90,8 +90,7 @@ export class Session {
     return gated(this.#layout, "shared", () => {
       try {
         const file = openSync(path, "ax", 0o600);
-        const lock = lockFileSync(path, "exclusive", true);
-        if (lock === undefined) throw new Error("a new lease file was locked already");
+        const lock = lockFileSync(path, "exclusive");
         return { id, file, path, lock, held: new Set() };
       } catch (cause) {
         throw storeError(cause, "open a lease", path);
@@ -127,7 +126,7 @@ export function liveSessions(layout: Layout): LiveSessions {
   for (const id of readdirSync(layout.leases)) {
     const path = join(layout.leases, id);
     try {
-      const lock = lockFileSync(path, "exclusive", false);
+      const lock = tryLockFileSync(path, "exclusive");
       if (lock !== undefined) {
         unlinkSync(path);
         lock.release();

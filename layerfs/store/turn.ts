@@ -2,7 +2,7 @@
 import { closeSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type FileLock, lockFileSync } from "../../native/addon/addon.ts";
+import { type FileLock, tryLockFileSync } from "../../native/addon/addon.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import type { Layout } from "./layout.ts";
 import { partialEnding } from "./partial.ts";
@@ -59,7 +59,7 @@ function turn(path: string, lock: FileLock | undefined): Disposable {
 function tryLock(path: string): FileLock | undefined | "taken" {
   try {
     closeSync(openSync(path, "a", 0o600));
-    return lockFileSync(path, "exclusive", false) ?? "taken";
+    return tryLockFileSync(path, "exclusive") ?? "taken";
   } catch {
     // A full disk or a removed folder is told by the transfer itself.
     return undefined;

@@ -123,32 +123,47 @@ export interface FileLock {
   release(): void;
 }
 
+type LockKind = "shared" | "exclusive";
+
 /**
- * flock(2) on a file that is made when missing (mode 0600): held until released or until the process dies.
- * With `wait` false: undefined when somebody else holds it. Throws LAYER_IO.
+ * flock(2) on a file that is made when missing (mode 0600), once nobody stands in the way: held until released or until the
+ * process dies. Throws LAYER_IO.
  */
-export async function lockFile(
-  path: string,
-  kind: "shared" | "exclusive",
-  wait: boolean,
-): Promise<FileLock | undefined> {
-  return lockOf(await asking(() => native().lockFile(bytesOfName(path), kind === "exclusive", wait)));
+export async function lockFile(path: string, kind: LockKind): Promise<FileLock> {
+  return new HeldLock(await asking(() => native().lockFile(bytesOfName(path), kind === "exclusive", true)));
+}
+
+/** The lock where it can be had now; undefined when somebody else holds it. Throws LAYER_IO. */
+export async function tryLockFile(path: string, kind: LockKind): Promise<FileLock | undefined> {
+  return heldOf(await asking(() => native().lockFile(bytesOfName(path), kind === "exclusive", false)));
 }
 
 /** `lockFile` here and now, on the main thread: for locks that are held for a moment only. Throws LAYER_IO. */
-export function lockFileSync(path: string, kind: "shared" | "exclusive", wait: boolean): FileLock | undefined {
-  return lockOf(now(() => native().lockFileSync(bytesOfName(path), kind === "exclusive", wait)));
+export function lockFileSync(path: string, kind: LockKind): FileLock {
+  return new HeldLock(now(() => native().lockFileSync(bytesOfName(path), kind === "exclusive", true)));
 }
 
-function lockOf(given: number): FileLock | undefined {
-  if (given < 0) return undefined;
-  let handle = given;
-  return {
-    release() {
-      if (handle >= 0) native().unlockFile(handle);
-      handle = -1;
-    },
-  };
+/** `tryLockFile` on the main thread. Throws LAYER_IO. */
+export function tryLockFileSync(path: string, kind: LockKind): FileLock | undefined {
+  return heldOf(now(() => native().lockFileSync(bytesOfName(path), kind === "exclusive", false)));
+}
+
+/** The addon says -1 for a lock that cannot be had. */
+function heldOf(handle: number): FileLock | undefined {
+  return handle < 0 ? undefined : new HeldLock(handle);
+}
+
+class HeldLock implements FileLock {
+  #handle: number;
+
+  constructor(handle: number) {
+    this.#handle = handle;
+  }
+
+  release(): void {
+    if (this.#handle >= 0) native().unlockFile(this.#handle);
+    this.#handle = -1;
+  }
 }
 
 /** lsetxattr(2): links are not followed. Throws LAYER_IO. */

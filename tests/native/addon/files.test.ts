@@ -24,6 +24,8 @@ import {
   makeNode,
   setMtime,
   setXattr,
+  tryLockFile,
+  tryLockFileSync,
   walkFolder,
 } from "../../../native/addon/addon.ts";
 import { distFolder } from "../../../native/addon/load.ts";
@@ -133,19 +135,20 @@ test("digests: many files, in their order", async (t) => {
 
 test("locks: shared with shared, exclusive with nobody", async (t) => {
   const path = join(await scratch(t), "lock");
-  const first = await lockFile(path, "shared", true);
-  const second = lockFileSync(path, "shared", false);
+  const first = await lockFile(path, "shared");
+  const second = tryLockFileSync(path, "shared");
   t.truthy(second);
-  t.is(await lockFile(path, "exclusive", false), undefined);
-  first?.release();
-  first?.release();
-  t.is(lockFileSync(path, "exclusive", false), undefined);
-  const waiting = lockFile(path, "exclusive", true);
+  t.is(await tryLockFile(path, "exclusive"), undefined);
+  first.release();
+  first.release();
+  t.is(tryLockFileSync(path, "exclusive"), undefined);
+  const waiting = lockFile(path, "exclusive");
   second?.release();
   const third = await waiting;
-  t.truthy(third);
-  t.is(lockFileSync(path, "shared", false), undefined);
-  third?.release();
+  t.is(tryLockFileSync(path, "shared"), undefined);
+  third.release();
+  lockFileSync(path, "exclusive").release();
+  t.truthy(tryLockFileSync(path, "shared"));
 });
 
 test("locks: a killed process holds nothing, and a removed lock file locks nobody out", async (t) => {
@@ -158,16 +161,16 @@ test("locks: a killed process holds nothing, and a removed lock file locks nobod
   });
   t.teardown(() => child.kill("SIGKILL"));
   if (child.stdout) await once(child.stdout, "data");
-  t.is(await lockFile(path, "exclusive", false), undefined);
-  const waiting = lockFile(path, "exclusive", true);
+  t.is(await tryLockFile(path, "exclusive"), undefined);
+  const waiting = lockFile(path, "exclusive");
   unlinkSync(path);
   child.kill("SIGKILL");
   await once(child, "exit");
   // Whichever file the wait began on, what it got is a lock on the file that has the name now.
   const held = await waiting;
-  t.is(lockFileSync(path, "exclusive", false), undefined);
-  held?.release();
-  t.truthy(lockFileSync(path, "exclusive", false));
+  t.is(tryLockFileSync(path, "exclusive"), undefined);
+  held.release();
+  t.truthy(tryLockFileSync(path, "exclusive"));
 });
 
 test("primitives: attributes, times, nodes", async (t) => {

@@ -70,14 +70,14 @@ export async function ensurePersonality(home: string, options: PersonalityOption
   const folder = join(top, keyOf(wine, programs));
   while (!(await hold(folder))) {
     mkdirSync(top, { recursive: true, mode: 0o700 });
-    const lock = await lockFile(join(top, "lock"), "exclusive", true);
+    const lock = await lockFile(join(top, "lock"), "exclusive");
     try {
       if (!isComplete(folder)) {
         options.warn?.("setting up Wine for Windows steps, once for this Wine: it takes some seconds");
         await make(top, folder, wine, programs);
       }
     } finally {
-      lock?.release();
+      lock.release();
     }
   }
   const personality = describe(folder, wine);
@@ -110,7 +110,7 @@ async function hold(folder: string): Promise<boolean> {
   const inode = () => statSync(facts, { throwIfNoEntry: false })?.ino;
   const before = inode();
   if (before === undefined || held.has(folder)) return before !== undefined;
-  const lock = await lockFile(facts, "shared", true).catch((error: unknown) => {
+  const lock = await lockFile(facts, "shared").catch((error: unknown) => {
     if (inode() === before) throw error;
     return undefined;
   });

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, renameSync, statSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { lockFile } from "../../../../native/addon/addon.ts";
+import { tryLockFile } from "../../../../native/addon/addon.ts";
 import { isWbuildError } from "../../../../native/error.ts";
 import { findWine, type Wine } from "./find-wine.ts";
 import { factsFile, personalityFolder, unfinished } from "./personality.ts";
@@ -36,7 +36,7 @@ export async function pruneWine(home: string, options: PruneOptions): Promise<Pr
   const { until = Number.POSITIVE_INFINITY, dryRun } = options;
   const removed: PrunedWine[] = [];
   // With it, nobody makes one: what is unfinished was left by somebody who was killed.
-  const making = await lockFile(join(top, "lock"), "exclusive", false);
+  const making = await tryLockFile(join(top, "lock"), "exclusive");
   try {
     for (const id of readdirSync(top)) {
       const folder = join(top, id);
@@ -44,7 +44,7 @@ export async function pruneWine(home: string, options: PruneOptions): Promise<Pr
       const isFree = (id === sessions && options.all) || (id.startsWith(unfinished) && making !== undefined);
       if (!(isOld || isFree) || lastUse(folder) >= until) continue;
       const facts = join(folder, factsFile);
-      const unused = existsSync(facts) ? await lockFile(facts, "exclusive", false) : undefined;
+      const unused = existsSync(facts) ? await tryLockFile(facts, "exclusive") : undefined;
       if (isOld && unused === undefined) continue;
       try {
         removed.push({ kind: "wine", id, bytes: await sizeOf(folder) });

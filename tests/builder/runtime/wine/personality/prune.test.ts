@@ -52,7 +52,7 @@ withWine("the personality of the host's Wine stays", async (t) => {
 
 test("one that a process uses stays", async (t) => {
   const home = homeWith(t, old, other);
-  const lock = await lockFile(join(home, "wine", old, "facts.json"), "shared", true);
+  const lock = await lockFile(join(home, "wine", old, "facts.json"), "shared");
   t.deepEqual(
     (await pruneWine(home, { ...all, wine: undefined })).map(({ id }) => id),
     [other],
@@ -78,7 +78,7 @@ test("a dry run tells and removes nothing; with until, what was used since stays
 
 test("what a killed process left goes, but not what is being made; kept registries go with everything else", async (t) => {
   const home = homeWith(t, "making-1", "sessions");
-  const making = await lockFile(join(home, "wine/lock"), "exclusive", true);
+  const making = await lockFile(join(home, "wine/lock"), "exclusive");
   await pruneWine(home, { ...all, wine: undefined });
   t.deepEqual(left(home), ["making-1", "sessions"]);
   making?.release();

@@ -49,7 +49,7 @@ export const rebaseCommand: Command = {
     const flags = flagsOf<RebaseFlags>(parser);
     const { oldBaseOf } = await import("../mutate/old-base.ts");
     const { checkRebased, rebaseImage } = await import("../mutate/rebase.ts");
-    const { formatReference, parseReference } = await import("../../registry/reference.ts");
+    const { formatReference, isLocalOnly, parseReference } = await import("../../registry/reference.ts");
     const moved: { image: Image; old: Image }[] = [];
     return carryOut(cli, flags, {
       image: parser.args[0] ?? "",
@@ -64,7 +64,9 @@ export const rebaseCommand: Command = {
           const { os, architecture, variant } = image.config;
           const base = await find(next, { os, architecture, ...(variant === undefined ? {} : { variant }) });
           moved.push({ image, old });
-          const isName = !/^(?:sha256:)?[0-9a-f]{4,64}$/.test(next);
+          // Nobody else could make use of the name of a base that only this host has.
+          const isName =
+            !/^(?:sha256:)?[0-9a-f]{4,64}$/.test(next) && !(flags.push && isLocalOnly(parseReference(next)));
           return rebaseImage(image, {
             old,
             base,

@@ -39,7 +39,9 @@ export function rebaseImage(image: Image, { old, base, baseName, created, comman
     ...(baseName === undefined ? {} : { [baseNameKey]: baseName }),
     [baseDigestKey]: base.descriptor.digest,
   };
-  const annotations = isOci ? { ...image.manifest.annotations, ...now } : image.manifest.annotations;
+  // A name of the old base would be wrong beside the digest of the new one.
+  const { [baseNameKey]: _, ...kept } = image.manifest.annotations ?? {};
+  const annotations = isOci ? { ...kept, ...now } : image.manifest.annotations;
   return {
     ...(annotations ? { annotations } : {}),
     config: { ...config, created, history },

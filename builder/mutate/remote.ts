@@ -2,22 +2,22 @@
 import type { Descriptor, Platform } from "../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import type { Store } from "../../layerfs/store/store.ts";
-import { WbuildError } from "../../native/error.ts";
+import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import { isIndexType, isManifestType, maxConfigBytes, parseIndex, parseManifest } from "../../registry/oci/schema.ts";
 import { fetchBlob } from "../../registry/pull.ts";
 import { pushImage } from "../../registry/push.ts";
-import { formatReference, parseReference, type Reference } from "../../registry/reference.ts";
+import { formatReference, isLocalOnly, parseReference, type Reference } from "../../registry/reference.ts";
 import type { Repository } from "../../registry/repository.ts";
 import type { TransferOptions } from "../image/move/transfer.ts";
 import { choosePlatform, chooseUsual } from "../image/platform.ts";
-import type { LocalImage } from "../image/stored/local.ts";
+import { findImage, type LocalImage } from "../image/stored/local.ts";
 import { imagesIn, noSuchPlatform, readConfig, readManifest } from "../image/stored/stored-image.ts";
 import { toldAsStep, warnLeftOut } from "../image/told-step.ts";
 import type { Edited } from "./edited.ts";
 
 export interface Remote {
-  /** The image or index of this name; with a platform the one image for it. Throws REG_*, IMG_PLATFORM. */
+  /** The image or index of this name; with a platform the one image for it. Of this host's own, the store's. Throws REG_*, IMG_PLATFORM. */
   find(text: string, platform?: Platform): Promise<LocalImage>;
   /** Brings a layer of an image that was found here into the store, unless it is there. Throws REG_*. */
   bring(blob: Descriptor): Promise<void>;
@@ -41,6 +41,7 @@ export function remoteImages(store: Store, client: RegistryClient, options: Tran
     bring,
     async find(text, platform) {
       const reference = parseReference(text);
+      if (isLocalOnly(reference)) return ofThisHost(store, text, platform);
       const repository = client.repository(reference);
       const named = await takeManifest(store, repository, reference.digest ?? reference.tag ?? "latest", 0);
       const images = await imagesIn(store, named);
@@ -71,6 +72,23 @@ export function remoteImages(store: Store, client: RegistryClient, options: Tran
       return name;
     },
   };
+}
+
+/** What is made on this host comes from no registry: it is whole in the store, and what a push needs of it goes from there. */
+async function ofThisHost(store: Store, text: string, platform: Platform | undefined): Promise<LocalImage> {
+  try {
+    return await findImage(store, text, platform);
+  } catch (error) {
+    if (!isWbuildError(error, "IMG_NOT_FOUND")) throw error;
+    throw new WbuildError(
+      "REG_LOCAL_ONLY",
+      `${text} was made on a host, is not in this store, and no registry has it`,
+      {
+        facts: { reference: text },
+        hint: "name the image in a registry that has the same layers; of a base: --old-base NAME",
+      },
+    );
+  }
 }
 
 /** The document and what it names, but for layers. Other platforms' manifests come too: an index is changed as a whole. */

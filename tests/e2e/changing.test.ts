@@ -282,6 +282,32 @@ test("in the registry alone: only manifests and configurations travel, layers ar
   t.is(await s.run(at("team/app:2"), "cat", "/version", "/a/one"), "2\none\n");
 });
 
+test("rebase --push knows a base that only this host has, and tells nobody else to look for it", async (t) => {
+  await using registry = await startRegistry();
+  const at = (name: string) => `${registry.host}/${name}`;
+  const s = await scene(t);
+  const context = await s.files("context", {
+    Dockerfile: "FROM wbuild.local/linux AS next\nCOPY version /\nFROM wbuild.local/linux\nCOPY one /\n",
+    one: "one\n",
+    version: "2\n",
+  });
+  t.is((await s.build(context, "-t", at("app:1"), "--push")).code, 0);
+  t.is((await s.build(context, "--target", "next", "-t", "wbuild.local/next")).code, 0);
+  const moved = ["rebase", "--push", at("app:1"), "--new-base", "wbuild.local/next", "-t", at("app:2")];
+  const done = await s.wbuild(...moved);
+  t.is(done.code, 0, done.stderr);
+  const raw = await s.tool("skopeo", "inspect", "--raw", "--tls-verify=false", `docker://${at("app:2")}`);
+  t.deepEqual(Object.keys(JSON.parse(raw).annotations), ["org.opencontainers.image.base.digest"]);
+  t.is((await s.wbuild("pull", at("app:2"))).code, 0);
+  t.is(await s.run(at("app:2"), "cat", "/version", "/one"), "2\none\n");
+
+  const elsewhere = { env: { WBUILD_HOME: join(s.folder, "elsewhere") } };
+  const told = await s.wbuildWith(elsewhere, ...moved, "--old-base", "wbuild.local/linux");
+  t.is(told.code, 2);
+  t.regex(told.stderr, /REG_LOCAL_ONLY.*wbuild\.local\/linux was made on a host/s);
+  t.notRegex(told.stderr, /wbuild base linux/);
+});
+
 test("from one registry to another, an index too: layers pass through, the result is whole there", async (t) => {
   await using left = await startRegistry();
   await using right = await startRegistry();

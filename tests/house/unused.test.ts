@@ -17,10 +17,10 @@ for (const [file, text] of texts)
     words.set(imported, known);
   }
 
-// Types may be exported for what they say alone: a function's callers need not name what it takes and gives.
+// Types and classes may be exported for what they say alone: who calls a function need not name what it takes and gives.
 test("what a file exports, another one uses", (t) => {
   const unused = [...product, ...tests].flatMap((file) =>
-    [...(texts.get(file) ?? "").matchAll(/^export (?:async )?(?:abstract )?(?:function\*?|const|let|class) (\w+)/gm)]
+    [...(texts.get(file) ?? "").matchAll(/^export (?:async )?(?:function\*?|const|let) (\w+)/gm)]
       .map(([, name = ""]) => name)
       .filter((name) => !words.get(file)?.has(name))
       .map((name) => `${file}: ${name}`),

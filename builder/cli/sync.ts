@@ -81,6 +81,10 @@ export const syncCommand: Command = {
     const options = { userAgent: `wbuild/${version}`, warn: session.warn, signal: cli.signal, ...how };
     const keepGoing = flags.keepGoing ? { onFailure } : {};
     const clients: RegistryClient[] = [];
+    const lines: string[] = [];
+    // On a terminal the live progress would be drawn over them; a log or a program wants each as soon as it is true.
+    const isLive = cli.stdout.isTTY === true;
+    const print = (line: string) => void (isLive ? lines.push(line) : cli.stdout.write(line));
     try {
       const scoped = flags.scoped === true;
       const steps = await planSync(list, destination, clients, { ...options, scoped, ...keepGoing });
@@ -89,7 +93,7 @@ export const syncCommand: Command = {
       if (flags.dryRun) {
         for (const [target, source] of sources) {
           if (flags.json) rows.push({ source, target });
-          else cli.stdout.write(`${source} -> ${target}\n`);
+          else print(`${source} -> ${target}\n`);
         }
       } else {
         const bySource = new Map(sources);
@@ -101,12 +105,14 @@ export const syncCommand: Command = {
           ...keepGoing,
           onDone: (target, digest) => {
             if (flags.json) rows.push({ source: bySource.get(target), target, digest });
-            else cli.stdout.write(`${target.replace(/@sha256:[0-9a-f]{64}$/, "")}@${digest}\n`);
+            else print(`${target.replace(/@sha256:[0-9a-f]{64}$/, "")}@${digest}\n`);
           },
         });
       }
-      if (flags.json) cli.stdout.write(json(rows));
+      if (flags.json) print(json(rows));
     } finally {
+      session.endReport();
+      for (const line of lines) cli.stdout.write(line);
       for (const client of clients) await client.close();
     }
     return failures > 0 ? 1 : 0;

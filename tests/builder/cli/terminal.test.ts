@@ -86,31 +86,37 @@ withTerminal("run -it: a terminal in the container, its size, its input, its exi
   t.regex(screen, /got answer/);
 });
 
-withTerminal("what pull, run and diff print stands below the progress, which is not drawn again over it", async (t) => {
-  await using registry = await startRegistry();
-  await linux(t, "FROM wbuild.local/linux\n");
-  const { folder, env } = t.context as { folder: string; env: Record<string, string> };
-  const name = `${registry.host}/base:1`;
-  for (const args of [
-    ["tag", "wbuild.local/linux", name],
-    ["push", name],
-  ])
-    t.is((await runCli(args, { env })).code, 0);
-  t.context = { folder, env: { ...env, WBUILD_HOME: join(folder, "other") } };
-  const commands: [args: string[], printed: string][] = [
-    [["pull", "--lazy", name], `${name}@sha256:`],
-    [["diff", "--layer", "1", name], "A /bin"],
-    [["rmi", name], name],
-    [["run", "--network", "none", name, "echo", "print", "ed"], "print ed"],
-  ];
-  for (const [args, printed] of commands) {
-    const { code, screen } = await onTerminal(t, args);
-    t.is(code, 0, screen);
-    const at = screen.lastIndexOf(printed);
-    t.true(at > 0, screen);
-    t.false(screen.slice(at).includes("\x1b["), screen);
-  }
-});
+withTerminal(
+  "what pull, run, diff and sync print stands below the progress, which is not drawn again over it",
+  async (t) => {
+    await using registry = await startRegistry();
+    await linux(t, "FROM wbuild.local/linux\n");
+    const { folder, env } = t.context as { folder: string; env: Record<string, string> };
+    const name = `${registry.host}/base:1`;
+    for (const args of [
+      ["tag", "wbuild.local/linux", name],
+      ["push", name],
+    ])
+      t.is((await runCli(args, { env })).code, 0);
+    t.context = { folder, env: { ...env, WBUILD_HOME: join(folder, "other") } };
+    const list = join(folder, "list.yaml");
+    writeFileSync(list, `"${registry.host}":\n  images:\n    base: ["1"]\n`);
+    const commands: [args: string[], printed: string][] = [
+      [["sync", list, `${registry.host}/mirror`], `${registry.host}/mirror/base:1@sha256:`],
+      [["pull", "--lazy", name], `${name}@sha256:`],
+      [["diff", "--layer", "1", name], "A /bin"],
+      [["rmi", name], name],
+      [["run", "--network", "none", name, "echo", "print", "ed"], "print ed"],
+    ];
+    for (const [args, printed] of commands) {
+      const { code, screen } = await onTerminal(t, args);
+      t.is(code, 0, screen);
+      const at = screen.lastIndexOf(printed);
+      t.true(at > 0, screen);
+      t.false(screen.slice(at).includes("\x1b["), screen);
+    }
+  },
+);
 
 withTerminal("login asks for name and password, and does not show the password", async (t) => {
   t.context = sandboxOf(t);

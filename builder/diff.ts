@@ -7,7 +7,7 @@ import { driveTree } from "../layerfs/windows/drive.ts";
 import { WbuildError } from "../native/error.ts";
 import type { Image } from "../registry/oci/image.ts";
 import { type Difference, diffLayer, diffTrees } from "./image/inspect/diff.ts";
-import { diffRegistries, diffRegistryLayer, type RegistryLayer } from "./image/inspect/registry-diff.ts";
+import { diffRegistries, diffRegistryLayer, type RegistryLayer, type Warn } from "./image/inspect/registry-diff.ts";
 import type { RegistryDifference } from "./image/inspect/registry-text.ts";
 import { openImage } from "./open-image.ts";
 import { LayerStack } from "./steps/stack.ts";
@@ -18,8 +18,13 @@ export interface ImageDifference {
   readonly registry: readonly RegistryDifference[];
 }
 
-/** How `after` differs from `before`. Throws IMG_PLATFORM for a Linux and a Windows image. */
-export async function diffImages(store: Store, before: Image, after: Image): Promise<ImageDifference> {
+/** How `after` differs from `before`; damaged hives are told. Throws IMG_PLATFORM for a Linux and a Windows image. */
+export async function diffImages(
+  store: Store,
+  before: Image,
+  after: Image,
+  warn: Warn = () => undefined,
+): Promise<ImageDifference> {
   const [left, right] = [openImage(store, before), openImage(store, after)];
   if ((left.os === "windows") !== (right.os === "windows")) {
     throw new WbuildError("IMG_PLATFORM", `an image for ${left.os} and one for ${right.os} cannot be compared`);
@@ -27,12 +32,17 @@ export async function diffImages(store: Store, before: Image, after: Image): Pro
   if (left.os !== "windows") return { files: await diffTrees(await left.tree(), await right.tree()), registry: [] };
   return {
     files: await diffTrees(driveTree(await left.tree()), driveTree(await right.tree()), left.os),
-    registry: await diffRegistries(await registryLayers(left), await registryLayers(right)),
+    registry: await diffRegistries(await registryLayers(left), await registryLayers(right), warn),
   };
 }
 
 /** What a layer changes in those below it. `layer` counts from 1, the lowest; absent: the last. Nothing without layers. */
-export async function diffOwnLayer(store: Store, image: Image, layer?: number): Promise<ImageDifference> {
+export async function diffOwnLayer(
+  store: Store,
+  image: Image,
+  layer?: number,
+  warn: Warn = () => undefined,
+): Promise<ImageDifference> {
   const { layers, os } = openImage(store, image);
   const number = layer ?? layers.length;
   const top = layers[number - 1];
@@ -44,7 +54,7 @@ export async function diffOwnLayer(store: Store, image: Image, layer?: number): 
   const whole = stackOf(layers.slice(0, number), os);
   return {
     files: await diffLayer(driveTree(tree), await onDrive(changes, tree, await whole.tree()), os),
-    registry: await diffRegistryLayer(await registryLayers(whole)),
+    registry: await diffRegistryLayer(await registryLayers(whole), warn),
   };
 }
 

@@ -47,17 +47,23 @@ export const diffCommand: Command = {
     // What lies above the layer that is asked for, nobody looks at.
     const layer = flags.layer === undefined ? undefined : parseCount("--layer", flags.layer, 1, count);
     await bringing(session, cli)([upTo(image, layer ?? count), ...(after ? [after] : [])]);
+    const told = new Set<string>();
+    const warn = (text: string) => {
+      if (!told.has(text)) session.warn(harmless(text));
+      told.add(text);
+    };
     const isWindows = image.config.os === "windows";
     const byLayer = second === undefined && flags.layer === undefined && isWindows && count > 1;
     if (flags.eachLayer || byLayer) {
       const layers: (ImageDifference & { readonly layer: number })[] = [];
-      for (let layer = 2; layer <= count; layer++) layers.push({ layer, ...(await diffOwnLayer(store, image, layer)) });
+      for (let layer = 2; layer <= count; layer++)
+        layers.push({ layer, ...(await diffOwnLayer(store, image, layer, warn)) });
       const text = async () =>
         (await Promise.all(layers.map(async (one) => `layer ${one.layer} of ${count}\n${await lines(one)}`))).join("");
       cli.stdout.write(flags.json ? json(layers) : await text());
       return 0;
     }
-    const found = after ? await diffImages(store, image, after) : await diffOwnLayer(store, image, layer);
+    const found = after ? await diffImages(store, image, after, warn) : await diffOwnLayer(store, image, layer, warn);
     cli.stdout.write(flags.json ? json([...found.files, ...found.registry]) : await lines(found));
     return 0;
   },

@@ -9,7 +9,7 @@ import { isWbuildError } from "../../native/error.ts";
 import { changedPages, hashed, newLog, numbered, oldLog, summed } from "../layerfs/hive/regf/logs.ts";
 
 /** A small fast generator (mulberry32); one number names all cases. */
-function randomBy(seed: number): (below: number) => number {
+export function randomBy(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) | 0;

@@ -10,6 +10,7 @@ import test, { type ExecutionContext } from "ava";
 import { applyAccess } from "../../builder/runtime/wine/apply-access.ts";
 import type { Note } from "../../builder/runtime/wine/journal.ts";
 import { readBytes } from "../../builder/runtime/wine/layer-files.ts";
+import type { RegistryChanges } from "../../builder/runtime/wine/registry/changes.ts";
 import { differingSections } from "../../builder/runtime/wine/registry/section-diff.ts";
 import { journalOf, readTexts, resultOf } from "../../builder/runtime/wine/session.ts";
 import { stepLayer } from "../../builder/runtime/wine/step-layer.ts";
@@ -73,12 +74,12 @@ for (const [what, put] of things.slice(0, 4)) {
   });
 }
 
-async function commit(t: ExecutionContext, upper: string) {
+async function commit(t: ExecutionContext, upper: string, files: RegistryChanges["files"] = []) {
   const tree = await stackTree([layerOf(parseChanges(["set Files directory", "set Files/a file 1"]))], {
     names: "windows",
   });
   return stepLayer({
-    ...{ upper, tree, notes: [], registry: { deltas: new Map(), files: [] }, own: [] },
+    ...{ upper, tree, notes: [], registry: { deltas: new Map(), files }, own: [] },
     account: { name: "ContainerAdministrator", sid: undefined },
     warn: (text) => t.log(text),
   });
@@ -124,6 +125,18 @@ test("links and hard links of a step lead nowhere on the host when its layer is 
       : [],
   );
   t.deepEqual(said, ["symlink NTUSER.DAT", "symlink link", "file own", "hardlink same"]);
+});
+
+test("two names that are one for Windows, and a profile behind a link: refused, neither is lost in silence", async (t) => {
+  const upper = folder(t);
+  mkdirSync(join(upper, "Files/Q"), { recursive: true });
+  writeFileSync(join(upper, "Files/q"), "");
+  await t.throwsAsync(commit(t, upper), { code: "WIN_CASE" });
+  rmSync(join(upper, "Files"), { recursive: true });
+  mkdirSync(join(upper, "Files"));
+  symlinkSync("/etc", join(upper, "Files/Users"));
+  const hive = { path: "Users/ContainerAdministrator/NTUSER.DAT", bytes: new Uint8Array(8) };
+  await t.throwsAsync(commit(t, upper, [hive]), { code: "WIN_PARENT" });
 });
 
 const grant = (path: string, tree: boolean): Note => ({

@@ -11,6 +11,9 @@ import { isWbuildError } from "../../../native/error.ts";
 import type { Image } from "../../../registry/oci/image.ts";
 import { layersOf } from "../stored/base-image.ts";
 
+/** Bytes. No hive of any base comes near. */
+const largestHive = 512 * 1024 * 1024;
+
 /** Keys and values together, bottom layer first; undefined of a base layer, and of one whose blob is elsewhere. */
 export async function registryCounts(store: Store, image: Image): Promise<(number | undefined)[]> {
   const layers = layersOf(image.manifest, image.config);
@@ -36,6 +39,8 @@ async function countDeltas(blob: AsyncIterable<Uint8Array>): Promise<number> {
   let count = 0;
   for await (const entry of readTar(decompressStream(blob))) {
     if (!wanted.delete(foldPath(entry.path)) || entry.content?.kind !== "stream") continue;
+    // Attack: a "hive" of a hundred gigabytes of zeros, which packs to nothing.
+    if (entry.size > largestHive) continue;
     const parts: Uint8Array[] = [];
     for await (const part of entry.content.open()) parts.push(part);
     count += countDelta(Buffer.concat(parts));

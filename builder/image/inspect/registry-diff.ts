@@ -5,6 +5,7 @@
 import { changesOf, type HiveChange } from "../../../layerfs/hive/changes.ts";
 import type { Hive } from "../../../layerfs/hive/key.ts";
 import { mergeHives } from "../../../layerfs/hive/merge.ts";
+import type { Damage } from "../../../layerfs/hive/regf/damage.ts";
 import { readHive } from "../../../layerfs/hive/regf/read.ts";
 import { hiveOf, KeyTree } from "../../../layerfs/hive/tree.ts";
 import type { Change, Entry } from "../../../layerfs/layer/entry.ts";
@@ -33,18 +34,21 @@ const profileFile = /^Files\/Users\/([^/]+)\/(?:NTUSER\.DAT|(AppData\/Local\/Mic
 /** Bytes. The largest hive of any base is below 100 MB. */
 const largestHive = 512 * 1024 * 1024;
 
+/** Told of hives that are damaged, when reading comes upon it. */
+export type Warn = (text: string) => void;
+
 /** What the last layer changes in the registry of those before it. Nothing of a base layer: its registry is all new. */
-export async function diffRegistryLayer(layers: readonly RegistryLayer[]): Promise<RegistryDifference[]> {
+export async function diffRegistryLayer(layers: readonly RegistryLayer[], warn: Warn): Promise<RegistryDifference[]> {
   const [top, below] = [layers.at(-1), layers.slice(0, -1)];
   const under = below.at(-1);
   if (top === undefined || under === undefined) return [];
   const found: RegistryDifference[] = [];
   for (const name of deltaNames) {
-    const delta = await deltaOf(top, name);
+    const delta = await deltaOf(top, name, warn);
     if (delta === undefined) continue;
-    found.push(...told(machine[name][0], await merged(below, name), delta));
+    found.push(...told(machine[name][0], await merged(below, name, warn), delta));
   }
-  for (const path of profilesOf(top.changes)) found.push(...(await diffProfile(under.tree, top.tree, path)));
+  for (const path of profilesOf(top.changes)) found.push(...(await diffProfile(under.tree, top.tree, path, warn)));
   return found;
 }
 
@@ -52,41 +56,42 @@ export async function diffRegistryLayer(layers: readonly RegistryLayer[]): Promi
 export async function diffRegistries(
   before: readonly RegistryLayer[],
   after: readonly RegistryLayer[],
+  warn: Warn,
 ): Promise<RegistryDifference[]> {
   const [left, right] = [before.at(-1), after.at(-1)];
   if (left === undefined || right === undefined) return [];
   const found: RegistryDifference[] = [];
   for (const name of deltaNames)
-    found.push(...told(machine[name][0], await merged(before, name), await merged(after, name)));
+    found.push(...told(machine[name][0], await merged(before, name, warn), await merged(after, name, warn)));
   const profiles = new Map<string, string>();
   for (const { changes } of [...before, ...after])
     for (const path of profilesOf(changes)) profiles.set(foldPath(path), path);
-  for (const path of profiles.values()) found.push(...(await diffProfile(left.tree, right.tree, path)));
+  for (const path of profiles.values()) found.push(...(await diffProfile(left.tree, right.tree, path, warn)));
   return found;
 }
 
 /** HKLM\SOFTWARE as the whole stack has it. Throws HIVE_*. */
 export async function softwareOf(layers: readonly RegistryLayer[]): Promise<Hive> {
-  return merged(layers, "Software");
+  return merged(layers, "Software", () => undefined);
 }
 
 /** The base's hive under the layers' deltas. */
-async function merged(layers: readonly RegistryLayer[], name: DeltaName): Promise<Hive> {
+async function merged(layers: readonly RegistryLayer[], name: DeltaName, warn: Warn): Promise<Hive> {
   const [base] = layers;
-  const lowest = base && (await hiveAt(base.tree, `${configFolder}/${machine[name][1]}`));
+  const lowest = base && (await hiveAt(base.tree, `${configFolder}/${machine[name][1]}`, warn));
   const stack = [lowest ?? emptyHive()];
   for (const layer of layers) {
-    const delta = await deltaOf(layer, name);
+    const delta = await deltaOf(layer, name, warn);
     if (delta !== undefined) stack.push(delta);
   }
   return mergeHives(stack);
 }
 
-async function deltaOf({ tree, changes }: RegistryLayer, name: DeltaName): Promise<Hive | undefined> {
+async function deltaOf({ tree, changes }: RegistryLayer, name: DeltaName, warn: Warn): Promise<Hive | undefined> {
   const path = deltaPath(name);
   const folded = foldPath(path);
   const own = changes.find((change) => change.kind === "set" && foldPath(change.entry.path) === folded);
-  return own?.kind === "set" ? hiveAt(tree, own.entry.path) : undefined;
+  return own?.kind === "set" ? hiveAt(tree, own.entry.path, warn) : undefined;
 }
 
 function emptyHive(): Hive {
@@ -101,10 +106,10 @@ function profilesOf(changes: readonly Change[]): string[] {
 }
 
 /** What is no hive is a file like any other, and the list of files has it. */
-async function diffProfile(before: Tree, after: Tree, path: string): Promise<RegistryDifference[]> {
+async function diffProfile(before: Tree, after: Tree, path: string, warn: Warn): Promise<RegistryDifference[]> {
   const [, user = "", classes] = profileFile.exec(path) ?? [];
   try {
-    const [was, now] = [await hiveAt(before, path), await hiveAt(after, path)];
+    const [was, now] = [await hiveAt(before, path, warn), await hiveAt(after, path, warn)];
     return told(`HKU\\${user}${classes ? "_Classes" : ""}`, was ?? emptyHive(), now ?? emptyHive());
   } catch (error) {
     if (isWbuildError(error) && error.code.startsWith("HIVE_")) return [];
@@ -125,7 +130,7 @@ function isRootSecurity({ path, kind, value, ...rest }: HiveChange): boolean {
 }
 
 /** A hive with its logs applied; undefined when the file is not there. Throws HIVE_*. */
-async function hiveAt(tree: Tree, path: string): Promise<Hive | undefined> {
+async function hiveAt(tree: Tree, path: string, warn: Warn): Promise<Hive | undefined> {
   const entry = await tree.stat(path);
   if (entry?.type !== "file") return undefined;
   const logs: Uint8Array[] = [];
@@ -133,8 +138,13 @@ async function hiveAt(tree: Tree, path: string): Promise<Hive | undefined> {
     const log = await tree.stat(path + ending);
     if (log?.type === "file" && log.size > 0) logs.push(await bytesOf(tree, log));
   }
-  // A damaged hive is told as far as it can be read: `wbuild hive check` says what is wrong with it.
-  return readHive(await bytesOf(tree, entry), { logs, onDamage() {} });
+  let damaged = false;
+  // Attack: a delta whose damage hides a key from us, and from nobody who reads it in another way.
+  const onDamage = ({ what, offset }: Damage) => {
+    if (!damaged) warn(`${path} is damaged and compared as far as it can be read: ${what} (at offset ${offset})`);
+    damaged = true;
+  };
+  return readHive(await bytesOf(tree, entry), { logs, onDamage });
 }
 
 async function bytesOf(tree: Tree, entry: Entry): Promise<Uint8Array> {

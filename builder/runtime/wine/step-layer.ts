@@ -42,7 +42,11 @@ export async function stepLayer(step: StepRemains): Promise<StepLayer> {
   const kept = await filterNoise(await driveChanges(step.upper), drive, step);
   const madeNs = BigInt(step.epochSeconds ?? Math.floor(Date.now() / 1000)) * 1_000_000_000n;
   const changes = new Map<string, Change>();
-  for (const change of withLinks(kept, step.notes)) changes.set(keyOf(change), change);
+  for (const change of withLinks(kept, step.notes)) {
+    const key = keyOf(change);
+    // Linux may have `q` beside `Q`: neither is to vanish behind the other, so that both are refused below.
+    changes.set(changes.has(key) ? `${key}\0${pathOf(change)}` : key, change);
+  }
   for (const { path, bytes } of step.registry.files) {
     const isNew = !(await drive.stat((await drive.resolve(path)) ?? "\0"));
     changes.set(`set ${foldPath(path)}`, { kind: "set", entry: hiveFile(path, bytes, madeNs, isNew) });

@@ -1,9 +1,10 @@
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import test from "ava";
-import { importsOf, read, sourceFiles } from "./sources.ts";
+import { importsOf, read, sourceFiles, top } from "./sources.ts";
 
 const product = sourceFiles(".ts");
-const tests = readdirSync("tests", { recursive: true })
+const tests = readdirSync(join(top, "tests"), { recursive: true })
   .map((name) => `tests/${String(name)}`)
   .filter((name) => name.endsWith(".ts"));
 const texts = new Map([...product, ...sourceFiles(".mjs"), ...tests].map((file) => [file, read(file)]));

@@ -11,6 +11,7 @@ import { mediaTypes } from "../../registry/oci/image.ts";
 import { writeImage } from "../image/output/write-image.ts";
 import { hostPlatform } from "../image/platform.ts";
 import { linesFor, readAptSources } from "./apt-sources.ts";
+import { endWithUs } from "./end-with-us.ts";
 
 export const debianBaseName = "wbuild.local/debian:latest";
 
@@ -119,6 +120,7 @@ async function storeTar(
     env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch), LC_ALL: "C.UTF-8" },
     ...(options.signal ? { signal: options.signal } : {}),
   });
+  endWithUs(child);
   const last: string[] = [];
   readLines(child.stderr, (line) => {
     if (last.push(line) > 20) last.shift();

@@ -12,6 +12,7 @@ import { formatPlatform } from "../image/platform.ts";
 import { type ForeignOptions, interpreterFor } from "../runtime/foreign.ts";
 import { linesFor, readAptSources } from "./apt-sources.ts";
 import { type Busybox, isStaticElf } from "./busybox.ts";
+import { endWithUs } from "./end-with-us.ts";
 
 export interface ForeignBusyboxOptions extends ForeignOptions {
   /** Release that the package is taken from. */
@@ -69,6 +70,7 @@ async function fetched(platform: Platform, options: ForeignBusyboxOptions): Prom
     env: { ...process.env, LC_ALL: "C.UTF-8" },
     ...(options.signal ? { signal: options.signal } : {}),
   });
+  endWithUs(child);
   const last: string[] = [];
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     for (const line of text.split("\n").filter((one) => one !== "")) {

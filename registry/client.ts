@@ -55,6 +55,10 @@ export interface RegistryClient extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/**
+ * A client for any number of registries. It keeps connections and tokens until it is closed, and asks a registry nothing
+ * before the first request of a repository does.
+ */
 export function openRegistry(options: RegistryOptions): RegistryClient {
   const redactor = new Redactor();
   const http = openHttp({ ca: options.ca, timeoutMs: options.fetchTimeoutMs, userAgent: options.userAgent });

@@ -13,6 +13,7 @@ import { mountBlob, type OpenUpload, startUpload, type Upload } from "./transpor
 
 const maxMounts = 3;
 
+/** One repository of one registry, by its path there (`library/alpine`). Its requests go through the session. */
 export function openRepository(session: Session, name: string): Repository {
   return new RemoteRepository(session, name);
 }

@@ -48,6 +48,7 @@ const extension = "https://mobyproject.org/buildkit@v1#";
 /** Build arguments and labels may be what nobody else should see: `min` has none. */
 const isPrivate = (name: string) => /^(?:build-arg|label):/.test(name);
 
+/** How an image was made, as SLSA provenance of the version that is asked for (https://slsa.dev/spec). */
 export function provenance(record: BuildRecord, options: ProvenanceOptions): Attestation {
   const predicate = options.version === "v1" ? predicateV1(record, options) : predicateV02(record, options);
   return {

@@ -30,6 +30,7 @@ interface Relationship {
   readonly relatedSpdxElement: string;
 }
 
+/** What an image holds, as an SPDX 2.3 document: the packages that were found, their files and licences. */
 export function spdxDocument(scanned: Scanned, subject: SpdxSubject): SpdxDocument {
   const { system, packages, files, notes } = scanned;
   const relationships: Relationship[] = [contains("SPDXRef-DOCUMENT", root, "DESCRIBES")];

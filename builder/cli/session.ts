@@ -41,6 +41,7 @@ function ownerUnderSudo(home: string, env: Cli["env"]): number | undefined {
   return owner === 0 ? undefined : owner;
 }
 
+/** What commands share: store, registries, progress. Each is opened by whoever needs it first, and closed with the session. */
 export function openSession(cli: Cli): Session {
   const closing: (() => unknown)[] = [];
   const once = <T>(open: () => Promise<T>): (() => Promise<T>) => {

@@ -42,6 +42,7 @@ const recordShape = v.object({
   definition: v.exactOptional(digestShape),
 });
 
+/** By the op, the digest of the files that it reads (none: undefined), and the key of what it stands on. */
 export function definitionKey(op: Digest, content: Digest | undefined, parent: Digest): Digest {
   return digestOf(`definition/1 ${op} ${content ?? "-"} ${parent}`);
 }
@@ -54,6 +55,7 @@ export function structureKey(op: Digest, content: Digest | undefined, inputs: re
   return digestOf(`structure/1 ${op} ${content ?? "-"} ${inputs.join(" ")}`);
 }
 
+/** By the same on the chain ID of the layers below, however these came to be; without layers it is undefined. */
 export function contentKey(op: Digest, content: Digest | undefined, chain: Digest | undefined): Digest {
   return digestOf(`content/1 ${op} ${content ?? "-"} ${chain ?? "scratch"}`);
 }

@@ -78,10 +78,12 @@ function readsContext({ op }: LayerNode): boolean {
   return (op.kind === "copy" || op.kind === "add") && op.from === "context";
 }
 
+/** A base: its layers, whatever name led to them. */
 export function sourceKey({ layers }: SourceOp): Digest {
   return digestOf(`source/1 ${layers.map((layer) => layer.diffId).join(" ")}`);
 }
 
+/** A merge: the keys of what is laid on top of each other, lowest first. */
 export function mergedKey(inputs: readonly Digest[]): Digest {
   return digestOf(`merge/1 ${inputs.join(" ")}`);
 }

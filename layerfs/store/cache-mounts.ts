@@ -79,6 +79,7 @@ function giveTo(folder: string, { uid, gid }: CacheMountWish): void {
   }
 }
 
+/** The cache mounts of one store. `now` gives milliseconds since 1970. Its methods throw STORE_* as the file system does. */
 export function cacheMountsOf(db: Database, session: Session, layout: Layout, now: () => number): CacheMounts {
   const kindOf = (sharing: CacheSharing) => (sharing === "shared" ? "shared" : "exclusive");
 

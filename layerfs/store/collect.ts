@@ -44,6 +44,10 @@ export interface CollectReport {
 /** A half-made database of a killed first run; younger ones may still be in the making. */
 const staleMs = 3_600_000;
 
+/**
+ * Takes what nobody needs from the store, and more where the options say so (see choose.ts). Any number of processes may use
+ * the store meanwhile. Throws STORE_* as the database and the file system do.
+ */
 export async function collect(db: Database, layout: Layout, options: CollectOptions): Promise<CollectReport> {
   // The slow part, without any lock: what is put meanwhile is not in these lists and so cannot go.
   const blobs = await listShards(layout.blobs);
@@ -57,7 +61,7 @@ export async function collect(db: Database, layout: Layout, options: CollectOpti
     const live = liveSessions(layout);
     const cacheMounts = freeCacheMounts(layout, mounts);
     const gather = (): Victims =>
-      chooseVictims({ ...candidates(db, layout, live, blobs, indexes, folders), cacheMounts }, options);
+      chooseVictims({ ...candidates(db, layout, live, { blobs, indexes, folders }), cacheMounts }, options);
     const leftovers = temp.filter((item) => isLeftover(item, live));
     if (options.dryRun === true) return { victims: gather(), leftovers };
     // Durable, or a power cut could bring back rows whose content is gone.
@@ -112,9 +116,7 @@ function candidates(
   db: Database,
   layout: Layout,
   live: LiveSessions,
-  blobs: Candidates["blobs"],
-  indexes: Candidates["indexes"],
-  folders: readonly string[],
+  { blobs, indexes, folders }: Pick<Candidates, "blobs" | "indexes" | "folders">,
 ): Candidates {
   const snapshots = snapshotRows(db);
   const chains = new Set<string>(snapshots.map((row) => row.chain_id));

@@ -53,6 +53,7 @@ export interface TempItem {
   readonly mtimeMs: number;
 }
 
+/** Unfinished files and folders, each with the session that made it. */
 export async function listTemp(layout: Layout): Promise<TempItem[]> {
   const items: TempItem[] = [];
   for (const name of await names(layout.temp)) {

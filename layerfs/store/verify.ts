@@ -28,6 +28,10 @@ export interface VerifyReport {
   readonly missing: readonly { readonly digest: Digest; readonly name: string }[];
 }
 
+/**
+ * Reads blobs whole and compares them with their names: all, or `only` these. With `remove` a damaged one goes, so that it is
+ * fetched or made again; one that the disk cannot give counts as damaged. Throws STORE_* where it cannot be removed.
+ */
 export async function verifyBlobs(
   db: Database,
   layout: Layout,

@@ -38,6 +38,7 @@ export function emptyRoot<L>(): Node<L> {
   return { entry: madeUp(""), source: undefined, children: new Map() };
 }
 
+/** The node at a path below the root, by the names that `rule` takes for the same; undefined when there is none. */
 export function nodeAt<L>(root: Node<L>, path: string, rule?: NameRule): Node<L> | undefined {
   let node: Node<L> | undefined = root;
   if (rule === undefined) for (const part of partsOf(path)) node = node?.children?.get(part);

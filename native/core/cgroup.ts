@@ -54,6 +54,7 @@ export function readCgroups(mountinfo: string, own: string): CgroupHost {
   return { version, controllers, tops, ...(unified === undefined ? {} : { unified }) };
 }
 
+/** Where this process is among the control groups of its host. Nothing is mounted, and nothing made. */
 export function ownCgroups(): CgroupHost {
   return readCgroups(readOrEmpty("/proc/self/mountinfo"), readOrEmpty("/proc/self/cgroup"));
 }

@@ -241,12 +241,15 @@ class Transfer {
     this.#at = 0;
     this.#size = undefined;
     this.#sha256 = createHash("sha256");
-    this.#checksum = checksum === undefined ? undefined : createHash(checksum.algorithm);
+    // The usual algorithm is the digest's own.
+    const isOther = checksum !== undefined && checksum.algorithm !== "sha256";
+    this.#checksum = isOther ? createHash(checksum.algorithm) : undefined;
   }
 
   #finish(): FetchedFile {
     const { checksum } = this.#options;
-    const found = this.#checksum?.digest("hex");
+    const sha256 = this.#sha256.digest("hex");
+    const found = this.#checksum?.digest("hex") ?? sha256;
     if (checksum !== undefined && found !== checksum.hex) {
       throw new WbuildError(
         "CTX_CHECKSUM",
@@ -254,7 +257,7 @@ class Transfer {
         { facts: { url: this.#shown, found, expected: checksum.hex } },
       );
     }
-    const digest = parseDigest(`sha256:${this.#sha256.digest("hex")}`);
+    const digest = parseDigest(`sha256:${sha256}`);
     return { ...this.#said, digest, size: this.#at };
   }
 

@@ -1,12 +1,12 @@
 /** A tar as context: unpacked once into a folder of the store, and found again by its bytes' digest. */
-import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { decompressStream, detectCompression } from "../../layerfs/layer/compress.ts";
 import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
 import { unpackLayer, usualLimits } from "../../layerfs/layer/unpack.ts";
-import { type Digest, parseDigest } from "../../layerfs/store/digest.ts";
+import type { Digest } from "../../layerfs/store/digest.ts";
+import { openDigester } from "../../layerfs/store/digester.ts";
 import { storeError } from "../../layerfs/store/failure.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
@@ -28,7 +28,8 @@ export interface ArrivedFile {
  */
 export async function arrive(bytes: AsyncIterable<Uint8Array>, folder: string, maxBytes: number): Promise<ArrivedFile> {
   const path = join(folder, "arrived");
-  const hash = createHash("sha256");
+  // Beside the writing, and not between one piece and the next.
+  await using digester = openDigester(Number.POSITIVE_INFINITY);
   let size = 0;
   let head = Buffer.alloc(0);
   try {
@@ -39,14 +40,14 @@ export async function arrive(bytes: AsyncIterable<Uint8Array>, folder: string, m
       size += piece.length;
       if (size > maxBytes) throw tooLarge("the context", maxBytes);
       if (head.length < 512) head = Buffer.concat([head, piece.subarray(0, 512 - head.length)]);
-      hash.update(piece);
+      await digester.update(piece);
       for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;
     }
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOSPC") throw storeError(cause, "keep a build context", path);
     throw cause;
   }
-  return { path, digest: parseDigest(`sha256:${hash.digest("hex")}`), size };
+  return { path, digest: await digester.digest(), size };
 }
 
 /** Is this file a tar, plain or compressed? Told by its bytes. */

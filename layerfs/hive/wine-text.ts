@@ -152,8 +152,23 @@ export interface WineTextOptions {
  * Throws HIVE_LAYERED for a differencing hive, HIVE_NAME for a key whose name is empty or has a backslash.
  */
 export function writeWineText(hive: Hive, options: WineTextOptions): Uint8Array {
-  refuseLayered(hive);
   const sink = new TextSink();
+  writeHive(sink, hive, options);
+  return sink.bytes();
+}
+
+/**
+ * The same in pieces, none of which is kept: `take` gets each for as long as the call lasts. Throws what writeWineText throws,
+ * when some of it is written already.
+ */
+export function streamWineText(hive: Hive, options: WineTextOptions, take: (piece: Uint8Array) => void): void {
+  const sink = new TextSink(undefined, take);
+  writeHive(sink, hive, options);
+  take(sink.bytes());
+}
+
+function writeHive(sink: TextSink, hive: Hive, options: WineTextOptions): void {
+  refuseLayered(hive);
   sink.put(`${magic}\n${about}`);
   for (const [at, part] of options.relativeTo.split("\\").entries()) {
     if (at > 0) sink.put("\\\\");
@@ -161,7 +176,6 @@ export function writeWineText(hive: Hive, options: WineTextOptions): Uint8Array 
   }
   sink.put(`\n${options.arch === undefined ? "" : `\n#arch=${options.arch}\n`}`);
   writeKey(sink, new PathBytes(), hive.root, true);
-  return sink.bytes();
 }
 
 /** A key's path as it is spelled between the brackets. */

@@ -101,14 +101,17 @@ export class TextSink {
   /** What is full; growing one buffer would copy it again and again. */
   readonly #full: Buffer[] = [];
   #fullLength = 0;
+  readonly #take: ((piece: Uint8Array) => void) | undefined;
   #bytes: Buffer;
   #at = 0;
 
-  constructor(size = chunkSize) {
+  /** With `take` nothing is kept: it gets each piece when that is full, for as long as the call lasts. */
+  constructor(size = chunkSize, take?: (piece: Uint8Array) => void) {
     this.#bytes = Buffer.allocUnsafeSlow(size);
+    this.#take = take;
   }
 
-  /** What was written so far. */
+  /** What was written so far and not taken. */
   bytes(): Uint8Array {
     return Buffer.concat([...this.#full, this.#bytes.subarray(0, this.#at)]);
   }
@@ -201,10 +204,15 @@ export class TextSink {
     if (this.length > largestText || more > largestPiece) {
       throw new WbuildError("HIVE_LIMIT", "the registry would be larger than half a gigabyte as Wine's text");
     }
-    this.#full.push(this.#bytes.subarray(0, this.#at));
+    const piece = this.#bytes.subarray(0, this.#at);
     this.#fullLength += this.#at;
-    this.#bytes = Buffer.allocUnsafeSlow(Math.max(chunkSize, more));
     this.#at = 0;
+    if (this.#take === undefined) this.#full.push(piece);
+    else {
+      this.#take(piece);
+      if (more <= this.#bytes.length) return;
+    }
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(chunkSize, more));
   }
 
   /** At most six bytes a unit; the room is there. */

@@ -4,11 +4,12 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Hive } from "../../../layerfs/hive/key.ts";
-import { readWineText, type WineText, writeWineText } from "../../../layerfs/hive/wine-text.ts";
+import { readWineText, streamWineText, type WineText } from "../../../layerfs/hive/wine-text.ts";
 import { WbuildError } from "../../../native/error.ts";
 import { type Note, readJournal } from "./journal.ts";
 import type { RegistryTexts } from "./registry/changes.ts";
 import type { ImageRegistry } from "./registry/image-hives.ts";
+import type { TextMakers } from "./registry/kept-texts.ts";
 import type { SessionOptions } from "./registry/session-settings.ts";
 import { sessionTrees } from "./registry/session-trees.ts";
 
@@ -33,13 +34,13 @@ const names = ["system", "user", "userdef"] as const;
 /** Of the three together: as much as readWineText takes. */
 const largestText = 512 << 20;
 
-/** The registry that a step begins with, as Wine's texts. */
-export function sessionTexts(wine: WineRegistry, image: ImageRegistry, options: SessionOptions): RegistryTexts {
+/** The registry that a step begins with, as Wine's texts, which may be large: they are not held in memory. */
+export function sessionTexts(wine: WineRegistry, image: ImageRegistry, options: SessionOptions): TextMakers {
   const [system, user, userdef] = names.map((name) => readWineText(readFileSync(wine[name])));
   if (!system || !user || !userdef) throw new TypeError("three texts are read");
   const trees = sessionTrees({ machine: system, user, userdef }, image, options);
-  const text = (tree: Hive, like: WineText) =>
-    Buffer.from(writeWineText(tree, { arch: system.arch ?? "win64", relativeTo: like.relativeTo }));
+  const text = (tree: Hive, like: WineText) => (take: (piece: Uint8Array) => void) =>
+    streamWineText(tree, { arch: system.arch ?? "win64", relativeTo: like.relativeTo }, take);
   return {
     system: text(trees.machine, system),
     user: text(trees.user, user),

@@ -14,7 +14,7 @@ import { type Account, accountOf } from "./account.ts";
 import { commandLineOf } from "./command-line.ts";
 import { programFailure } from "./failure.ts";
 import { ensurePersonality, type Personality, profileFolder } from "./personality/personality.ts";
-import { registryChanges } from "./registry/changes.ts";
+import { registryChanges, registryDifference } from "./registry/changes.ts";
 import { type ImageRegistry, openRegistry, registryFiles, registryStamp } from "./registry/image-hives.ts";
 import { keptTexts } from "./registry/kept-texts.ts";
 import { journalOf, readTexts, resultOf, sessionTexts, writeSession } from "./session.ts";
@@ -63,8 +63,8 @@ async function start(home: string, ...[on, upper, scratch, process, host, warn]:
     signal: (name) => running.signal(name),
     async layer({ epochSeconds }) {
       await exited;
-      const { before, after } = await readTexts(step.texts, step.prefix);
-      const registry = registryChanges(before, after, step.image, warnOnce, epochSeconds);
+      const difference = registryDifference(await readTexts(step.texts, step.prefix));
+      const registry = registryChanges(difference, step.image, warnOnce, epochSeconds);
       const tree = await on.tree?.();
       if (!tree) throw new TypeError("a Windows layer needs to know what lies below it");
       return await stepLayer({
@@ -107,6 +107,8 @@ async function prepare(
   keptTexts(join(home, "wine/sessions"), stamp, texts, () =>
     sessionTexts(personality.registry, image(), { programs: builtinPrograms(personality.root), osVersion }),
   );
+  // Hives of a hundred megabytes are not held while the step runs; one that changes nothing in them needs them no more.
+  opened = undefined;
   writeSession(prefix, texts, {
     commandLine,
     cwd: process.cwd,

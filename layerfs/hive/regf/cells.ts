@@ -1,6 +1,6 @@
 /**
- * The bins of a hive taken apart into cells, without an object per cell: one number for each 8 bytes says whether a cell
- * in use begins there and which reference has led to it. Knows nothing of what cells contain.
+ * The bins of a hive taken apart into cells, without an object per cell: one bit for each 8 bytes says whether a cell in
+ * use begins there, one number for each cell which reference has led to it. Knows nothing of what cells contain.
  */
 
 import { binsStart } from "./base-block.ts";
@@ -10,7 +10,8 @@ import { records } from "./layout.ts";
 /** "None" where a cell index stands. */
 export const noCell = 0xff_ff_ff_ff;
 
-const unclaimed = -1;
+/** In place of a reference: none is at the file's begin. */
+const unclaimed = 0;
 /** "hbin" */
 const binSignature = 0x6e_69_62_68;
 
@@ -25,7 +26,11 @@ export class Cells {
   /** From the begin of a cell to its contents: its size, and in version 1.1 a link to the cell before it. */
   readonly head: number;
   readonly tell: Tell;
-  /** For each 8 bytes: 0, or, where a cell in use begins, the file offset of the reference that claimed it. */
+  /** For each 8 bytes a bit: a cell in use begins there. */
+  readonly #begins: Int32Array;
+  /** How many begin before each 32 bits of these. */
+  readonly #before: Int32Array;
+  /** For each cell in use, in order, the file offset of the reference that claimed it. */
   readonly #owners: Int32Array;
   readonly #memory: ArrayBufferLike;
   readonly #offset: number;
@@ -45,8 +50,26 @@ export class Cells {
       tell({ offset: Math.max(0, bytes.length), record: "base block", what });
     }
     this.end = Math.max(binsStart, Math.min(wanted, bytes.length));
-    this.#owners = new Int32Array((this.end >> 3) + 1);
+    const words = (this.end >>> 8) + 1;
+    this.#begins = new Int32Array(words);
+    this.#before = new Int32Array(words);
     this.#mapBins();
+    let count = 0;
+    for (let word = 0; word < words; word++) {
+      this.#before[word] = count;
+      count += bitsOf(this.#begins[word] ?? 0);
+    }
+    this.#owners = new Int32Array(count);
+  }
+
+  #beginsAt(slot: number): boolean {
+    return (((this.#begins[slot >> 5] ?? 0) >>> (slot & 31)) & 1) !== 0;
+  }
+
+  /** Which cell it is, counted from the first. One begins there. */
+  #cellAt(slot: number): number {
+    const word = slot >> 5;
+    return (this.#before[word] ?? 0) + bitsOf((this.#begins[word] ?? 0) & ((1 << (slot & 31)) - 1));
   }
 
   #mapBins(): void {
@@ -76,7 +99,7 @@ export class Cells {
 
   #mapCells(from: number, end: number): void {
     const view = this.view;
-    const owners = this.#owners;
+    const begins = this.#begins;
     for (let at = from; at + 4 <= end; ) {
       const size = view.getInt32(at, true);
       const length = size < 0 ? -size : size;
@@ -89,7 +112,7 @@ export class Cells {
         at = this.#nextRecord(at + 8, end);
         continue;
       }
-      if (size < 0) owners[at >> 3] = unclaimed;
+      if (size < 0) begins[at >> 8] = (begins[at >> 8] ?? 0) | (1 << ((at >> 3) & 31));
       at += length;
     }
   }
@@ -112,9 +135,9 @@ export class Cells {
   open(from: number, record: string, least: number): number {
     const at = this.openShared(from, record, least);
     if (at === unreadable) return unreadable;
-    const slot = (at - this.head) >> 3;
-    const owner = this.#owners[slot];
-    if (owner === unclaimed) this.#owners[slot] = from;
+    const cell = this.#cellAt((at - this.head) >> 3);
+    const owner = this.#owners[cell];
+    if (owner === unclaimed) this.#owners[cell] = from;
     else if (owner !== from) {
       this.tell({ offset: from, record, what: `it points at a cell that ${hex(owner ?? 0)} has already` });
       return unreadable;
@@ -126,7 +149,7 @@ export class Cells {
   openShared(from: number, record: string, least: number): number {
     const index = this.view.getUint32(from, true);
     const at = binsStart + index;
-    if ((index & 7) !== 0 || at >= this.end || !this.#owners[at >> 3]) {
+    if ((index & 7) !== 0 || at >= this.end || !this.#beginsAt(at >> 3)) {
       this.tell({ offset: from, record, what: `it points at ${hex(index)}, where no cell in use begins` });
       return unreadable;
     }
@@ -165,12 +188,22 @@ export class Cells {
 
   /** Takes a shared cell for `from`, when nobody has it; for what counts which cells are in use. */
   claim(contents: number, from: number): void {
-    const slot = (contents - this.head) >> 3;
-    if (this.#owners[slot] === unclaimed) this.#owners[slot] = from;
+    const cell = this.#cellAt((contents - this.head) >> 3);
+    if (this.#owners[cell] === unclaimed) this.#owners[cell] = from;
   }
 
   /** File offsets of the cells in use that no reference has led to. */
   *unreferenced(): Generator<number> {
-    for (let slot = 0; slot < this.#owners.length; slot++) if (this.#owners[slot] === unclaimed) yield slot << 3;
+    let cell = 0;
+    for (let slot = 0; slot <= this.end >>> 3; slot++) {
+      if (this.#beginsAt(slot) && this.#owners[cell++] === unclaimed) yield slot * 8;
+    }
   }
+}
+
+/** How many of 32 bits are set: by pairs, by fours, by bytes, and those added up. */
+function bitsOf(bits: number): number {
+  const pairs = bits - ((bits >>> 1) & 0x55_55_55_55);
+  const fours = (pairs & 0x33_33_33_33) + ((pairs >>> 2) & 0x33_33_33_33);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f_0f_0f_0f, 0x01_01_01_01) >>> 24;
 }

@@ -5,7 +5,7 @@ import { diffHives } from "../../../layerfs/hive/diff.ts";
 import { type Hive, type HiveKey, type HiveValue, symlinkFlag } from "../../../layerfs/hive/key.ts";
 import { mergeHives } from "../../../layerfs/hive/merge.ts";
 import { hiveOf, KeyTree } from "../../../layerfs/hive/tree.ts";
-import { isWineText, readWineText, writeWineText } from "../../../layerfs/hive/wine-text.ts";
+import { isWineText, readWineText, streamWineText, writeWineText } from "../../../layerfs/hive/wine-text.ts";
 import { hex, plainHive, told } from "./trees.ts";
 
 const relativeTo = "REGISTRY\\Machine";
@@ -254,3 +254,15 @@ function withoutSecurity(key: HiveKey): KeyTree {
   for (const each of key.subkeys()) made.setSubkey(withoutSecurity(each));
   return made;
 }
+
+test("a text in pieces is the text: none of them is larger than the largest value needs", (t) => {
+  const root = new KeyTree("");
+  for (let i = 0; i < 20_000; i++)
+    root.setSubkey(new KeyTree(`key ${i}`)).setValue({ name: "v", type: 4, data: Buffer.alloc(4, i) });
+  root.setValue({ name: "large", type: 3, data: Buffer.alloc(700_000, 7) });
+  const whole = writeWineText(hiveOf(root), { relativeTo });
+  const pieces: Buffer[] = [];
+  streamWineText(hiveOf(root), { relativeTo }, (piece) => pieces.push(Buffer.from(piece)));
+  t.true(pieces.length > 2);
+  t.true(Buffer.concat(pieces).equals(whole));
+});

@@ -34,13 +34,31 @@ export interface RegistryChanges {
   readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
 }
 
+/** What a step changed, by Wine's files. Undefined where they say the same but for noise. */
+export interface RegistryDifference {
+  readonly machine: HiveKey | undefined;
+  readonly user: HiveKey | undefined;
+  readonly userdef: HiveKey | undefined;
+}
+
+/** Small, whatever the size of the texts, of which nothing is kept. */
+export function registryDifference({
+  before,
+  after,
+}: Readonly<Record<"before" | "after", RegistryTexts>>): RegistryDifference {
+  return {
+    machine: changeOf(before.system, after.system, machineNoise),
+    user: changeOf(before.user, after.user, userNoise),
+    userdef: changeOf(before.userdef, after.userdef, userNoise),
+  };
+}
+
 /**
  * Changes below a top key that no hive holds are told through `warn`, once each: Windows would not keep them either.
  * `epochSeconds` (SOURCE_DATE_EPOCH) bounds the times of keys.
  */
 export function registryChanges(
-  before: RegistryTexts,
-  after: RegistryTexts,
+  { machine, user, userdef }: RegistryDifference,
   image: () => ImageRegistry,
   warn: (text: string) => void,
   epochSeconds?: number,
@@ -52,7 +70,6 @@ export function registryChanges(
     const delta = deltaOverImage(change, image().machine.get(name));
     if (!isEmptyDelta(delta)) deltas.set(name, writeHive(delta, { fileName: `${name}_Delta`, ...bound }));
   };
-  const machine = changeOf(before.system, after.system, machineNoise);
   if (machine) {
     const hives = new Map(machineKeys.map(([key, hive]) => [upcase(key), hive]));
     for (const top of machine.subkeys()) {
@@ -61,8 +78,8 @@ export function registryChanges(
       else warn(`HKLM\\${top.name} was changed, which no hive of an image holds: the change is lost`);
     }
   }
-  keep("DefaultUser", changeOf(before.userdef, after.userdef, userNoise));
-  return { deltas, files: profileFiles(changeOf(before.user, after.user, userNoise), image, bound) };
+  keep("DefaultUser", userdef);
+  return { deltas, files: profileFiles(user, image, bound) };
 }
 
 /** The differencing tree between two texts; undefined when they say the same but for noise. */

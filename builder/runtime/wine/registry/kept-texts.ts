@@ -4,20 +4,25 @@
  */
 import { createHash } from "node:crypto";
 import {
+  closeSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   renameSync,
   rmSync,
   statSync,
   utimesSync,
-  writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { RegistryTexts } from "./changes.ts";
 
 const names = ["system", "user", "userdef"] as const;
+
+/** Each gives its text in pieces, which last as long as the call. */
+export type TextMakers = Readonly<Record<(typeof names)[number], (take: (piece: Uint8Array) => void) => void>>;
+
 /** A Windows registry has 20 to 60 MB as text. */
 const mostKept = 8;
 
@@ -25,7 +30,7 @@ const mostKept = 8;
  * Makes the folder `into` with the texts kept under `stamp` in a folder, else those that `make` gives, which are then kept. They
  * are the kept files themselves: whoever writes into one writes into other steps' registries. Losing the folder loses nothing.
  */
-export function keptTexts(folder: string, stamp: string, into: string, make: () => RegistryTexts): void {
+export function keptTexts(folder: string, stamp: string, into: string, make: () => TextMakers): void {
   const name = createHash("sha256").update(stamp).digest("hex").slice(0, 32);
   const place = join(folder, name);
   try {
@@ -38,7 +43,16 @@ export function keptTexts(folder: string, stamp: string, into: string, make: () 
   }
   const texts = make();
   mkdirSync(into, { mode: 0o700 });
-  for (const each of names) writeFileSync(join(into, each), texts[each]);
+  for (const each of names) {
+    const file = openSync(join(into, each), "wx", 0o600);
+    try {
+      texts[each]((piece) => {
+        for (let at = 0; at < piece.length; ) at += writeSync(file, piece, at);
+      });
+    } finally {
+      closeSync(file);
+    }
+  }
   try {
     mkdirSync(folder, { recursive: true });
     forget(folder);

@@ -2,7 +2,11 @@
 import { isDeepStrictEqual } from "node:util";
 import test from "ava";
 import fc from "fast-check";
-import { registryChanges } from "../../../../../builder/runtime/wine/registry/changes.ts";
+import {
+  type RegistryTexts,
+  registryChanges,
+  registryDifference,
+} from "../../../../../builder/runtime/wine/registry/changes.ts";
 import { deltaOverImage } from "../../../../../builder/runtime/wine/registry/image-delta.ts";
 import type { ImageRegistry } from "../../../../../builder/runtime/wine/registry/image-hives.ts";
 import { differingSections } from "../../../../../builder/runtime/wine/registry/section-diff.ts";
@@ -48,6 +52,12 @@ function imageOf(shape: Partial<Record<DeltaName, Shape>>, user?: Shape): ImageR
   const profile = { folder: "Users/Me", user: user && hive(user), classes: undefined };
   return { machine, deltas: new Map(), profile };
 }
+
+const changesBetween = (
+  before: RegistryTexts,
+  after: RegistryTexts,
+  ...rest: Parameters<typeof registryChanges> extends [unknown, ...infer Rest] ? Rest : never
+) => registryChanges(registryDifference({ before, after }), ...rest);
 
 const leaf = fc.dictionary(fc.constantFrom("@a", "@b", "@"), fc.constantFrom("1", "2"), { maxKeys: 2 });
 const shapes: fc.Arbitrary<Shape> = fc.letrec<{ node: Shape }>((tie) => ({
@@ -113,7 +123,7 @@ test("deleting what only Wine had says nothing to the image", (t) => {
   const image = imageOf({ Software: { Acme: { "@level": "1" } } });
   const before = textOf({ ...wineKeys, Software: { ...(wineKeys.Software as Shape), Acme: { "@level": "1" } } });
   const after = textOf({ Software: { Acme: { "@level": "1" } }, System: {} });
-  const { deltas, files } = registryChanges(
+  const { deltas, files } = changesBetween(
     { system: before, user: none, userdef: none },
     { system: after, user: none, userdef: none },
     () => image,
@@ -126,7 +136,7 @@ test("deleting what only Wine had says nothing to the image", (t) => {
 test("a value, a deleted value, a new key and a deleted key are in the delta of their hive, and nothing else", (t) => {
   const base = { Acme: { "@level": "1", "@old": "x", Gone: { "@a": "1" }, Kept: { "@a": "1" } } };
   const now = { Acme: { "@level": "2", Kept: { "@a": "1" }, New: { "@b": "1" } } };
-  const { deltas } = registryChanges(
+  const { deltas } = changesBetween(
     { system: textOf({ Software: base, System: { S: {} } }), user: none, userdef: none },
     { system: textOf({ Software: now, System: { S: {} } }), user: none, userdef: none },
     () => imageOf({ Software: base, System: { S: {} } }),
@@ -146,7 +156,7 @@ test("a value, a deleted value, a new key and a deleted key are in the delta of 
 });
 
 test("a change under HKCU makes the account's NTUSER.DAT, one under Software\\Classes its UsrClass.dat", (t) => {
-  const { files, deltas } = registryChanges(
+  const { files, deltas } = changesBetween(
     { system: none, user: textOf({ Environment: { "@TEMP": "t" } }), userdef: none },
     {
       system: none,
@@ -171,7 +181,7 @@ test("a change under HKCU makes the account's NTUSER.DAT, one under Software\\Cl
 test("a key directly under HKLM has no hive: that is said", (t) => {
   const told: string[] = [];
   const changed = { system: textOf({ Foo: { "@a": "1" } }), user: none, userdef: none };
-  registryChanges(
+  changesBetween(
     { system: none, user: none, userdef: none },
     changed,
     () => imageOf({}),
@@ -219,7 +229,7 @@ test("what Wine writes by itself is no change, nor are keys that were only made 
   const before = { Software: { Kept: {} } };
   const after = { Software: { Kept: {}, Wine: { "@a": "1" }, Microsoft: { ActiveMovie: { devenum: { "@b": "1" } } } } };
   const change = (now: Shape) =>
-    registryChanges(
+    changesBetween(
       { system: none, user: textOf(before), userdef: none },
       { system: none, user: textOf(now), userdef: none },
       () => imageOf({}, before),

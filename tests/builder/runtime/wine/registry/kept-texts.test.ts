@@ -5,6 +5,14 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { keptTexts } from "../../../../../builder/runtime/wine/registry/kept-texts.ts";
 
+const pieces =
+  (...texts: string[]) =>
+  (take: (piece: Uint8Array) => void) => {
+    // Each lasts as long as its call.
+    const piece = Buffer.alloc(20);
+    for (const text of texts) take(piece.subarray(0, piece.write(text)));
+  };
+
 /** `begin(stamp)` gives what a step that begins with it finds, `made` how often something was made. */
 function scene(t: ExecutionContext) {
   const top = mkdtempSync(join(tmpdir(), "wbuild-texts-"));
@@ -18,7 +26,7 @@ function scene(t: ExecutionContext) {
       const into = join(top, `step${steps++}`);
       keptTexts(folder, stamp, into, () => {
         s.made++;
-        return { system: Buffer.from(`${stamp} system`), user: Buffer.from("user"), userdef: Buffer.from("userdef") };
+        return { system: pieces(stamp, " ", "system"), user: pieces("user"), userdef: pieces("user", "def") };
       });
       return () => ["system", "user", "userdef"].map((name) => readFileSync(join(into, name), "latin1"));
     },

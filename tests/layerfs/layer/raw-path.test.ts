@@ -1,6 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
-import { fromRawBytes, showPath, toRawBytes } from "../../../layerfs/layer/raw-path.ts";
+import { fromRawBytes, showPath } from "../../../layerfs/layer/raw-path.ts";
+import { bytesOfName } from "../../../native/addon/raw-bytes.ts";
 import { holds } from "../../doubles/holds.ts";
 
 const rows: [title: string, bytes: number[], text: string][] = [
@@ -16,7 +17,7 @@ const rows: [title: string, bytes: number[], text: string][] = [
 for (const [title, bytes, text] of rows) {
   test(`raw path: ${title}`, (t) => {
     t.is(fromRawBytes(Buffer.from(bytes)), text);
-    t.deepEqual([...toRawBytes(text)], bytes);
+    t.deepEqual([...bytesOfName(text)], bytes);
   });
 }
 
@@ -24,7 +25,7 @@ test("raw path: any bytes but NUL survive the way there and back", (t) => {
   const some = fc.uint8Array({ maxLength: 40 }).map((bytes) => bytes.filter((byte) => byte !== 0));
   holds(
     t,
-    fc.property(some, (bytes) => Buffer.from(bytes).equals(toRawBytes(fromRawBytes(bytes)))),
+    fc.property(some, (bytes) => Buffer.from(bytes).equals(bytesOfName(fromRawBytes(bytes)))),
     { numRuns: 2000 },
   );
 });
@@ -35,7 +36,7 @@ for (const [title, text] of [
   ["a low one outside the escapes", "\udd00"],
 ] as const) {
   test(`raw path: ${title} stands for no bytes`, (t) => {
-    t.throws(() => toRawBytes(text), { code: "LAYER_NAME" });
+    t.throws(() => bytesOfName(text), { code: "LAYER_NAME" });
   });
 }
 

@@ -17,11 +17,12 @@ import fc from "fast-check";
 import type { Change } from "../../../layerfs/layer/entry.ts";
 import { decodeIndex } from "../../../layerfs/layer/layer-index.ts";
 import { readUpper } from "../../../layerfs/layer/overlay.ts";
-import { fromRawBytes, toRawBytes } from "../../../layerfs/layer/raw-path.ts";
+import { fromRawBytes } from "../../../layerfs/layer/raw-path.ts";
 import { unpackLayer } from "../../../layerfs/layer/unpack.ts";
 import { writeLayer } from "../../../layerfs/layer/write.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
 import { getXattrs, makeNode, setMtime, setXattr } from "../../../native/addon/addon.ts";
+import { bytesOfName } from "../../../native/addon/raw-bytes.ts";
 import { noRoot, testUnless } from "../../doubles/test-unless.ts";
 import { bytes, checkOrder, folderStore, inPieces, type Member, scratch, set, tarOf } from "./workbench.ts";
 
@@ -98,7 +99,7 @@ rootTest("unpack: everything that can be in a layer is there afterwards, owners 
   t.true(lstatSync(join(out, "d/fifo")).isFIFO());
   const link = lstatSync(join(out, "d/link"), { bigint: true });
   t.deepEqual([link.uid, link.mtimeNs, readlinkSync(join(out, "d/link"))], [3n, 77n, "/abs/olute"]);
-  t.is(readFileSync(Buffer.from(toRawBytes(`${out}/d/\udcff`))).toString(), "raw name");
+  t.is(readFileSync(Buffer.from(bytesOfName(`${out}/d/\udcff`))).toString(), "raw name");
 });
 
 test("unpack: missing parents appear, with the lower layer's metadata where it has them", async (t) => {
@@ -342,9 +343,9 @@ test("law: folder → layer → folder → the same layer", async (t) => {
 });
 
 function plant(top: string, parts: string[], kind: number, mode: number, size: number, time: bigint): void {
-  const path = Buffer.from(toRawBytes(`${top}/${parts.join("/")}`));
+  const path = Buffer.from(bytesOfName(`${top}/${parts.join("/")}`));
   try {
-    mkdirSync(Buffer.from(toRawBytes(`${top}/${parts.slice(0, -1).join("/")}`)), { recursive: true });
+    mkdirSync(Buffer.from(bytesOfName(`${top}/${parts.slice(0, -1).join("/")}`)), { recursive: true });
     if (kind === 0) mkdirSync(path);
     else if (kind === 1) symlinkSync("some/where", path);
     else if (kind === 2) makeNode(fromRawBytes(path), "fifo", mode);

@@ -7,7 +7,7 @@ import { accessSync, constants } from "node:fs";
 /** Absolute path of an executable, or undefined. */
 export function findProgram(name: string): string | undefined {
   if (name === "") return undefined;
-  const folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", ...(process.env["PATH"] ?? "").split(":")];
+  const folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", ...(process.env.PATH ?? "").split(":")];
   for (const folder of folders) {
     if (!folder.startsWith("/")) continue;
     const path = `${folder}/${name}`;

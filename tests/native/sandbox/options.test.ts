@@ -62,8 +62,8 @@ for (const [title, option] of [
   run(`refused: ${title}`, async (t) => {
     const { report, status } = await callLauncher("run", [...least, option]);
     t.is(status, 125);
-    t.is(report[0]?.["event"], "failed");
-    t.is(report[0]?.["code"], "BOX_OPTIONS");
+    t.is(report[0]?.event, "failed");
+    t.is(report[0]?.code, "BOX_OPTIONS");
   });
 }
 
@@ -85,7 +85,7 @@ for (const [title, bytes] of [
   run(`refused: ${title}`, async (t) => {
     const { report, status } = await callLauncher("run", bytes);
     t.is(status, 125);
-    t.is(report[0]?.["code"], "BOX_OPTIONS");
+    t.is(report[0]?.code, "BOX_OPTIONS");
   });
 }
 

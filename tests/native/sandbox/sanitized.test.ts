@@ -118,7 +118,7 @@ for (const [title, more, argv, exit, stdout] of [
     const said = await callLauncher("run", options(more as readonly LaunchOption[], argv), program, environment);
     t.is(said.stdout, stdout, said.stderr);
     t.deepEqual(
-      said.report.map((line) => line["event"]),
+      said.report.map((line) => line.event),
       ["started", "exited"],
       said.stderr + JSON.stringify(said.report),
     );

@@ -15,6 +15,7 @@ import type { OutputSpec } from "./image/output/output-spec.ts";
 import type { FinishedImage } from "./image/output/write-result.ts";
 import { distinctPlatforms } from "./image/platform.ts";
 import { baseLayers } from "./image/stored/left-layers.ts";
+import { toldTogether } from "./image/told-step.ts";
 import { type BuildWorld, type PlannedBuild, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
 import { ResultCache } from "./solve/cache.ts";
@@ -99,6 +100,7 @@ async function walkAll(build: Build, nodes: readonly Node[], targets: readonly N
   const results = new ResultCache(store, imported);
   await checkForeignRuns(nodes, async (node, op) => !ignored(node) && (await results.knows(op)));
   const pushed = pushTarget(request);
+  const told = toldTogether(report);
   return walk(
     nodes,
     targets,
@@ -111,7 +113,8 @@ async function walkAll(build: Build, nodes: readonly Node[], targets: readonly N
       ...(ssh === undefined ? {} : { ssh }),
       runtime: runtimes(store.home),
       style: styleOf(request),
-      remoteLayer: (ofWalk) => baseLayers({ store, registry, exception: exceptionOf(request) }, ofWalk),
+      remoteLayer: (ofWalk, background) =>
+        baseLayers({ store, registry, exception: exceptionOf(request), told, background }, ofWalk),
       tail:
         pushed === undefined
           ? undefined

@@ -5,6 +5,7 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { ConnectionException } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { Slots } from "../../registry/side-by-side.ts";
 import { sourceOf } from "../image/stored/left-layers.ts";
 import type { CachedLayer, ImportedResults } from "../solve/cache.ts";
 import type { RemoteBlob } from "../steps/stack.ts";
@@ -19,12 +20,16 @@ export interface ImportsWorld {
   readonly exception?: ConnectionException | undefined;
 }
 
+/** Downloads at a time. */
+const concurrency = 4;
+
 export class Imports implements ImportedResults {
   readonly #world: ImportsWorld;
   readonly #ops = new Set<Digest>();
   readonly #found = new Map<Digest, CachedLayer & { readonly remote: RemoteBlob }>();
   readonly #places = new Map<Digest, { readonly name: string; readonly place: CachePlace }[]>();
   readonly #fetching = new Map<Digest, Promise<void>>();
+  readonly #slots = new Slots(concurrency);
   readonly #lost = new Set<Digest>();
   readonly #records: (ReadRecord & { readonly remote: RemoteBlob })[] = [];
 
@@ -84,7 +89,7 @@ export class Imports implements ImportedResults {
     const { digest } = layer.blob;
     let fetching = this.#fetching.get(digest);
     if (!fetching) {
-      fetching = this.#bring(layer);
+      fetching = this.#slots.use(() => this.#bring(layer));
       this.#fetching.set(digest, fetching);
     }
     return fetching;

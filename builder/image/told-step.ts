@@ -45,3 +45,39 @@ export async function toldAsStep<T>(
     throw error;
   }
 }
+
+/**
+ * For transfers that somebody asks for one by one: all with the same title are one step, which lasts until none of them is
+ * left. Rejects with what the work rejects with.
+ */
+export function toldTogether(
+  report: Report,
+): (title: string, work: (onProgress: (event: TransferProgress) => void) => Promise<void>) => Promise<void> {
+  const running = new Map<
+    string,
+    { readonly work: Promise<void>[]; readonly tell: (event: TransferProgress) => void }
+  >();
+  return async (title, work) => {
+    const known = running.get(title);
+    if (known) {
+      const more = work(known.tell);
+      known.work.push(more);
+      return more;
+    }
+    let first: Promise<void> | undefined;
+    const all = toldAsStep(report, title, async (tell) => {
+      first = work(tell);
+      const together = { work: [first], tell };
+      running.set(title, together);
+      try {
+        // More may be added while these last.
+        for (const one of together.work) await one;
+      } finally {
+        running.delete(title);
+      }
+    });
+    // Each is told to who asked for it.
+    all.catch(() => {});
+    return first;
+  };
+}

@@ -4,9 +4,10 @@
  */
 import type { Change } from "../../layerfs/layer/entry.ts";
 import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
-import { unpackLayer } from "../../layerfs/layer/unpack.ts";
+import { type LayerSource, type UnpackedLayer, unpackLayer } from "../../layerfs/layer/unpack.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
+import type { ReservedSnapshot } from "../../layerfs/store/snapshots.ts";
 import type { BlobSource } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { stackTree } from "../../layerfs/tree/stacked.ts";
@@ -42,6 +43,7 @@ export class LayerStack {
   /** Bottom first. */
   readonly layers: readonly StackLayer[];
   #tree: Promise<Tree> | undefined;
+  #folders: Promise<string[]> | undefined;
 
   private constructor(os: string, layers: readonly StackLayer[]) {
     this.os = os;
@@ -64,12 +66,22 @@ export class LayerStack {
     return chain;
   }
 
-  /** Unpacked folders, bottom first. */
-  async folders(): Promise<string[]> {
-    const folders: string[] = [];
-    // One after the other: unpacking a layer may look at those below it.
-    for (const layer of this.layers) folders.push(await layer.folder());
-    return folders;
+  /**
+   * Unpacked folders, bottom first. All layers come at once; each is unpacked when those below it are, to which its links
+   * and folders may refer. Nothing is at work any more when this rejects, with the first failure.
+   */
+  folders(): Promise<string[]> {
+    this.#folders ??= this.#unpacked();
+    return this.#folders;
+  }
+
+  async #unpacked(): Promise<string[]> {
+    const folders = this.layers.map((layer) => layer.folder());
+    try {
+      return await Promise.all(folders);
+    } finally {
+      await Promise.allSettled(folders);
+    }
   }
 
   /** The layers seen as one tree, without mounting them; of Windows layers as their tars have it, C: is below `Files`. */
@@ -93,15 +105,12 @@ export function storedLayer(store: Store, below: LayerStack, layer: Layer, remot
     const chain = store.snapshots.chainId(parent, layer.diffId);
     const found = store.snapshots.find(chain);
     if (found) return { folder: found.folder, index: undefined };
-    await remote?.fetch();
+    const coming = remote?.fetch();
+    // Told below, in its turn.
+    coming?.catch(() => {});
     const lower = (await below.folders()).reverse();
-    await using place = await store.snapshots.reserve();
-    const blob = { path: store.blobs.path(layer.blob.digest) };
-    const unpacked = await unpackLayer(blob, place.folder, {
-      expect: { diffId: layer.diffId },
-      form: "overlay",
-      lower,
-    });
+    await using made = await unpackComing(store, layer, lower, coming);
+    const { place, unpacked } = made;
     if (below.os === "windows") {
       // Before anybody sees the folder: the tree finds files by the spelling of the layers below.
       await normalizeUnpacked(place.folder, decodeIndex(unpacked.index), await below.tree());
@@ -130,6 +139,42 @@ export function storedLayer(store: Store, below: LayerStack, layer: Layer, remot
       return reading;
     },
   };
+}
+
+interface Made extends AsyncDisposable {
+  readonly place: ReservedSnapshot;
+  readonly unpacked: UnpackedLayer;
+}
+
+/** Unpacks a blob of the store, or one that `coming` brings there while it comes. Throws what `coming` throws, and LAYER_*. */
+async function unpackComing(
+  store: Store,
+  { blob, diffId }: Layer,
+  lower: readonly string[],
+  coming: Promise<void> | undefined,
+): Promise<Made> {
+  const unpack = async (source: LayerSource): Promise<Made> => {
+    const place = await store.snapshots.reserve();
+    const end = () => place[Symbol.asyncDispose]();
+    try {
+      const unpacked = await unpackLayer(source, place.folder, { expect: { diffId }, form: "overlay", lower });
+      return { place, unpacked, [Symbol.asyncDispose]: end };
+    } catch (error) {
+      await end();
+      throw error;
+    }
+  };
+  const bytes = coming && (await store.blobs.follow(blob.digest, coming));
+  // A transfer that broke off or began anew is no layer to its reader; what the whole blob is, it says itself below.
+  const early = bytes && (await unpack({ bytes }).catch(() => undefined));
+  try {
+    // Only now the bytes are known to be the blob's.
+    await coming;
+  } catch (error) {
+    await early?.[Symbol.asyncDispose]();
+    throw error;
+  }
+  return early ?? unpack({ path: store.blobs.path(blob.digest) });
 }
 
 async function rebuildIndex(store: Store, layer: Layer, remote: RemoteBlob | undefined) {

@@ -15,7 +15,7 @@ import { Background } from "./background.ts";
 export interface WalkWorld
   extends Omit<World, "signal" | "background" | "keep" | "remoteLayer" | "tail" | "onFailure"> {
   readonly signal: AbortSignal;
-  readonly remoteLayer: (signal: AbortSignal) => World["remoteLayer"];
+  readonly remoteLayer: (signal: AbortSignal, background: World["background"]) => World["remoteLayer"];
   readonly tail: ((background: World["background"]) => NonNullable<World["tail"]>) | undefined;
   readonly cache: BuildCache | undefined;
   readonly whenFailed?: WhenFailed;
@@ -81,7 +81,7 @@ async function walkOnce(
       signal,
       background,
       keep: (resource) => kept.push(resource),
-      remoteLayer: world.remoteLayer(signal),
+      remoteLayer: world.remoteLayer(signal, background),
       ...(tail === undefined ? {} : { tail: tail(background) }),
       ...(whenFailed === undefined ? {} : { onFailure: (first) => (failed ??= first) }),
     },

@@ -48,6 +48,11 @@ export interface BlobStore {
 export interface BlobFiles extends BlobStore {
   /** Absolute path of a stored blob's file (read-only for callers). */
   path(digest: Digest): string;
+  /**
+   * The bytes of a blob while `coming` fetches it, unverified, from the first one on; undefined when this process has nothing to
+   * read along. They also end where the transfer fails: only `coming` tells whether they were the blob.
+   */
+  follow(digest: Digest, coming: Promise<unknown>): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** A fresh file name on the store's own file system, protected from collection until released. */
   reserve(): Promise<ReservedFile>;
 }

@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { Arrivals } from "./arrivals.ts";
 import type { BlobExpectation, BlobFiles, ByteRange, FetchOptions, ReservedFile } from "./blob-store.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestOf } from "./digest.ts";
@@ -25,6 +26,7 @@ type Bytes = AsyncIterable<Uint8Array> | Uint8Array;
 export class DiskBlobs implements BlobFiles {
   readonly #layout: Layout;
   readonly #session: Session;
+  readonly #arrivals = new Arrivals();
 
   constructor(layout: Layout, session: Session) {
     this.#layout = layout;
@@ -166,16 +168,26 @@ export class DiskBlobs implements BlobFiles {
       await using file = await open(path, from > 0 ? "r+" : "w", 0o600).catch((cause: unknown) => {
         throw storeError(cause, "make a file", path);
       });
+      const arrival = this.#arrivals.begin(blob.digest, path);
       const checked = (chunk: Uint8Array) => {
         checkSize(blob, size + chunk.length, false);
         size += chunk.length;
+        arrival.grew(size);
       };
       const isAsked = size < blob.size || blob.size === 0;
-      digest = await writeStream(file, isAsked ? openAt(size) : nothing(), checked, { path, at: size, areSpent });
+      try {
+        digest = await writeStream(file, isAsked ? openAt(size) : nothing(), checked, { path, at: size, areSpent });
+      } finally {
+        arrival.end();
+      }
     }
     checkSize(blob, size, true);
     checkDigest(blob, digest);
     return await this.#commit(path, blob);
+  }
+
+  follow(digest: Digest, coming: Promise<unknown>): Promise<AsyncIterable<Uint8Array> | undefined> {
+    return this.#arrivals.follow(digest, coming);
   }
 
   async reserve(): Promise<ReservedFile> {

@@ -7,8 +7,8 @@ import type { Store } from "../../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../../native/error.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
 import type { Image } from "../../../registry/oci/image.ts";
-import { isLocalOnly, parseReference } from "../../../registry/reference.ts";
-import type { OnProgress } from "../../../registry/side-by-side.ts";
+import { formatName, isLocalOnly, parseReference } from "../../../registry/reference.ts";
+import { type OnProgress, Slots } from "../../../registry/side-by-side.ts";
 import { layersOf } from "./base-image.ts";
 
 /** A layer that is not here, and where it can be had: the best place first. */
@@ -126,6 +126,10 @@ function unreachable(
 
 export interface BaseWorld extends BringWorld {
   readonly exception?: ConnectionException | undefined;
+  /** Tells people of transfers; those with the same title belong together. */
+  readonly told?: (title: string, transfer: (onProgress?: OnProgress) => Promise<void>) => Promise<void>;
+  /** Transfers begin before somebody waits for them: told of each. */
+  readonly background?: (transfer: Promise<void>) => void;
 }
 
 /** A base's layer: where it is, and how it comes here. */
@@ -135,21 +139,30 @@ export interface BaseLayer {
   fetch(): Promise<void>;
 }
 
+/** Downloads at a time. */
+const concurrency = 4;
+
 /**
- * Layers of bases by the base's full reference; each is brought once however many ask. `exception`: for bases that are named
- * now. `fetch` throws as bringLayer, REG_*.
+ * Layers of bases by the base's full reference; each is brought once however many ask, a few at a time. `exception`: for bases
+ * that are named now. `fetch` throws as bringLayer, REG_*.
  */
 export function baseLayers(world: BaseWorld, signal: AbortSignal): (reference: string, layer: Layer) => BaseLayer {
   const running = new Map<Digest, Promise<void>>();
+  const slots = new Slots(concurrency);
+  const { told = (_title, transfer) => transfer() } = world;
+  const title = (reference: string) => `fetch ${formatName(parseReference(reference), { familiar: true })}`;
   const once = (reference: string, layer: Layer): Promise<void> => {
     let work = running.get(layer.blob.digest);
     if (!work) {
-      work = bringBase(reference, layer, world, signal).catch((error: unknown) => {
+      work = bringBase(reference, layer, world, signal, (bring) =>
+        slots.use(() => told(title(reference), bring)),
+      ).catch((error: unknown) => {
         throw isWbuildError(error)
           ? error
           : new WbuildError("REG_FETCH", `cannot fetch a layer of ${reference}`, { cause: error });
       });
       running.set(layer.blob.digest, work);
+      world.background?.(work);
     }
     return work;
   };
@@ -163,15 +176,27 @@ export function baseLayers(world: BaseWorld, signal: AbortSignal): (reference: s
   };
 }
 
-async function bringBase(reference: string, layer: Layer, world: BaseWorld, signal: AbortSignal): Promise<void> {
+async function bringBase(
+  reference: string,
+  layer: Layer,
+  world: BaseWorld,
+  signal: AbortSignal,
+  transfer: (bring: (onProgress?: OnProgress) => Promise<void>) => Promise<void>,
+): Promise<void> {
   const { store, registry } = world;
   const { blob } = layer;
-  if (store.sources.find(blob.digest).length > 0)
-    return bringLayer({ ...layer, sources: sourcesOfBase(world, reference, layer) }, world, { signal });
+  const options = (onProgress?: OnProgress) => ({ signal, ...(onProgress ? { onProgress } : {}) });
+  if (store.sources.find(blob.digest).length > 0) {
+    const left = { ...layer, sources: sourcesOfBase(world, reference, layer) };
+    if (await isReady(store, left, left.sources)) return;
+    return transfer((onProgress) => bringLayer(left, world, options(onProgress)));
+  }
   if ((await store.blobs.has(blob.digest)) === blob.size) return;
-  const repository = (await registry()).repository(parseReference(reference));
-  const { fetchBlob } = await import("../../../registry/pull.ts");
-  await fetchBlob(repository, blob, store.blobs, { signal });
+  await transfer(async (onProgress) => {
+    const repository = (await registry()).repository(parseReference(reference));
+    const { fetchBlob } = await import("../../../registry/pull.ts");
+    await fetchBlob(repository, blob, store.blobs, options(onProgress));
+  });
 }
 
 /**

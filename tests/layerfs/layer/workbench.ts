@@ -28,6 +28,7 @@ export function folderStore(folder: string): BlobFiles {
     has: missing,
     open: missing,
     put: missing,
+    follow: missing,
     async reserve() {
       const temporary = join(folder, `.new-${count++}`);
       return {

@@ -16,6 +16,7 @@ interface PullFlags {
   readonly platform?: string;
   readonly allPlatforms?: boolean;
   readonly lazy?: boolean;
+  readonly unpack?: boolean;
 }
 
 export const pullCommand: Command = {
@@ -27,7 +28,9 @@ export const pullCommand: Command = {
 
     With --lazy manifest and configuration alone are fetched, and noted where the layers are. They are fetched and verified
     when something needs their files: run, save, diff, a build that reads them, a push to another registry. A pull
-    without --lazy brings what is missing.`,
+    without --lazy brings what is missing.
+
+    Layers are unpacked when something runs on them; with --unpack that happens while they come.`,
   examples: [
     ["wbuild pull alpine:3.20", "from Docker Hub"],
     ["wbuild pull --lazy registry.example.com/team/app", "to look at it, or to push it on under another name"],
@@ -39,17 +42,14 @@ export const pullCommand: Command = {
       .argument("<image>")
       .option("--platform <os/arch>", "fetch the image for this platform, such as linux/arm64")
       .option("--all-platforms", "fetch the images for all platforms, and what is said about them")
-      .option("--lazy", "leave the layers in the registry until something needs them");
+      .option("--lazy", "leave the layers in the registry until something needs them")
+      .option("--unpack", "unpack the layers while they come, for a fast first run");
     defineProgressFlags(parser, "print the image ID alone");
     defineConnection(parser);
   },
   async run(parser, cli) {
     const flags = flagsOf<ProgressFlags & ConnectionFlags & PullFlags>(parser);
-    if (flags.allPlatforms && (flags.platform !== undefined || flags.lazy))
-      throw new WbuildError(
-        "CLI_USAGE",
-        `--all-platforms and ${flags.lazy ? "--lazy" : "--platform"} exclude each other`,
-      );
+    refuseContradictions(flags);
     const text = parser.args[0] ?? "";
     const { parseReference } = await import("../../registry/reference.ts");
     const { pullEvery, pullInto } = await import("../image/move/transfer.ts");
@@ -63,8 +63,11 @@ export const pullCommand: Command = {
       cli.stdout.write(flags.quiet ? `${descriptor.digest}\n` : `${name}@${descriptor.digest}\n`);
       return 0;
     }
-    const image = await pullInto(await session.store(), client, text, {
+    const store = await session.store();
+    const { bringUnpacked } = await import("../open-image.ts");
+    const image = await pullInto(store, client, text, {
       ...(await platformOf(flags)),
+      ...(flags.unpack ? { bring: (coming) => bringUnpacked({ store, signal: cli.signal }, coming) } : {}),
       lazy: flags.lazy === true,
       exception: exceptionOf(flags),
       report: await session.report(flags),
@@ -75,3 +78,14 @@ export const pullCommand: Command = {
     return 0;
   },
 };
+
+function refuseContradictions({ allPlatforms, lazy, platform, unpack }: PullFlags): void {
+  const pairs = [
+    ["--all-platforms", allPlatforms, "--lazy", lazy],
+    ["--all-platforms", allPlatforms, "--platform", platform !== undefined],
+    ["--all-platforms", allPlatforms, "--unpack", unpack],
+    ["--lazy", lazy, "--unpack", unpack],
+  ] as const;
+  for (const [one, isOne, other, isOther] of pairs)
+    if (isOne && isOther) throw new WbuildError("CLI_USAGE", `${one} and ${other} exclude each other`);
+}

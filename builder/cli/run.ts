@@ -149,9 +149,11 @@ async function findOrPull(text: string, flags: RunFlags, cli: Cli, session: Retu
     if (!isMissing || isLocalOnly(parseReference(text))) throw error;
   }
   const { pullInto } = await import("../image/move/transfer.ts");
+  const { bringUnpacked } = await import("../open-image.ts");
   const client = await session.registry(connectionOf(flags, [parseReference(text).registry]));
   const image = await pullInto(store, client, text, {
     ...wanted,
+    bring: (coming) => bringUnpacked({ store, signal: cli.signal }, coming),
     report: await session.report(),
     signal: cli.signal,
   });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { startRegistry } from "../doubles/docker-registry.ts";
@@ -120,6 +120,47 @@ test("a base from a registry: fetched when first needed, cached afterwards also 
   t.is(again.code, 0, again.stderr);
   t.is(outcome(again, "RUN echo fetched"), "CACHED", again.stderr);
 });
+
+asRoot(
+  "pull --unpack lays out what comes, and run does so of an image that is not here: neither needs the registry again",
+  async (t) => {
+    const registry = await startRegistry();
+    const s = await scene(t);
+    const name = `${registry.host}/team/rich:1`;
+    const built = await s.build(await s.files("context", files), "-t", name, "--push");
+    t.is(built.code, 0, built.stderr);
+    const look = [name, "sh", "-c", "cat /srv/tree/a /usr/share/new"];
+    const [pulling, running] = [join(s.folder, "pulling"), join(s.folder, "running")];
+
+    const pulled = await s.wbuild("--home", pulling, "pull", "--unpack", name);
+    t.is(pulled.code, 0, pulled.stderr);
+    const snapshots = () => readdir(join(pulling, "store-v1/snapshots"));
+    const unpacked = await snapshots();
+    t.true(unpacked.length > 1);
+    const ran = await s.wbuild("--home", running, "run", ...look);
+    t.is(ran.stdout, "a\nnew\n", ran.stderr);
+    await registry[Symbol.asyncDispose]();
+
+    for (const home of [pulling, running]) {
+      t.is((await s.wbuild("--home", home, "run", ...look)).stdout, "a\nnew\n");
+      // Blobs and their digests, not files alone.
+      t.is((await s.wbuild("--home", home, "save", "-o", join(home, "all.tar"), name)).code, 0);
+    }
+    t.deepEqual(await snapshots(), unpacked);
+  },
+);
+
+for (const flags of [
+  ["--lazy", "--unpack"],
+  ["--all-platforms", "--unpack"],
+  ["--all-platforms", "--lazy"],
+])
+  test(`pull ${flags.join(" ")}: refused`, async (t) => {
+    const s = await scene(t, { base: false });
+    const refused = await s.wbuild("pull", ...flags, "127.0.0.1:1/x");
+    t.is(refused.code, 2);
+    t.true(refused.stderr.includes(`${flags[0]} and ${flags[1]} exclude each other`), refused.stderr);
+  });
 
 test("login, refused and accepted; the password is nowhere but in Docker's file", async (t) => {
   const password = "s3cret-Passw0rd";

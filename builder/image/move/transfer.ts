@@ -1,5 +1,5 @@
 /** Images between a registry and the store, under their names: what `pull` and `push` do. */
-import type { Descriptor, Platform } from "../../../layerfs/store/descriptor.ts";
+import type { Descriptor, Layer, Platform } from "../../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../../layerfs/store/digest.ts";
 import type { ConnectionException } from "../../../layerfs/store/sources.ts";
 import type { Store } from "../../../layerfs/store/store.ts";
@@ -17,9 +17,19 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
 }
 
+/** An image's layers, bottom first, before they are here. */
+export interface Coming {
+  readonly os: string;
+  readonly layers: readonly Layer[];
+  /** Brings one into the store. Throws as fetchBlob. */
+  readonly fetch: (blob: Descriptor, signal: AbortSignal) => Promise<void>;
+}
+
 export interface PullIntoOptions extends TransferOptions {
   readonly platform?: Platform;
   readonly lazy?: boolean;
+  /** Has every layer fetched, and does more with them on their way. */
+  readonly bring?: (coming: Coming) => Promise<void>;
   /** What the client was allowed of its connection, so that layers which stay there can be fetched later. */
   readonly exception?: ConnectionException | undefined;
 }
@@ -37,7 +47,7 @@ export async function pullInto(
   const reference = parseReference(text);
   const name = formatReference(reference);
   const platform = options.platform ?? hostPlatform();
-  const { pullImage } = await import("../../../registry/pull.ts");
+  const { fetchBlob, pullImage } = await import("../../../registry/pull.ts");
   return toldAsStep(
     options.report,
     `pull ${formatReference(reference, { familiar: true })} (${formatPlatform(platform)})`,
@@ -46,8 +56,12 @@ export async function pullInto(
         choose: (manifests) => (options.platform ? choosePlatform(manifests, platform) : chooseUsual(manifests)),
         signal: options.signal,
         onProgress,
-        ...(options.lazy ? { lazy: true } : {}),
+        ...(options.lazy || options.bring ? { lazy: true } : {}),
       });
+      const repository = client.repository(reference);
+      const fetch = (blob: Descriptor, signal: AbortSignal) =>
+        fetchBlob(repository, blob, store.blobs, { signal, onProgress });
+      await options.bring?.({ layers: pulled.layers, os: pulled.config.os, fetch });
       const source = sourceOf(name, options.exception);
       for (const { blob } of options.lazy ? pulled.layers : [])
         if (source && (await store.blobs.has(blob.digest)) !== blob.size) store.sources.note(blob.digest, source);

@@ -48,9 +48,10 @@ export async function diffOwnLayer(
   const top = layers[number - 1];
   if (!top) return { files: [], registry: [] };
   const below = stackOf(layers.slice(0, number - 1), os);
-  const changes = await top.changes();
   const tree = await below.tree();
-  if (os !== "windows") return { files: await diffLayer(tree, changes), registry: [] };
+  if (os !== "windows")
+    return { files: await diffLayer(tree, (await top.passing?.()) ?? (await top.changes())), registry: [] };
+  const changes = await top.changes();
   const whole = stackOf(layers.slice(0, number), os);
   return {
     files: await diffLayer(driveTree(tree), await onDrive(changes, tree, await whole.tree()), os),
@@ -59,7 +60,8 @@ export async function diffOwnLayer(
 }
 
 function stackOf(layers: LayerStack["layers"], os: string): LayerStack {
-  return layers.reduce((stack, layer) => stack.with(layer), LayerStack.of(os));
+  const once = os !== "windows";
+  return layers.reduce((stack, layer) => stack.with(layer), LayerStack.of(os, { once }));
 }
 
 /** The registry of a Windows stack, layer by layer. */

@@ -13,7 +13,8 @@ const concurrency = 4;
 
 /** Nothing is unpacked or read before somebody asks the stack. Throws IMG_LAYERS, IMG_INCOMPLETE. */
 export function openImage(store: Store, image: Image): LayerStack {
-  let stack = LayerStack.of(image.config.os);
+  // Of Windows images each stack of lower layers is looked at while the next layer is unpacked: those share.
+  let stack = LayerStack.of(image.config.os, { once: image.config.os !== "windows" });
   for (const layer of layersOf(image.manifest, image.config))
     stack = stack.with(storedLayer(store, stack, layer, { fetch: () => needStored(store, layer) }));
   return stack;

@@ -29,6 +29,7 @@ export const appendCommand: Command = {
     ["tar -c site | wbuild append -b nginx -f - --path /usr/share -t web", "files from standard input"],
     ["wbuild append -b windows -f app.tar.gz --path 'C:\\app' -t app", "plain files for Windows"],
   ],
+  readsLayers: true,
   define(parser) {
     parser
       .option("-b, --base <image>", "the image to put them on")

@@ -36,6 +36,8 @@ export interface Command {
   readonly examples: readonly (readonly [line: string, does: string])[];
   /** The exit code of a failure of ours, where it must not be taken for that of a program which we run. */
   readonly failureExit?: number;
+  /** It reads layers entry by entry: its objects live shortly, and room for more of them makes nothing faster. */
+  readonly readsLayers?: true;
   /** Adds operands and flags. */
   define(parser: Parser): void;
   /** Does it. A number is the exit code; nothing is 0. Operands and flags are read from the parser. */

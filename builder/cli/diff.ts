@@ -22,6 +22,7 @@ export const diffCommand: Command = {
     ["wbuild diff --layer 1 --json app", "all that the lowest layer brings, for programs"],
     ["wbuild diff --each-layer app", "layer by layer"],
   ],
+  readsLayers: true,
   define(parser) {
     parser
       .argument("<image>")

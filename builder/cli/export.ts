@@ -13,6 +13,7 @@ export const exportCommand: Command = {
     ["wbuild export -o app.tar app", "to a file"],
     ["wbuild export app | tar -tv", "look into an image"],
   ],
+  readsLayers: true,
   define(parser) {
     parser.argument("<image>").option("-o, --output <path>", "write to this file, not to standard output");
   },

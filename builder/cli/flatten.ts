@@ -25,6 +25,7 @@ export const flattenCommand: Command = {
     ["wbuild flatten app --keep-base -t app:flat", "those above the base, as the store knows it"],
     ["wbuild flatten app --from 3 -t app:flat", "the third and all above"],
   ],
+  readsLayers: true,
   define(parser) {
     defineFlattenFlags(parser);
     parser.option("--keep-base", "keep the layers of the base, as annotations or the store know it");

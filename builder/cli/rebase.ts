@@ -36,6 +36,7 @@ export const rebaseCommand: Command = {
     ["wbuild rebase --check app --new-base debian:12.6", "which of its files would hide the new base's"],
     ["wbuild rebase --push r.example.com/app:1 -t r.example.com/app:2", "by its annotations, in the registry alone"],
   ],
+  readsLayers: true,
   define(parser) {
     parser
       .argument("<image>")

@@ -19,6 +19,7 @@ export const sbomCommand: Command = {
     ["wbuild sbom app", "the image's own list, or one made now"],
     ["wbuild sbom --scan app > app.spdx.json", "look into the files, whatever the image says of itself"],
   ],
+  readsLayers: true,
   define(parser) {
     parser
       .argument("<image>")

@@ -12,6 +12,7 @@ export const squashCommand: Command = {
     ["wbuild squash app -t app:1", "one layer above the base"],
     ["wbuild squash app --base debian:12 -t app:1", "above this base"],
   ],
+  readsLayers: true,
   define(parser) {
     defineFlattenFlags(parser);
   },

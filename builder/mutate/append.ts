@@ -7,9 +7,10 @@ import { writeLayer } from "../../layerfs/layer/write.ts";
 import type { Descriptor, Layer } from "../../layerfs/store/descriptor.ts";
 import { openDigester } from "../../layerfs/store/digester.ts";
 import type { Store } from "../../layerfs/store/store.ts";
-import { compareNames, joinPath, partsOf } from "../../layerfs/tree/names.ts";
+import { compareNames, joinPath } from "../../layerfs/tree/names.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { entryIn, placeFiles } from "./place-files.ts";
 
 export interface AppendOptions {
   /** Usual: gzip, which everything reads. What is gzip or zstd already stays as it came when nothing is asked for. */
@@ -78,46 +79,31 @@ export async function asFiles(
   folder: string,
   { compression = "gzip", signal, lookUp, shape }: FilesOptions,
 ): Promise<Layer> {
-  await using spool = await store.snapshots.reserve();
-  const { spoolFiles } = await import("./spool.ts");
   const open = () => readTar(decompressStream(watched(store.blobs.open(blob), signal)));
-  const entries = await named(name, () => spoolFiles(open(), spool.scratch));
-  const changes = await below(folder, entries, lookUp);
-  const shaped = shape === undefined ? changes : await shape(changes);
-  const written = await named(name, () => writeLayer(shaped, store.blobs, { compression, mediaTypes: "oci" }));
+  const write = (changes: Iterable<Change> | AsyncIterable<Change>) =>
+    named(name, () => writeLayer(changes, store.blobs, { compression, mediaTypes: "oci" }));
+  const withShape = async (shaped: NonNullable<typeof shape>) => {
+    await using spool = await store.snapshots.reserve();
+    const { spoolFiles } = await import("./spool.ts");
+    return await write(await shaped(inPlace(folder, await named(name, () => spoolFiles(open(), spool.scratch)))));
+  };
+  const written =
+    shape === undefined
+      ? await write((await named(name, () => placeFiles(open, folder, lookUp))).changes())
+      : await withShape(shape);
   store.layers.record(written.layer, { uncompressedSize: written.uncompressedSize, index: written.index });
   return written.layer;
 }
 
 /** The entries below the folder: folders first, hard links last; of two of one path the later one. */
-async function below(folder: string, entries: readonly Entry[], lookUp: FilesOptions["lookUp"]): Promise<Change[]> {
+function inPlace(folder: string, entries: readonly Entry[]): Change[] {
   const all = new Map<string, Entry>();
-  for (const entry of entries) {
-    if (entry.path === "") continue;
-    const path = joinPath(folder, entry.path);
-    const target = entry.type === "hardlink" ? { target: joinPath(folder, entry.target ?? "") } : {};
-    all.set(path, { ...entry, ...target, path });
-  }
-  if (lookUp !== undefined) {
-    const above = new Set([...all.keys(), joinPath(folder, ".")].flatMap(foldersAbove));
-    for (const path of above) if (!all.has(path)) all.set(path, (await lookUp(path)) ?? madeFolder(path));
-    // The accident: a tar's bin/ takes the place of the image's link bin -> usr/bin, and all programs are gone.
-    for (const { path, type } of all.values()) if (type === "directory") await lookUp(path);
-  }
+  for (const entry of entries) if (entry.path !== "") all.set(joinPath(folder, entry.path), entryIn(folder, entry));
   const folders = [...all.values()].filter(({ type }) => type === "directory");
   const links = [...all.values()].filter(({ type }) => type === "hardlink");
   const rest = [...all.values()].filter(({ type }) => type !== "directory" && type !== "hardlink");
   folders.sort((a, b) => compareNames(a.path, b.path));
   return [...folders, ...rest, ...links].map((entry) => ({ kind: "set", entry }));
-}
-
-function madeFolder(path: string): Entry {
-  return { path, type: "directory", mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0n };
-}
-
-function foldersAbove(path: string): string[] {
-  const parts = partsOf(path).slice(0, -1);
-  return parts.map((_, at) => parts.slice(0, at + 1).join("/"));
 }
 
 /** A Linux image's answer to what a folder on the way is like; what is no folder there is refused. Throws IMG_EDIT. */

@@ -10,6 +10,7 @@ import { writeHive } from "../../layerfs/hive/regf/write.ts";
 import { hiveOf, KeyTree } from "../../layerfs/hive/tree.ts";
 import type { Change, Entry } from "../../layerfs/layer/entry.ts";
 import type { NameRule } from "../../layerfs/tree/merge.ts";
+import { compareNames } from "../../layerfs/tree/names.ts";
 import { driveFolder, windowsNames } from "../../layerfs/tree/windows-path.ts";
 import { type DeltaName, deltaNames, deltaPath, emptyDelta, hivesFolder } from "../../layerfs/windows/deltas.ts";
 import { freshMetadata } from "../../layerfs/windows/metadata.ts";
@@ -50,16 +51,14 @@ export function withRegistry(plan: MergePlan, layers: readonly Heads[], keep: nu
 
 function asDeltas(plan: MergePlan, layers: readonly Heads[], keep: number): MergePlan {
   const isHives = (path: string) => path === hivesFolder || path.startsWith(`${hivesFolder}/`);
-  const own = <T extends { readonly entry: Entry }>(all: readonly T[]) =>
-    all.filter(({ entry }) => !isHives(entry.path));
-  const first = plan.first.filter((change) => !isHives(pathOf(change)));
+  const first = [...plan.first].filter((change) => !isHives(pathOf(change)));
   // Both top folders before what is in them: importers take the layer's shape from its first entries.
   const top = first.findIndex((change) => change.kind === "set" && change.entry.path === driveFolder);
   const files = (top < 0 ? lastSet(layers, driveFolder) : first[top]) ?? folder(driveFolder);
   const head: Change[] = [folder(hivesFolder), files];
   for (const name of deltaNames) head.push(file(deltaPath(name), deltaOf(layers, keep, name)));
   const rest = first.filter((_, at) => at !== top);
-  return { first: [...head, ...rest], files: own(plan.files), links: plan.links };
+  return { ...without(plan, isHives), first: [...head, ...rest] };
 }
 
 function deltaOf(layers: readonly Heads[], keep: number, name: DeltaName): Uint8Array {
@@ -82,18 +81,30 @@ function intoBase(plan: MergePlan, layers: readonly Heads[]): MergePlan {
     renewed.set(path, writeHive(hive, { differencing: false, fileName: baseFiles[name] }));
     for (const end of logEndings) stale.add(foldPath(basePath(name) + end));
   }
-  const files: MergePlan["files"][number][] = [];
-  const made: Change[] = [];
-  for (const each of plan.files) {
-    const path = foldPath(each.entry.path);
-    const bytes = renewed.get(path);
-    if (bytes !== undefined) {
-      const { inode: _, digest: __, ...rest } = each.entry;
-      made.push({ kind: "set", entry: { ...rest, size: bytes.length, content: { kind: "bytes", bytes } } });
-    } else if (!stale.has(path) && !isHives(each.entry.path)) files.push(each);
+  const made: Entry[] = [];
+  for (const { entry } of plan.files) {
+    const bytes = renewed.get(foldPath(entry.path));
+    if (bytes === undefined) continue;
+    const { inode: _, digest: __, ...rest } = entry;
+    made.push({ ...rest, size: bytes.length, content: { kind: "bytes", bytes } });
   }
-  const first = plan.first.filter((change) => !isHives(pathOf(change)));
-  return { first: [...first, ...made], files, links: plan.links };
+  made.sort((a, b) => compareNames(foldPath(a.path), foldPath(b.path)));
+  const first = [...plan.first].filter((change) => !isHives(pathOf(change)));
+  const isOurs = (path: string) => isHives(path) || renewed.has(foldPath(path)) || stale.has(foldPath(path));
+  return { ...without(plan, isOurs), first: [...first, ...made.map((entry): Change => ({ kind: "set", entry }))] };
+}
+
+/** The plan's files and their other names, but for files that somebody else writes. */
+function without(plan: MergePlan, isOurs: (path: string) => boolean): Omit<MergePlan, "first"> {
+  return {
+    files: [...plan.files].filter(({ entry }) => !isOurs(entry.path)),
+    fileAt(member) {
+      const entry = plan.fileAt(member);
+      return entry === undefined || isOurs(entry.path) ? undefined : entry;
+    },
+    reads: (layer) => plan.reads(layer),
+    links: plan.links,
+  };
 }
 
 /** The base's hive and the deltas over it, lowest first, for mergeHives. Throws HIVE_*. */
@@ -126,7 +137,7 @@ function keptAt({ kept }: Heads, path: string): Uint8Array | undefined {
 
 function lastSet(layers: readonly Heads[], path: string): Change | undefined {
   return layers
-    .flatMap(({ changes }) => changes.filter((change) => change.kind === "set" && change.entry.path === path))
+    .flatMap(({ changes }) => [...changes].filter((change) => change.kind === "set" && change.entry.path === path))
     .at(-1);
 }
 

@@ -1,6 +1,6 @@
 /** `flatten` and `squash`: layers of an image as one. Streams: each blob is read twice, nothing is unpacked. */
 import { compressionOf } from "../../layerfs/layer/compression.ts";
-import type { Change, Entry } from "../../layerfs/layer/entry.ts";
+import type { Change } from "../../layerfs/layer/entry.ts";
 import { readLayer } from "../../layerfs/layer/read.ts";
 import { writeLayer } from "../../layerfs/layer/write.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
@@ -10,9 +10,9 @@ import { type Image, isForeign, mediaTypes } from "../../registry/oci/image.ts";
 import type { NewImage } from "../image/output/write-image.ts";
 import { layersOf } from "../image/stored/base-image.ts";
 import { fullHistory, historyLine } from "./edited.ts";
-import { blobOf, type Heads, type Member, readHeads } from "./heads.ts";
+import { blobOf, type Heads, readHeads } from "./heads.ts";
 import { type MergePlan, planMerge } from "./merge-plan.ts";
-import { bytesOf } from "./spool.ts";
+import { passingFiles } from "./passing.ts";
 
 export interface FlattenOptions {
   /** Layers that stay as they are, counted from the lowest. */
@@ -25,8 +25,6 @@ export interface FlattenOptions {
   readonly command: string;
   readonly signal: AbortSignal;
 }
-
-const smallBytes = 64 * 1024;
 
 /**
  * The image with all layers above the kept ones as one, in which nothing is hidden any more. Deterministic: the same layers
@@ -78,9 +76,7 @@ async function mergeLayers(
   const isWindows = image.config.os === "windows";
   const windows = isWindows ? await import("./flat-hives.ts") : undefined;
   const heads: Heads[] = [];
-  for (const [at, layer] of layers.entries()) {
-    heads.push(await readHeads(blobOf(store, layer, signal), at, windows?.isHive ?? (() => false)));
-  }
+  for (const layer of layers) heads.push(await readHeads(blobOf(store, layer, signal), windows?.isHive));
   const plan = planMerge(heads, keep, windows?.allNames);
   const files = windows === undefined ? plan : windows.withRegistry(plan, heads, keep);
   const top = layers.at(-1)?.blob.mediaType ?? "";
@@ -102,37 +98,10 @@ async function* changesOf(
   signal: AbortSignal,
 ): AsyncGenerator<Change> {
   yield* plan.first;
-  const wanted = new Map<number, Map<number, Entry>>();
-  for (const { member, entry } of plan.files) {
-    const own = wanted.get(member.layer) ?? new Map<number, Entry>();
-    wanted.set(member.layer, own.set(member.at, entry));
-  }
-  for (const [number, layer] of layers.entries()) {
-    const own = wanted.get(number);
-    if (own === undefined) continue;
-    yield* filesOf(readLayer(blobOf(store, layer, signal)), number, own);
-  }
+  for (const [number, layer] of layers.entries())
+    if (plan.reads(number))
+      yield* passingFiles(readLayer(blobOf(store, layer, signal)), (at) => plan.fileAt({ layer: number, at }));
   yield* plan.links;
-}
-
-async function* filesOf(
-  passing: AsyncIterable<Change>,
-  layer: number,
-  wanted: Map<Member["at"], Entry>,
-): AsyncGenerator<Change> {
-  let at = 0;
-  for await (const change of passing) {
-    const entry = wanted.get(at++);
-    if (entry === undefined || change.kind !== "set") continue;
-    const { inode: _, ...rest } = entry;
-    // A place in the tar says other bytes than at the first reading: the blob checks itself, so only a fault of ours.
-    if (change.entry.content === undefined) throw new TypeError(`layer ${layer} changed while it was read`);
-    const { content } = change.entry;
-    // What is in memory travels with the entry; a stream for each small file costs more than its bytes.
-    if (entry.size <= smallBytes && content.kind === "stream")
-      yield { kind: "set", entry: { ...rest, content: { kind: "bytes", bytes: await bytesOf(content.open()) } } };
-    else yield { kind: "set", entry: { ...rest, content } };
-  }
 }
 
 function foreign(): WbuildError {

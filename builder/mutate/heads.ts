@@ -1,5 +1,6 @@
-/** A layer's changes without its files' bytes, each file marked with its place in the tar: read once, for planning what to read. */
-import type { Change, Entry } from "../../layerfs/layer/entry.ts";
+/** A layer's changes without its files' bytes, in the order of the tar: read once, for planning what to read. */
+import { ChangeList, type Changes } from "../../layerfs/layer/change-list.ts";
+import type { Entry } from "../../layerfs/layer/entry.ts";
 import { readLayer } from "../../layerfs/layer/read.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
@@ -9,7 +10,7 @@ import { WbuildError } from "../../native/error.ts";
 import type { Image } from "../../registry/oci/image.ts";
 import { layersOf } from "../image/stored/base-image.ts";
 
-/** A file's bytes: the `at`th change of the layer `layer`, both from 0. Two entries with one Member are one file. */
+/** A file's bytes: the `at`th change of the layer `layer`, both from 0. */
 export interface Member {
   readonly layer: number;
   readonly at: number;
@@ -17,7 +18,7 @@ export interface Member {
 
 /** One layer as it was read. */
 export interface Heads {
-  readonly changes: readonly Change[];
+  readonly changes: Changes;
   /** Files that were kept as they passed, by their path in the tar. */
   readonly kept: ReadonlyMap<string, Uint8Array>;
 }
@@ -28,20 +29,17 @@ const largestKept = 512 * 1024 * 1024;
 /** Reads a layer's blob to its end. `keeps`: files whose bytes are wanted now. Throws what readLayer throws, IMG_EDIT. */
 export async function readHeads(
   blob: AsyncIterable<Uint8Array>,
-  layer: number,
-  keeps: (path: string) => boolean,
+  keeps: (path: string) => boolean = () => false,
 ): Promise<Heads> {
-  const changes: Change[] = [];
+  const changes = new ChangeList();
   const kept = new Map<string, Uint8Array>();
   for await (const change of readLayer(blob)) {
-    if (change.kind !== "set") {
-      changes.push(change);
-      continue;
+    if (change.kind === "set") {
+      const { entry } = change;
+      const { content } = entry;
+      if (content?.kind === "stream" && keeps(entry.path)) kept.set(entry.path, await bytesOf(entry, content.open()));
     }
-    const { content, ...entry } = change.entry;
-    if (content?.kind === "stream" && keeps(entry.path)) kept.set(entry.path, await bytesOf(entry, content.open()));
-    const member: Member = { layer, at: changes.length };
-    changes.push({ kind: "set", entry: entry.type === "file" ? { ...entry, inode: member } : entry });
+    changes.add(change);
   }
   return { changes, kept };
 }
@@ -55,11 +53,6 @@ async function bytesOf({ path, size }: Entry, stream: AsyncIterable<Uint8Array>)
   const parts: Uint8Array[] = [];
   for await (const part of stream) parts.push(part);
   return Buffer.concat(parts);
-}
-
-/** The member of a file that readHeads gave; undefined of all else. */
-export function memberOf(entry: Entry): Member | undefined {
-  return entry.type === "file" ? (entry.inode as Member | undefined) : undefined;
 }
 
 /** A layer's stored bytes, until the signal. Throws IMG_INCOMPLETE when the store lacks them. */
@@ -77,9 +70,9 @@ export async function* blobOf(store: Store, { blob }: Layer, signal: AbortSignal
 
 /** The image's files for looking at their names and attributes: nothing is unpacked, and no file can be read. */
 export async function namesOf(store: Store, image: Image, signal: AbortSignal): Promise<Tree> {
-  const layers = layersOf(image.manifest, image.config).map((layer, at) => ({
-    changes: async () => (await readHeads(blobOf(store, layer, signal), at, () => false)).changes,
+  const layers = layersOf(image.manifest, image.config).map((layer) => ({
+    changes: async () => (await readHeads(blobOf(store, layer, signal))).changes,
     folder: () => Promise.reject(new TypeError("a tree of names has no files")),
   }));
-  return stackTree(layers, { names: image.config.os === "windows" ? "windows" : "linux" });
+  return stackTree(layers, { names: image.config.os === "windows" ? "windows" : "linux", once: true });
 }

@@ -2,111 +2,179 @@
  * Several layers → the changes of the one layer that does the same (OCI image layer filesystem changeset). What a tree has
  * after them is compared with what it had before: what is another entry is set, what is gone is a whiteout.
  */
+import type { Changes } from "../../layerfs/layer/change-list.ts";
 import type { Change, Entry } from "../../layerfs/layer/entry.ts";
-import { applyChanges, emptyRoot, type NameRule, type Node } from "../../layerfs/tree/merge.ts";
-import { compareNames } from "../../layerfs/tree/names.ts";
-import { type Heads, type Member, memberOf } from "./heads.ts";
+import { withRoom } from "../../layerfs/layer/name-table.ts";
+import { absent, LayerTable, type State, type States } from "../../layerfs/tree/layer-table.ts";
+import type { NameRule } from "../../layerfs/tree/merge.ts";
+import type { Member } from "./heads.ts";
 
+/** Its changes are made as they are asked for, each time anew. */
 export interface MergePlan {
   /** Folders, links, devices and whiteouts, parents first: they come before all files. */
-  readonly first: readonly Change[];
+  readonly first: Iterable<Change>;
   /** The first name of each file, by where its bytes are. */
-  readonly files: readonly { readonly member: Member; readonly entry: Entry }[];
+  readonly files: Iterable<{ readonly member: Member; readonly entry: Entry }>;
+  /** The file whose bytes are there, under its first name; undefined for what is not in the plan. */
+  fileAt(member: Member): Entry | undefined;
+  /** Whether the layer, counted from 0, has any of the files. */
+  reads(layer: number): boolean;
   /** The other names of those files: they come last. */
-  readonly links: readonly Change[];
+  readonly links: Iterable<Change>;
 }
 
 /**
  * The layers from `from` (counted from 0) on, over those below. Files that only lower layers have are not in the plan; a new
  * hard link to one is a link still, and where the old name is gone it is the file. Throws TREE_HARDLINK.
  */
-export function planMerge(layers: readonly Heads[], from: number, rule?: NameRule): MergePlan {
-  let root = emptyRoot<number>();
-  let before = root;
+export function planMerge(layers: readonly { readonly changes: Changes }[], from: number, rule?: NameRule): MergePlan {
+  const table = new LayerTable(rule);
+  let before = table.copy();
   for (const [at, { changes }] of layers.entries()) {
-    root = applyChanges(root, at, changes, rule);
-    if (at + 1 === from) before = root;
+    table.add(changes);
+    if (at + 1 === from) before = table.copy();
   }
-  return new Plan(before, from > 0).of(root);
+  return new Plan(table, before, from > 0);
 }
 
-type Folder = Node<number>;
+/** A list of numbers. */
+class Numbers {
+  #all = new Int32Array(256);
+  #length = 0;
 
-class Plan {
-  readonly #before: Folder;
-  readonly #isOver: boolean;
-  readonly #first: Change[] = [];
-  readonly #files = new Map<Member, Entry>();
-  readonly #links: Change[] = [];
-  readonly #lower = new Map<Member, string>();
-
-  constructor(before: Folder, isOver: boolean) {
-    this.#before = before;
-    this.#isOver = isOver;
+  get length(): number {
+    return this.#length;
   }
 
-  of(after: Folder): MergePlan {
-    if (this.#isOver) this.#noteKept(this.#before, after);
-    if (after.source !== undefined && after.entry !== this.#before.entry)
-      this.#first.push({ kind: "set", entry: after.entry });
-    this.#folder(this.#isOver ? this.#before : undefined, after);
-    const files = [...this.#files].map(([member, entry]) => ({ member, entry }));
-    return { first: this.#first, files, links: this.#links };
+  push(number: number): void {
+    this.#all = withRoom(this.#all, this.#length);
+    this.#all[this.#length++] = number;
+  }
+
+  pop(): void {
+    this.#length--;
+  }
+
+  *[Symbol.iterator](): Generator<number> {
+    for (let i = 0; i < this.#length; i++) yield this.#all[i] ?? 0;
+  }
+}
+
+class Plan implements MergePlan {
+  readonly #table: LayerTable;
+  readonly #before: States;
+  /** The numbers of paths, those of whiteouts with a bit that makes them negative. */
+  readonly #first = new Numbers();
+  /** The first name of each file by its state, and of those below that keep a name. */
+  readonly #files: Int32Array;
+  readonly #lower: Int32Array;
+  readonly #links = new Numbers();
+  #count = 0;
+
+  constructor(table: LayerTable, before: States, isOver: boolean) {
+    this.#table = table;
+    this.#before = before;
+    this.#files = new Int32Array(table.changes + 2);
+    this.#lower = new Int32Array(isOver ? table.changes + 2 : 0);
+    if (isOver) this.#noteKept(0);
+    if (table.place(table.state(0)) !== undefined && table.state(0) !== this.#was(0)) this.#first.push(0);
+    this.#folder(0, isOver);
+  }
+
+  get first(): Iterable<Change> {
+    return this.#made(this.#first, (id) =>
+      id < 0 ? { kind: "delete", path: this.#table.pathOf(~id) } : { kind: "set", entry: this.#table.entry(id) },
+    );
+  }
+
+  get links(): Iterable<Change> {
+    return this.#made(this.#links, (id) => {
+      const state = this.#table.state(id);
+      const target = this.#table.pathOf(this.#lower[state] || this.#files[state] || 0);
+      return { kind: "set", entry: linkTo(target, this.#table.entry(id)) };
+    });
+  }
+
+  get files(): Iterable<{ readonly member: Member; readonly entry: Entry }> {
+    return this.#all();
+  }
+
+  fileAt({ layer, at }: Member): Entry | undefined {
+    const state = this.#table.stateOf(layer, at);
+    const id = this.#files[state] ?? 0;
+    return id === 0 ? undefined : this.#table.entry(id, state);
+  }
+
+  reads(layer: number): boolean {
+    const [from, to] = [this.#table.stateOf(layer, 0), this.#table.stateOf(layer + 1, 0)];
+    return this.#files.subarray(from, to).some((id) => id !== 0);
+  }
+
+  *#made(ids: Numbers, make: (id: number) => Change): Generator<Change> {
+    for (const id of ids) yield make(id);
+  }
+
+  *#all(): Generator<{ readonly member: Member; readonly entry: Entry }> {
+    for (const [state, id] of this.#files.entries()) {
+      const member = id === 0 ? undefined : this.#table.place(state);
+      if (member !== undefined) yield { member, entry: this.#table.entry(id, state) };
+    }
+  }
+
+  #was(id: number): State {
+    return this.#before.states[id] ?? absent;
+  }
+
+  #wasFolder(id: number): boolean {
+    return ((this.#before.flags[id] ?? 0) & 1) !== 0;
   }
 
   /** Files of the layers below that keep their name: what a new hard link can point at. */
-  #noteKept(before: Folder, after: Folder): void {
-    for (const [key, now] of sortedOf(after)) {
-      const was = before.children?.get(key);
-      if (was === undefined || now === undefined) continue;
-      const member = memberOf(now.entry);
-      if (member !== undefined && was.entry === now.entry && !this.#lower.has(member))
-        this.#lower.set(member, now.entry.path);
-      if (was.children && now.children) this.#noteKept(was, now);
+  #noteKept(folder: number): void {
+    for (const id of this.#table.children(folder, "key")) {
+      const state = this.#table.state(id);
+      if (this.#was(id) === absent) continue;
+      if (this.#table.isFolder(id)) {
+        if (this.#wasFolder(id)) this.#noteKept(id);
+      } else if (this.#was(id) === state && this.#lower[state] === 0) this.#lower[state] = id;
     }
   }
 
-  #folder(before: Folder | undefined, after: Folder): void {
-    for (const [key, now] of sortedOf(after, before)) {
-      const was = before?.children?.get(key);
-      if (now === undefined) this.#first.push({ kind: "delete", path: was?.entry.path ?? "" });
-      else if (now.children !== undefined) this.#inner(was, now);
-      else if (was === undefined || was.entry !== now.entry) this.#set(now.entry);
+  #folder(folder: number, isOver: boolean): void {
+    for (const id of this.#table.children(folder, "key", isOver ? this.#before : undefined)) {
+      const state = this.#table.state(id);
+      if (state === absent) this.#first.push(~id);
+      else if (this.#table.isFolder(id)) this.#inner(id, isOver);
+      else if (!isOver || this.#was(id) !== state) this.#set(id, state);
     }
   }
 
-  #inner(was: Folder | undefined, now: Folder): void {
-    const at = this.#first.push({ kind: "set", entry: now.entry });
-    const files = this.#files.size + this.#links.length;
-    this.#folder(was?.children === undefined ? undefined : was, now);
-    const isEmpty = this.#first.length === at && this.#files.size + this.#links.length === files;
-    if (isEmpty && was !== undefined && saysNothing(was.entry, now.entry)) this.#first.pop();
+  #inner(id: number, isOver: boolean): void {
+    const was = isOver ? this.#was(id) : absent;
+    this.#first.push(id);
+    const [first, others] = [this.#first.length, this.#count];
+    this.#folder(id, was !== absent && this.#wasFolder(id));
+    const isEmpty = this.#first.length === first && this.#count === others;
+    if (isEmpty && was !== absent && this.#saysNothing(id, was)) this.#first.pop();
   }
 
-  #set(entry: Entry): void {
-    const member = memberOf(entry);
-    if (member === undefined) {
-      this.#first.push({ kind: "set", entry });
+  #set(id: number, state: State): void {
+    if (!this.#table.isFile(id)) {
+      this.#first.push(id);
       return;
     }
-    const target = this.#lower.get(member) ?? this.#files.get(member)?.path;
-    if (target === undefined) this.#files.set(member, entry);
-    else this.#links.push({ kind: "set", entry: linkTo(target, entry) });
+    this.#count++;
+    if ((this.#lower[state] ?? 0) !== 0 || this.#files[state] !== 0) this.#links.push(id);
+    else this.#files[state] = id;
   }
-}
 
-/** Both folders' names in byte order; undefined for what only `before` has. */
-function sortedOf(after: Folder, before?: Folder): (readonly [key: string, now: Folder | undefined])[] {
-  const names: (readonly [string, Folder | undefined])[] = [...(after.children ?? [])];
-  for (const key of before?.children?.keys() ?? []) if (!after.children?.has(key)) names.push([key, undefined]);
-  return names.sort(([a], [b]) => compareNames(a, b));
-}
-
-/** A folder that layers repeat only because something below it changed. */
-function saysNothing(was: Entry, now: Entry): boolean {
-  if (was === now) return true;
-  if (was.type !== now.type || was.mode !== now.mode || was.uid !== now.uid || was.gid !== now.gid) return false;
-  return was.mtimeNs === now.mtimeNs && samePax(was.pax, now.pax);
+  /** A folder that layers repeat only because something below it changed. */
+  #saysNothing(id: number, state: State): boolean {
+    if (state === this.#table.state(id)) return true;
+    const [was, now] = [this.#table.entry(id, state), this.#table.entry(id)];
+    if (was.type !== now.type || was.mode !== now.mode || was.uid !== now.uid || was.gid !== now.gid) return false;
+    return was.mtimeNs === now.mtimeNs && samePax(was.pax, now.pax);
+  }
 }
 
 function samePax(a: Entry["pax"], b: Entry["pax"]): boolean {

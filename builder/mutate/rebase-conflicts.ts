@@ -3,8 +3,9 @@
  * were made from the old base's, and now hide what the new base brings (a package list, a patched library).
  */
 import { createHash } from "node:crypto";
+import { ChangeList, type Changes } from "../../layerfs/layer/change-list.ts";
 import type { Change, Entry } from "../../layerfs/layer/entry.ts";
-import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import { openIndex } from "../../layerfs/layer/layer-index.ts";
 import { readLayer } from "../../layerfs/layer/read.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
@@ -50,12 +51,12 @@ export async function findConflicts(
   const next = layersOf(result.manifest, result.config).slice(0, result.manifest.layers.length - own.length);
   const reader = new Reader(store, mayRead, signal);
   const names = image.config.os === "windows" ? "windows" : "linux";
-  const changes: Change[] = [];
+  const changes: Changes[] = [];
   // The small ones first: most images need not look at their bases.
   for (const layer of own) {
     const found = await reader.changes(layer);
     if (!found) return undefined;
-    changes.push(...found);
+    changes.push(found);
   }
   for (const layer of [...all.slice(0, keep), ...next]) if (!(await reader.changes(layer))) return undefined;
   const treeOf = (layers: readonly Layer[]) =>
@@ -64,11 +65,11 @@ export async function findConflicts(
         changes: async () => (await reader.changes(layer)) ?? [],
         folder: () => Promise.reject(new TypeError("a tree of names has no files")),
       })),
-      { names },
+      { names, once: true },
     );
   const [before, now] = [await treeOf(all.slice(0, keep)), await treeOf(next)];
   const found = new Map<string, Conflict>();
-  for (const change of changes) {
+  for (const change of each(changes)) {
     const path = change.kind === "set" ? change.entry.path : change.path;
     // The registry is merged value by value, and judged so.
     if (names === "windows" && /^hives(?:\/|$)/i.test(path)) continue;
@@ -81,6 +82,10 @@ export async function findConflicts(
     if (found.size >= maxConflicts) break;
   }
   return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function* each(layers: readonly Changes[]): Generator<Change> {
+  for (const changes of layers) yield* changes;
 }
 
 async function atEntry(entry: Entry, before: Tree, now: Tree): Promise<Conflict | undefined> {
@@ -120,7 +125,7 @@ function isSame(a: Entry | undefined, b: Entry | undefined): boolean {
 class Reader {
   readonly #store: Store;
   readonly #signal: AbortSignal;
-  readonly #known = new Map<string, readonly Change[] | undefined>();
+  readonly #known = new Map<string, Changes | undefined>();
   #left: number;
 
   constructor(store: Store, mayRead: number, signal: AbortSignal) {
@@ -129,20 +134,20 @@ class Reader {
     this.#signal = signal;
   }
 
-  async changes(layer: Layer): Promise<readonly Change[] | undefined> {
+  async changes(layer: Layer): Promise<Changes | undefined> {
     if (!this.#known.has(layer.diffId)) this.#known.set(layer.diffId, await this.#read(layer));
     return this.#known.get(layer.diffId);
   }
 
-  async #read(layer: Layer): Promise<readonly Change[] | undefined> {
+  async #read(layer: Layer): Promise<Changes | undefined> {
     const { blob } = layer;
     const index = await this.#store.layers.index(layer.diffId);
-    if (index !== undefined) return decodeIndex(index);
+    if (index !== undefined) return openIndex(index);
     if (blob.size > this.#left || (await this.#store.blobs.has(blob.digest)) !== blob.size) return undefined;
     this.#left -= blob.size;
-    const changes: Change[] = [];
+    const changes = new ChangeList();
     for await (const change of readLayer(blobOf(this.#store, layer, this.#signal)))
-      changes.push(change.kind === "set" ? { kind: "set", entry: await hashed(change.entry) } : change);
+      changes.add(change.kind === "set" ? { kind: "set", entry: await hashed(change.entry) } : change);
     return changes;
   }
 }

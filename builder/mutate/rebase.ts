@@ -1,6 +1,6 @@
 /** `rebase`: the layers and settings of an image on another base, without building. No layer is read but those of Windows. */
-import type { Change, Entry } from "../../layerfs/layer/entry.ts";
-import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import type { Changes } from "../../layerfs/layer/change-list.ts";
+import { openIndex } from "../../layerfs/layer/layer-index.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
@@ -79,16 +79,14 @@ export async function checkRebased(store: Store, images: RebasedImages, signal: 
 
 /** Layers of bases are read only when a link leads there, and none where the registry alone has them. */
 async function checkLinks(store: Store, { image, old, result }: RebasedImages, signal: AbortSignal): Promise<void> {
-  const own: Change[] = [];
+  const own: Changes[] = [];
   for (const layer of ownLayers(image, old)) {
     const index = await store.layers.index(layer.diffId);
-    if (index !== undefined) own.push(...decodeIndex(index));
+    if (index !== undefined) own.push(openIndex(index));
     else if ((await store.blobs.has(layer.blob.digest)) === layer.blob.size)
-      own.push(...(await readHeads(blobOf(store, layer, signal), 0, () => false)).changes);
+      own.push((await readHeads(blobOf(store, layer, signal))).changes);
   }
-  const set = new Set(own.flatMap((change) => (change.kind === "set" ? [change.entry.path] : [])));
-  const leadsBelow = ({ type, target = "" }: Entry) => type === "hardlink" && !set.has(target);
-  if (!own.some((change) => change.kind === "set" && leadsBelow(change.entry))) return;
+  if (!leadsBelow(own)) return;
   const sizes = await Promise.all(result.manifest.layers.map(({ digest }) => store.blobs.has(digest)));
   if (sizes.includes(undefined)) return;
   try {
@@ -100,4 +98,16 @@ async function checkLinks(store: Store, { image, old, result }: RebasedImages, s
       hint: "build it on the new base",
     });
   }
+}
+
+/** A hard link leads to what none of these layers has. */
+function leadsBelow(layers: readonly Changes[]): boolean {
+  const targets = new Set<string>();
+  for (const changes of layers)
+    for (const change of changes)
+      if (change.kind === "set" && change.entry.type === "hardlink") targets.add(change.entry.target ?? "");
+  if (targets.size > 0)
+    for (const changes of layers)
+      for (const change of changes) if (change.kind === "set") targets.delete(change.entry.path);
+  return targets.size > 0;
 }

@@ -2,8 +2,9 @@
  * LayerStack: layers on top of each other while a build is going on. A layer may still be being written, or may never
  * have been unpacked, or even fetched: each of its forms (blob, list of changes, folder) is made when somebody asks.
  */
+import type { Changes } from "../../layerfs/layer/change-list.ts";
 import type { Change } from "../../layerfs/layer/entry.ts";
-import { decodeIndex } from "../../layerfs/layer/layer-index.ts";
+import { decodeIndex, openIndex } from "../../layerfs/layer/layer-index.ts";
 import { type LayerSource, type UnpackedLayer, unpackLayer } from "../../layerfs/layer/unpack.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
@@ -33,6 +34,8 @@ export interface StackLayer {
   readonly remote?: RemoteBlob;
   /** What it does to the layers below. */
   changes(): Promise<readonly Change[]>;
+  /** The same for those who go through them once: each is decoded as it passes. Absent: as `changes`. */
+  passing?(): Promise<Changes>;
   /** Its unpacked form, absolute, in overlayfs form. Valid until the store's lease ends. */
   folder(): Promise<string>;
 }
@@ -42,21 +45,23 @@ export class LayerStack {
   readonly os: string;
   /** Bottom first. */
   readonly layers: readonly StackLayer[];
+  readonly #once: boolean;
   #tree: Promise<Tree> | undefined;
   #folders: Promise<string[]> | undefined;
 
-  private constructor(os: string, layers: readonly StackLayer[]) {
+  private constructor(os: string, layers: readonly StackLayer[], once: boolean) {
     this.os = os;
     this.layers = layers;
+    this.#once = once;
   }
 
-  /** A stack without layers. */
-  static of(os: string): LayerStack {
-    return new LayerStack(os, []);
+  /** A stack without layers. `once`: nobody builds on it, so its tree may share nothing with others' and take less memory. */
+  static of(os: string, { once = false }: { readonly once?: boolean } = {}): LayerStack {
+    return new LayerStack(os, [], once);
   }
 
   with(layer: StackLayer): LayerStack {
-    return new LayerStack(this.os, [...this.layers, layer]);
+    return new LayerStack(this.os, [...this.layers, layer], this.#once);
   }
 
   /** Chain ID (OCI image configuration, "Layer ChainID"); undefined for no layers. Waits until every layer is durable. */
@@ -87,7 +92,14 @@ export class LayerStack {
   /** The layers seen as one tree, without mounting them; of Windows layers as their tars have it, C: is below `Files`. */
   tree(): Promise<Tree> {
     const names = this.os === "windows" ? "windows" : "linux";
-    const tree = this.#tree ?? stackTree(this.layers, { names });
+    const once = this.#once;
+    const layers = once
+      ? this.layers.map((layer) => ({
+          changes: () => layer.passing?.() ?? layer.changes(),
+          folder: () => layer.folder(),
+        }))
+      : this.layers;
+    const tree = this.#tree ?? stackTree(layers, { names, once });
     this.#tree = tree;
     return tree;
   }
@@ -124,20 +136,21 @@ export function storedLayer(store: Store, below: LayerStack, layer: Layer, remot
   };
   const read = async () => {
     const known = await store.layers.index(layer.diffId);
-    if (known) return decodeIndex(known);
+    if (known) return known;
     const { index } = await unpackOnce();
     const now = index ?? (await store.layers.index(layer.diffId));
     // The folder was there but its index is not: an index is rebuilt only by reading the layer again.
-    return now ? decodeIndex(now) : rebuildIndex(store, layer, remote);
+    return now ?? rebuildIndex(store, layer, remote);
   };
   return {
     committed: Promise.resolve(layer),
     ...(remote === undefined ? {} : { remote }),
     folder: async () => (await unpackOnce()).folder,
     changes: () => {
-      reading ??= read();
+      reading ??= read().then(decodeIndex);
       return reading;
     },
+    passing: async () => openIndex(await read()),
   };
 }
 
@@ -177,11 +190,11 @@ async function unpackComing(
   return early ?? unpack({ path: store.blobs.path(blob.digest) });
 }
 
-async function rebuildIndex(store: Store, layer: Layer, remote: RemoteBlob | undefined) {
+async function rebuildIndex(store: Store, layer: Layer, remote: RemoteBlob | undefined): Promise<Uint8Array> {
   await remote?.fetch();
   await using place = await store.snapshots.reserve();
   const blob = { path: store.blobs.path(layer.blob.digest) };
   const unpacked = await unpackLayer(blob, place.folder, { expect: { diffId: layer.diffId }, form: "overlay" });
   store.layers.record(layer, { uncompressedSize: unpacked.uncompressedSize, index: unpacked.index });
-  return decodeIndex(unpacked.index);
+  return unpacked.index;
 }

@@ -1,15 +1,18 @@
 /** The order that a stream of changes must have: see Change in entry.ts. Producers and the writer both hold to it. */
 import { WbuildError } from "../../native/error.ts";
 import type { Change } from "./entry.ts";
+import { NameTable, withRoom } from "./name-table.ts";
 import { showPath } from "./raw-path.ts";
 
 const unclean = /(?:^|\/)\.{0,2}(?:\/|$)/;
 
 /** Remembers what has passed and refuses what breaks the order. */
 export class Order {
-  readonly #seen = new Set<string>();
-  /** Every folder that something has already been said about the inside of, with the first such path. */
-  readonly #entered = new Map<string, string>();
+  readonly #names = new NameTable();
+  /** Paths that have passed. */
+  #seen = new Uint8Array(1024);
+  /** Every folder that something has already been said about the inside of, with the first such path, plus one. */
+  #entered = new Int32Array(1024);
   #last: Change | undefined;
 
   /** Throws LAYER_ORDER with both paths, LAYER_PATH for a path that is not clean. */
@@ -22,11 +25,17 @@ export class Order {
     }
     if (change.kind === "clear") this.#checkClear(path);
     else {
-      if (this.#seen.has(path)) throw misplaced("comes twice", path, path);
-      const inside = this.#entered.get(path);
-      if (inside !== undefined) throw misplaced(`comes after ${showPath(inside)}, which is inside it`, path, inside);
-      this.#seen.add(path);
-      this.#enter(path);
+      const id = this.#names.make(path);
+      this.#seen = withRoom(this.#seen, id);
+      this.#entered = withRoom(this.#entered, id);
+      if (this.#seen[id] === 1) throw misplaced("comes twice", path, path);
+      const first = this.#entered[id] ?? 0;
+      if (first !== 0) {
+        const inside = this.#names.pathOf(first - 1);
+        throw misplaced(`comes after ${showPath(inside)}, which is inside it`, path, inside);
+      }
+      this.#seen[id] = 1;
+      this.#enter(id);
     }
     this.#last = change;
   }
@@ -39,15 +48,11 @@ export class Order {
     }
   }
 
-  #enter(path: string): void {
-    if (path === "") return;
-    for (let slash = path.lastIndexOf("/"); ; slash = path.lastIndexOf("/", slash - 1)) {
-      const parent = slash < 0 ? "" : path.slice(0, slash);
-      if (this.#entered.has(parent)) return;
-      this.#entered.set(parent, path);
-      if (slash <= 0) {
-        if (slash === 0 || parent === "") return;
-      }
+  #enter(id: number): void {
+    for (let at = id; at !== 0; ) {
+      at = this.#names.parentOf(at);
+      if (this.#entered[at] !== 0) return;
+      this.#entered[at] = id + 1;
     }
   }
 }

@@ -2,7 +2,6 @@
  * readTar: tar bytes → entries, for archives and ADD; readLayer: layer bytes → changes. Built on tar-stream, behind a
  * guard against hostile tars. To put a layer on disk, use unpack.ts.
  */
-import { Readable } from "node:stream";
 import type { Header } from "tar-stream";
 import { WbuildError } from "../../native/error.ts";
 import { decompressStream } from "./compress.ts";
@@ -40,12 +39,19 @@ export async function* readTar(
   const options: object = { filenameEncoding: "latin1", allowUnknownFormat: true };
   const parser = extract(options);
   let failure: unknown;
-  const source = Readable.from(guard.pass(bytes), { objectMode: true });
-  source.on("error", (error) => {
-    failure ??= error;
-    parser.destroy(error);
-  });
-  source.pipe(parser as unknown as NodeJS.WritableStream);
+  const feed = async () => {
+    try {
+      for await (const piece of guard.pass(bytes)) {
+        if (!parser.write(piece)) await readyOrClosed(parser);
+        if (parser.destroyed) return;
+      }
+      parser.end(undefined);
+    } catch (error) {
+      failure ??= error;
+      parser.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+  void feed();
   try {
     for await (const member of parser) {
       yield entryOf(member.header, guard.nextPax(), member as AsyncIterable<Uint8Array>);
@@ -63,7 +69,6 @@ export async function* readTar(
         )
       : error;
   } finally {
-    source.destroy();
     parser.destroy();
   }
   if (failure !== undefined) throw failure;
@@ -79,6 +84,17 @@ export async function* readLayer(
     if (whiteout === undefined) yield { kind: "set", entry };
     else if (whiteout !== "note") yield whiteout;
   }
+}
+
+/** Waits until the parser wants more bytes, or will take none any more. */
+function readyOrClosed(parser: NodeJS.EventEmitter): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      parser.off("drain", done).off("close", done);
+      resolve();
+    };
+    parser.on("drain", done).on("close", done);
+  });
 }
 
 function isOfTarStream(error: Error): boolean {

@@ -9,7 +9,6 @@ import { Unpacker } from "../../native/addon/unpacker.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { Digest } from "../store/digest.ts";
 import { decompressStream, detectCompression, peekCompression } from "./compress.ts";
-import { indexOfRecords } from "./layer-index.ts";
 import { usualExtraBytes } from "./tar-guard.ts";
 
 export type LayerSource = { readonly path: string } | { readonly bytes: AsyncIterable<Uint8Array> };
@@ -83,7 +82,7 @@ export async function unpackLayer(source: LayerSource, folder: string, options: 
       for await (const piece of bytes) if (piece.length > 0) await unpacker.push(piece);
       unpacker.end();
     }
-    const { diffId, uncompressedSize, records } = await unpacker.result();
+    const { diffId, uncompressedSize, index } = await unpacker.result();
     const wanted = options.expect?.diffId;
     if (wanted !== undefined && wanted !== diffId) {
       throw new WbuildError("LAYER_DIFFID", "the layer's content is not what the image says", {
@@ -91,7 +90,7 @@ export async function unpackLayer(source: LayerSource, folder: string, options: 
         hint: "pull the image again; if that does not help, the image itself is wrong",
       });
     }
-    return { diffId, uncompressedSize, index: indexOfRecords(records) };
+    return { diffId, uncompressedSize, index };
   } catch (error) {
     await unpacker.abort();
     throw error;

@@ -9,7 +9,6 @@ import type { BlobFiles } from "../store/blob-store.ts";
 import type { Layer } from "../store/descriptor.ts";
 import { type Compression, checkLevel, layerMediaType, type MediaTypes } from "./compression.ts";
 import type { Change, Entry } from "./entry.ts";
-import { indexOfRecords } from "./layer-index.ts";
 import { Order } from "./ordered.ts";
 import { showPath } from "./raw-path.ts";
 import { Tail } from "./tail.ts";
@@ -86,7 +85,7 @@ export async function writeLayer(
     tail?.end(result.size, to.path(blob.digest));
     return {
       layer: { blob, diffId: result.diffId },
-      index: indexOfRecords(result.records),
+      index: result.index,
       uncompressedSize: result.uncompressedSize,
     };
   } catch (error) {
@@ -116,7 +115,10 @@ async function send(changes: Iterable<LayerInput> | AsyncIterable<LayerInput>, p
       if (wait !== undefined) await wait;
     }
   } else {
-    for await (const change of changes) await one(change);
+    for await (const change of changes) {
+      const wait = one(change);
+      if (wait !== undefined) await wait;
+    }
   }
   if (records.length > 0) await pipe.records(records.take());
 }

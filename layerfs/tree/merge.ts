@@ -30,7 +30,7 @@ interface Draft<L> extends Node<L> {
 }
 
 /** A directory that some layer forgot to mention. */
-function madeUp(path: string): Entry {
+export function madeUp(path: string): Entry {
   return { path, type: "directory", mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0n };
 }
 
@@ -57,7 +57,7 @@ export function sortedChildren<L>(node: Node<L>, rule?: NameRule): Node<L>[] {
  * One layer's changes on top of a root; the given root stays as it is. With a rule of names, entries appear in the
  * spelling that was there first. Throws TREE_HARDLINK for a link to nothing.
  */
-export function applyChanges<L>(root: Node<L>, layer: L, changes: readonly Change[], rule?: NameRule): Node<L> {
+export function applyChanges<L>(root: Node<L>, layer: L, changes: Iterable<Change>, rule?: NameRule): Node<L> {
   const drafts = new Set<Node<L>>();
   const draftOf = (node: Node<L>): Draft<L> => {
     if (drafts.has(node)) return node as Draft<L>;

@@ -1,23 +1,13 @@
 /** Stacked layers seen as one tree, from their lists of changes alone; a layer is unpacked only when its bytes are read. */
-import type { Change, Content, Entry } from "../layer/entry.ts";
+import type { Content, Entry } from "../layer/entry.ts";
 import { type Digest, digestOf } from "../store/digest.ts";
 import { noContent, readContent, readInside } from "./content.ts";
 import { digestContents } from "./digest-contents.ts";
-import { applyChanges, emptyRoot, type NameRule, type Node, nodeAt, sortedChildren } from "./merge.ts";
+import { type Found, type Laid, LaidNodes, LaidTable, type TreeLayer } from "./laid.ts";
+import { applyChanges, emptyRoot, type NameRule, type Node } from "./merge.ts";
 import type { Tree } from "./tree.ts";
 import { resolveUnix } from "./unix-path.ts";
 import { resolveInWindowsLayer, windowsNames } from "./windows-path.ts";
-
-export interface TreeLayer {
-  readonly diffId?: Digest;
-  /** What it does to the layers below; asked for once, at the tree's first use. */
-  changes(): Promise<readonly Change[]>;
-  /**
-   * Its unpacked form in overlayfs form, absolute. Asked for only when content is needed. Of a Windows layer normalised:
-   * names there are spelled as the tree spells them (layerfs/windows/unpacked.ts).
-   */
-  folder(): Promise<string>;
-}
 
 /** A stack so far. Stacks that begin with the same layer objects share what was merged of them. */
 interface Merged {
@@ -49,11 +39,13 @@ export interface StackOptions {
    * in their first spelling; `stat`, `list`, `walk` and `resolve` take any. Usual: linux.
    */
   readonly names?: "linux" | "windows";
+  /** Looked at once: made anew, as a table, which takes a third of the memory. Usual: shares its lower layers with other stacks. */
+  readonly once?: boolean;
 }
 
 /** Layers bottom first. Nothing is loaded before the tree is used; its methods throw what `changes` and `folder` throw. */
-export async function stackTree(layers: readonly TreeLayer[], { names = "linux" }: StackOptions = {}): Promise<Tree> {
-  return new StackedTree([...layers], names);
+export async function stackTree(layers: readonly TreeLayer[], options: StackOptions = {}): Promise<Tree> {
+  return new StackedTree([...layers], options);
 }
 
 class StackedTree implements Tree {
@@ -62,69 +54,74 @@ class StackedTree implements Tree {
   readonly #folders = new Map<TreeLayer, string>();
   readonly #names: "linux" | "windows";
   readonly #rule: NameRule | undefined;
-  #root: Promise<Node<TreeLayer>> | undefined;
+  readonly #once: boolean;
+  #laid: Promise<Laid> | undefined;
 
-  constructor(layers: readonly TreeLayer[], names: "linux" | "windows") {
+  constructor(layers: readonly TreeLayer[], { names = "linux", once = false }: StackOptions) {
     this.#layers = layers;
     this.#names = names;
     this.#rule = names === "windows" ? windowsNames : undefined;
+    this.#once = once;
   }
 
-  #load(): Promise<Node<TreeLayer>> {
-    if (this.#root === undefined) {
-      let merged = bottoms[this.#names];
-      for (const layer of this.#layers) merged = merge(merged, layer, this.#rule);
-      this.#root = merged.root;
-      this.#root.catch(() => {
-        this.#root = undefined;
+  #load(): Promise<Laid> {
+    if (this.#laid === undefined) {
+      this.#laid = this.#once ? LaidTable.of(this.#layers, this.#rule) : this.#share();
+      this.#laid.catch(() => {
+        this.#laid = undefined;
       });
     }
-    return this.#root;
+    return this.#laid;
+  }
+
+  async #share(): Promise<Laid> {
+    let merged = bottoms[this.#names];
+    for (const layer of this.#layers) merged = merge(merged, layer, this.#rule);
+    return new LaidNodes(await merged.root, this.#rule);
   }
 
   async resolve(path: string, follow = false): Promise<string | undefined> {
-    const root = await this.#load();
-    if (this.#rule === undefined) return resolveUnix(async (at) => nodeAt(root, at)?.entry, path, follow);
-    return resolveInWindowsLayer(async (at) => nodeAt(root, at, this.#rule)?.entry, path, follow);
+    const laid = await this.#load();
+    const entryAt = async (at: string) => laid.at(at)?.entry;
+    return this.#rule === undefined ? resolveUnix(entryAt, path, follow) : resolveInWindowsLayer(entryAt, path, follow);
   }
 
   async stat(path: string): Promise<Entry | undefined> {
-    const node = nodeAt(await this.#load(), path, this.#rule);
-    return node && this.#show(node);
+    const found = (await this.#load()).at(path);
+    return found && this.#show(found);
   }
 
   async list(path: string): Promise<readonly Entry[]> {
-    const node = nodeAt(await this.#load(), path, this.#rule);
-    return node === undefined ? [] : sortedChildren(node, this.#rule).map((child) => this.#show(child));
+    return [...(await this.#load()).children(path)].map((found) => this.#show(found));
   }
 
   async walk(path: string): Promise<readonly Entry[]> {
-    const node = nodeAt(await this.#load(), path, this.#rule);
-    const found: Entry[] = [];
-    const visit = (at: Node<TreeLayer>) => {
-      found.push(this.#show(at));
-      if (at.children !== undefined && at.children.size > 0)
-        for (const child of sortedChildren(at, this.#rule)) visit(child);
-    };
-    if (node !== undefined) visit(node);
-    return found;
+    return [...(await this.each(path))];
+  }
+
+  async each(path: string): Promise<Iterable<Entry>> {
+    return this.#shown((await this.#load()).below(path));
+  }
+
+  *#shown(all: Iterable<Found>): Generator<Entry> {
+    for (const found of all) yield this.#show(found);
   }
 
   /** The entry with a way to its bytes: a file where the layer's folder is known, else a promise of one. */
-  #show(node: Node<TreeLayer>): Entry {
-    const { entry, source } = node;
+  #show({ entry, source, inode: own }: Found): Entry {
     if (entry.type !== "file" || source === undefined) return entry;
+    const inode = own === undefined ? {} : { inode: own };
     // A layer of this build tells where its bytes are.
-    if (entry.content !== undefined) return { ...entry, inode: source };
+    if (entry.content !== undefined) return { ...entry, ...inode };
     const folder = this.#folders.get(source.layer);
     if (folder !== undefined)
-      return { ...entry, inode: source, content: { kind: "file", path: `${folder}/${source.path}` } };
+      return { ...entry, ...inode, content: { kind: "file", path: `${folder}/${source.path}` } };
     const content: Content = {
       kind: "stream",
       open: () => this.#open(entry, source.layer, source.path),
       file: async () => `${await this.#folder(source.layer)}/${source.path}`,
     };
-    return { ...entry, inode: source, content };
+    return { ...entry, ...inode, content };
   }
 
   async *#open(entry: Entry, layer: TreeLayer, path: string): AsyncIterable<Uint8Array> {

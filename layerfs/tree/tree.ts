@@ -16,6 +16,8 @@ export interface Tree {
   list(path: string): Promise<readonly Entry[]>;
   /** The entry and everything below it, parents first, siblings in byte order. [] when it is not there. */
   walk(path: string): Promise<readonly Entry[]>;
+  /** What `walk` gives, one by one: of a large tree the list is more than the tree itself. */
+  each?(path: string): Promise<Iterable<Entry>>;
   /** sha256 of a regular file's bytes, computed at most once per content. */
   digest(entry: Entry): Promise<import("../store/digest.ts").Digest>;
   /** Bytes of a regular file. Throws TREE_NO_CONTENT when this tree cannot give them. */

@@ -47,8 +47,8 @@ export interface LayerPipeResult {
   /** Bytes of the blob. */
   readonly size: number;
   readonly uncompressedSize: number;
-  /** All changes as records, without contents. */
-  readonly records: Buffer;
+  /** All changes as records, without contents. The head of an index stands before them. */
+  readonly index: Buffer;
 }
 
 const message = { records: 0, data: 1, endOfData: 2, finish: 3, abort: 4 } as const;
@@ -105,7 +105,7 @@ export class LayerPipe {
       digest: `sha256:${result.digest.toString("hex")}`,
       size: result.size,
       uncompressedSize: result.uncompressedSize,
-      records: result.index,
+      index: result.index,
     };
   }
 

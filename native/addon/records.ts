@@ -66,6 +66,11 @@ export class RecordWriter {
     return this.#length;
   }
 
+  /** The records so far, until the next is added. */
+  written(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /** The records so far; the writer starts again with a new buffer. */
   take(): Buffer {
     const out = this.#buffer.subarray(0, this.#length);
@@ -191,13 +196,38 @@ export function decodeRecords(bytes: Uint8Array, from = 0): RecordChange[] {
   const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const out: RecordChange[] = [];
   for (let at = from; at < b.length; ) {
-    if (b.length - at < headSize) throw bad("is cut short");
-    const length = b.readUInt32LE(at);
-    if (length < headSize || length > b.length - at) throw bad("has no possible length");
-    out.push(decodeOne(b, at, at + length));
-    at += length;
+    const end = endOf(b, at);
+    out.push(decodeOne(b, at, end));
+    at = end;
   }
   return out;
+}
+
+/** The record that begins there. Throws LAYER_RECORD. */
+export function decodeRecord(bytes: Buffer, at: number): RecordChange {
+  return decodeOne(bytes, at, endOf(bytes, at));
+}
+
+/** Whether the record that begins there sets an entry. */
+export function isSet(bytes: Buffer, at: number): boolean {
+  return bytes[at + 4] === 1;
+}
+
+/** Where each record begins, 4 bytes a record. Throws LAYER_RECORD. */
+export function recordStarts(bytes: Uint8Array, from = 0): Int32Array {
+  const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let count = 0;
+  for (let at = from; at < b.length; at = endOf(b, at)) count++;
+  const starts = new Int32Array(count);
+  for (let at = from, i = 0; at < b.length; at = endOf(b, at)) starts[i++] = at;
+  return starts;
+}
+
+function endOf(b: Buffer, at: number): number {
+  if (b.length - at < headSize) throw bad("is cut short");
+  const length = b.readUInt32LE(at);
+  if (length < headSize || length > b.length - at) throw bad("has no possible length");
+  return at + length;
 }
 
 /** Where a record lies in its bytes, and the two fields that say what it is about. */

@@ -52,7 +52,7 @@ export interface UnpackerOptions {
 export interface UnpackerResult {
   readonly diffId: `sha256:${string}`;
   readonly uncompressedSize: number;
-  readonly records: Buffer;
+  readonly index: Buffer;
 }
 
 const message = { bytes: 0, end: 1, abort: 2 } as const;
@@ -106,7 +106,7 @@ export class Unpacker {
   async result(): Promise<UnpackerResult> {
     try {
       const { diffId, uncompressedSize, index } = await this.#done;
-      return { diffId: `sha256:${diffId.toString("hex")}`, uncompressedSize, records: index };
+      return { diffId: `sha256:${diffId.toString("hex")}`, uncompressedSize, index };
     } catch (error) {
       throw fromNative(error);
     }

@@ -1,8 +1,8 @@
 /** What differs between two trees, path by path, as `docker diff` tells it. Pure but for reading files' digests. */
 import type { Change, Entry } from "../../../layerfs/layer/entry.ts";
+import { compareNames, parentOf } from "../../../layerfs/tree/names.ts";
 import type { Tree } from "../../../layerfs/tree/tree.ts";
 import { readMetadata } from "../../../layerfs/windows/metadata.ts";
-import { foldPath } from "../../../layerfs/windows/names.ts";
 import { showWindowsPath } from "../../../layerfs/windows/path.ts";
 
 export interface Difference {
@@ -18,13 +18,11 @@ export interface Difference {
 
 /** How a system compares and shows files: on Windows names without case, drive C:, and metadata of its own. */
 interface View {
-  key(path: string): string;
   shown(path: string): string;
   metadata(was: Entry, now: Entry): string[];
 }
 
 const linux: View = {
-  key: (path) => path,
   shown: (path) => `/${path}`,
   metadata(was, now) {
     const what: string[] = [];
@@ -37,7 +35,6 @@ const linux: View = {
 };
 
 const windows: View = {
-  key: foldPath,
   shown: showWindowsPath,
   metadata(was, now) {
     const [before, after] = [readMetadata(was), readMetadata(now)];
@@ -54,13 +51,10 @@ const windows: View = {
  */
 export async function diffTrees(before: Tree, after: Tree, os = "linux"): Promise<Difference[]> {
   const view = os === "windows" ? windows : linux;
-  const old = new Map((await before.walk("")).map((entry) => [view.key(entry.path), entry]));
   const found: Difference[] = [];
-  for (const entry of await after.walk("")) {
-    const key = view.key(entry.path);
-    const was = old.get(key);
-    old.delete(key);
+  for (const entry of await eachOf(after)) {
     if (entry.path === "") continue;
+    const was = await before.stat(entry.path);
     const path = view.shown(entry.path);
     if (!was) found.push({ path, kind: "added", what: [], ...sizes(undefined, entry) });
     else {
@@ -68,19 +62,31 @@ export async function diffTrees(before: Tree, after: Tree, os = "linux"): Promis
       if (what.length > 0) found.push({ path, kind: "changed", what, ...sizes(was, entry) });
     }
   }
-  old.delete("");
   // A folder that is gone says all: what was in it is not listed again.
-  for (const [key, entry] of old)
-    if (!old.has(parentOf(key)))
+  for (const entry of await eachOf(before))
+    if (entry.path !== "" && !(await after.stat(entry.path)) && (await isIn(after, parentOf(entry.path))))
       found.push({ path: view.shown(entry.path), kind: "deleted", what: [], ...sizes(entry, undefined) });
-  return found.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  return found.sort(byPath);
+}
+
+/** All of a tree, the root first. */
+async function eachOf(tree: Tree): Promise<Iterable<Entry>> {
+  return (await tree.each?.("")) ?? tree.walk("");
+}
+
+async function isIn(tree: Tree, path: string): Promise<boolean> {
+  return path === "" || (await tree.stat(path)) !== undefined;
+}
+
+function byPath(a: Difference, b: Difference): number {
+  return compareNames(a.path, b.path);
 }
 
 /**
  * What one layer says it changes, given the tree below it. A folder that is only passed through is no change. `os` windows:
  * the tree and the changes are those of drive C:.
  */
-export async function diffLayer(below: Tree, changes: readonly Change[], os = "linux"): Promise<Difference[]> {
+export async function diffLayer(below: Tree, changes: Iterable<Change>, os = "linux"): Promise<Difference[]> {
   const view = os === "windows" ? windows : linux;
   const found: Difference[] = [];
   for (const change of changes) {
@@ -101,7 +107,7 @@ export async function diffLayer(below: Tree, changes: readonly Change[], os = "l
       for (const child of await below.list(path))
         found.push({ path: view.shown(child.path), kind: "deleted", what: [], ...sizes(child, undefined) });
   }
-  return found.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  return found.sort(byPath);
 }
 
 /** One line as `docker diff` prints it. A newline in a name is shown as \n, lest the name forge lines of its own. */
@@ -112,11 +118,24 @@ export function diffLine(difference: Difference): string {
 async function differing(before: Tree, was: Entry, after: Tree, now: Entry, view: View): Promise<string[]> {
   if (was.type !== now.type) return ["type"];
   const what: string[] = [];
-  if (was.type === "file" && (was.size !== now.size || (await before.digest(was)) !== (await after.digest(now))))
+  if (was.type === "file" && (was.size !== now.size || !(await haveSameBytes(before, was, after, now))))
     what.push("content");
   what.push(...view.metadata(was, now));
   if (was.target !== now.target && was.type === "symlink") what.push("target");
   return what;
+}
+
+/** Files of a layer that both trees have lie at one place: nobody needs to read them. */
+async function haveSameBytes(before: Tree, was: Entry, after: Tree, now: Entry): Promise<boolean> {
+  if (was.digest !== undefined && now.digest !== undefined) return was.digest === now.digest;
+  const place = await placeOf(was);
+  if (place !== undefined && place === (await placeOf(now))) return true;
+  return (await before.digest(was)) === (await after.digest(now));
+}
+
+async function placeOf({ content }: Entry): Promise<string | undefined> {
+  if (content?.kind === "file") return content.path;
+  return content?.kind === "stream" ? await content.file?.() : undefined;
 }
 
 function attributes(entry: Entry): string {
@@ -129,9 +148,4 @@ function sizes(before: Entry | undefined, after: Entry | undefined): { before?: 
     ...(before?.type === "file" ? { before: before.size } : {}),
     ...(after?.type === "file" ? { after: after.size } : {}),
   };
-}
-
-function parentOf(path: string): string {
-  const at = path.lastIndexOf("/");
-  return at === -1 ? "" : path.slice(0, at);
 }

@@ -71,7 +71,8 @@ export async function exportFolder(
   await unpackLayer({ path: file.path }, target, { form: "plain" });
 }
 
-async function filesOf({ tree, os, extra = [] }: PlacedTree): Promise<readonly Entry[]> {
+async function filesOf({ tree, os, extra = [] }: PlacedTree): Promise<Iterable<Entry>> {
+  if (os !== "windows" && extra.length === 0 && tree.each !== undefined) return await tree.each("");
   const entries = os === "windows" ? (await driveTree(tree).walk("")).map(toLinux) : await tree.walk("");
   if (extra.length === 0) return entries;
   const own = new Set(entries.map(({ path }) => path));
@@ -98,14 +99,10 @@ export async function digestsOf({ tree, os }: PlacedTree): Promise<{ path: strin
   return found;
 }
 
-/** With paths for what would come as streams: the native writer reads files at once, streams one piece at a time. */
-async function onDisk(entries: readonly Entry[]): Promise<readonly Entry[]> {
-  const found: Entry[] = [];
-  for (const entry of entries) {
-    const path = entry.content?.kind === "stream" ? await entry.content.file?.() : undefined;
-    found.push(path === undefined ? entry : { ...entry, content: { kind: "file", path } });
-  }
-  return found;
+/** With a path for what would come as a stream: the native writer reads files at once, streams one piece at a time. */
+async function onDisk(entry: Entry): Promise<Entry> {
+  const path = entry.content?.kind === "stream" ? await entry.content.file?.() : undefined;
+  return path === undefined ? entry : { ...entry, content: { kind: "file", path } };
 }
 
 async function temporaryTar(trees: readonly PlacedTree[], folder: string, style: TreeStyle) {
@@ -113,9 +110,7 @@ async function temporaryTar(trees: readonly PlacedTree[], folder: string, style:
   const path = join(temporary, "tree.tar");
   const remove = () => rm(temporary, { recursive: true, force: true });
   try {
-    const files: { entries: readonly Entry[]; under: string }[] = [];
-    for (const placed of trees) files.push({ entries: await onDisk(await filesOf(placed)), under: placed.under ?? "" });
-    await writeLayer(changesOf(files), fileTarget(path), {
+    await writeLayer(changesOf(trees), fileTarget(path), {
       compression: "none",
       mediaTypes: "oci",
       ...style,
@@ -127,13 +122,16 @@ async function temporaryTar(trees: readonly PlacedTree[], folder: string, style:
   return { path, [Symbol.asyncDispose]: remove };
 }
 
-function* changesOf(trees: readonly { entries: readonly Entry[]; under: string }[]): Generator<Change> {
+async function* changesOf(trees: readonly PlacedTree[]): AsyncGenerator<Change> {
   const written = new Map<string, Entry>();
-  for (const { entries, under } of trees) {
-    if (under !== "") yield { kind: "set", entry: folderEntry(under, entries) };
+  for (const one of trees) {
+    const { under = "" } = one;
+    let hasTop = under === "";
     // A tree shows hard links as files: they become links again.
     const firsts = new Map<object, string>();
-    for (const found of entries) {
+    for (const found of await filesOf(one)) {
+      if (!hasTop) yield { kind: "set", entry: folderEntry(under, found) };
+      hasTop = true;
       if (found.path === "") continue;
       const entry = under === "" ? found : placed(found, under);
       const before = trees.length > 1 ? written.get(entry.path) : undefined;
@@ -143,8 +141,9 @@ function* changesOf(trees: readonly { entries: readonly Entry[]; under: string }
       const { inode } = entry;
       const target = inode === undefined ? undefined : firsts.get(inode);
       if (inode !== undefined && target === undefined) firsts.set(inode, entry.path);
-      yield { kind: "set", entry: target === undefined ? entry : linkTo(target, entry) };
+      yield { kind: "set", entry: target === undefined ? await onDisk(entry) : linkTo(target, entry) };
     }
+    if (!hasTop) yield { kind: "set", entry: folderEntry(under) };
   }
 }
 
@@ -154,10 +153,9 @@ function placed(entry: Entry, under: string): Entry {
   return entry.type === "hardlink" ? { ...entry, path, target: `${under}/${entry.target}` } : { ...entry, path };
 }
 
-/** The folder of one platform, like the root of its files. */
-function folderEntry(path: string, entries: readonly Entry[]): Entry {
-  const root = entries.find((entry) => entry.path === "");
-  if (root?.type === "directory") return { ...root, path };
+/** The folder of one platform, like the root of its files, which comes first. */
+function folderEntry(path: string, root?: Entry): Entry {
+  if (root?.path === "" && root.type === "directory") return { ...root, path };
   return { path, type: "directory", mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0n };
 }
 

@@ -66,8 +66,7 @@ async function imageOf(store: Store, version: string, ...members: Member[][]): P
 /** What HKLM\SOFTWARE of an image is. */
 async function softwareOf(store: Store, { manifest }: Image) {
   const heads = [];
-  for (const [at, blob] of manifest.layers.entries())
-    heads.push(await readHeads(store.blobs.open(blob), at, () => true));
+  for (const blob of manifest.layers) heads.push(await readHeads(store.blobs.open(blob), () => true));
   return { hive: mergeHives(registryStack(heads, "Software")), heads };
 }
 
@@ -120,7 +119,9 @@ for (const keep of [0, 1]) {
     t.not(was.hive.root.subkey("App")?.subkey("Mine")?.value("c"), undefined);
     await checkVerified(t, store, flat);
     const top = now.heads.at(-1);
-    const names = (top?.changes ?? []).map((change) => (change.kind === "set" ? change.entry.path : `-${change.path}`));
+    const names = [...(top?.changes ?? [])].map((change) =>
+      change.kind === "set" ? change.entry.path : `-${change.path}`,
+    );
     // Names are spelled as they were first; a log of the old hive would be taken for one of the new.
     t.deepEqual(
       names.filter((name) => /x\.txt|old\.txt|LOG1|Hives$/i.test(name)).sort(),

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import type { Change, Content, Entry } from "../../../layerfs/layer/entry.ts";
-import { indexOfRecords } from "../../../layerfs/layer/layer-index.ts";
 import { Order } from "../../../layerfs/layer/ordered.ts";
 import type { BlobFiles } from "../../../layerfs/store/blob-store.ts";
 import { hexOf } from "../../../layerfs/store/digest.ts";
@@ -64,7 +63,7 @@ export function encodeIndex(changes: Iterable<Change>): Uint8Array {
     if (change.kind === "set") writer.addSet(change.entry);
     else writer.addMark(change.kind, change.path);
   }
-  return indexOfRecords(writer.take());
+  return Buffer.concat([Buffer.from("WBLI\x01\0\0\0", "latin1"), writer.take()]);
 }
 
 /** Throws LAYER_ORDER or LAYER_PATH for changes that no layer may have. */

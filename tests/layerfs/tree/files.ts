@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Change, Entry, EntryType } from "../../../layerfs/layer/entry.ts";
-import type { TreeLayer } from "../../../layerfs/tree/stacked.ts";
+import type { TreeLayer } from "../../../layerfs/tree/laid.ts";
 import type { ContractFile } from "../../contracts/tree.ts";
 
 export interface TempFolder extends Disposable {

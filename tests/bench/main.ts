@@ -1,5 +1,5 @@
 /**
- * `npm run bench [d1 d2 … hives windows pull push] [-- --runs N --tools wbuild,buildah,docker]`: the same work for every builder, in turn;
+ * `npm run bench [d1 d2 … hives windows pull push memory] [-- --runs N --tools wbuild,buildah,docker]`: the same work for every builder, in turn;
  * what only wbuild does, alone or beside the tools that do a part of it.
  * Prints medians, peak memory and ratios; appends a JSON line to bench-results/results.jsonl.
  */
@@ -13,6 +13,7 @@ import { startRegistry } from "../doubles/docker-registry.ts";
 import { benchHives } from "./hives.ts";
 import { type Limits, measureLimits } from "./limits.ts";
 import { type Command, type Measure, measure } from "./measure.ts";
+import { benchMemory } from "./memory.ts";
 import { type Row, report } from "./report.ts";
 import { makeScratch } from "./scratch.ts";
 import { baseCommand, openTools, type Tool } from "./tools.ts";
@@ -128,6 +129,7 @@ async function oneOfAKind(name: Exclude<Workload, BuildWorkload>): Promise<Row[]
   const folder = join(scratch.path, name);
   mkdirSync(folder);
   const options = { folder, runs, log, tell: console.log, stopped: () => stopped };
+  if (name === "memory") return await benchMemory(options);
   if (name === "pull" || name === "push") return await benchTransfers(name, options);
   return name === "hives" ? await benchHives(options) : await benchWindows(options);
 }

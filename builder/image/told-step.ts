@@ -13,11 +13,15 @@ export function warnLeftOut(report: Report, { leftOut }: Pick<PushResult, "leftO
   report({ kind: "warning", text, at: Date.now() });
 }
 
-/** Rejects with what the work rejects with. `work` tells the bytes it has moved, if it moves any. */
+/**
+ * Rejects with what the work rejects with. `work` tells the bytes it has moved, if it moves any. What ends because of `signal`
+ * is told as canceled.
+ */
 export async function toldAsStep<T>(
   report: Report,
   title: string,
   work: (onProgress: (event: TransferProgress) => void) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
   report({ kind: "start", step: { id: title, title }, at: Date.now() });
   try {
@@ -36,12 +40,10 @@ export async function toldAsStep<T>(
     report({ kind: "done", id: title, cached: false, at: Date.now() });
     return result;
   } catch (error) {
-    report({
-      kind: "failed",
-      id: title,
-      message: error instanceof Error ? error.message : String(error),
-      at: Date.now(),
-    });
+    const message = error instanceof Error ? error.message : String(error);
+    const at = Date.now();
+    if (signal?.aborted) report({ kind: "canceled", id: title, at });
+    else report({ kind: "failed", id: title, message, at });
     throw error;
   }
 }
@@ -52,12 +54,16 @@ export async function toldAsStep<T>(
  */
 export function toldTogether(
   report: Report,
-): (title: string, work: (onProgress: (event: TransferProgress) => void) => Promise<void>) => Promise<void> {
+): (
+  title: string,
+  work: (onProgress: (event: TransferProgress) => void) => Promise<void>,
+  signal?: AbortSignal,
+) => Promise<void> {
   const running = new Map<
     string,
     { readonly work: Promise<void>[]; readonly tell: (event: TransferProgress) => void }
   >();
-  return async (title, work) => {
+  return async (title, work, signal) => {
     const known = running.get(title);
     if (known) {
       const more = work(known.tell);
@@ -65,17 +71,22 @@ export function toldTogether(
       return more;
     }
     let first: Promise<void> | undefined;
-    const all = toldAsStep(report, title, async (tell) => {
-      first = work(tell);
-      const together = { work: [first], tell };
-      running.set(title, together);
-      try {
-        // More may be added while these last.
-        for (const one of together.work) await one;
-      } finally {
-        running.delete(title);
-      }
-    });
+    const all = toldAsStep(
+      report,
+      title,
+      async (tell) => {
+        first = work(tell);
+        const together = { work: [first], tell };
+        running.set(title, together);
+        try {
+          // More may be added while these last.
+          for (const one of together.work) await one;
+        } finally {
+          running.delete(title);
+        }
+      },
+      signal,
+    );
     // Each is told to who asked for it.
     all.catch(() => {});
     return first;

@@ -101,11 +101,13 @@ async function walkOnce(
     await atHand([...layers], request, signal);
     return { solved, [Symbol.asyncDispose]: close };
   } catch (error) {
+    // What fails from here on does so because it is told to end.
+    const { failure } = work;
     ended.abort(error);
     await solver.settled();
     try {
       // What begins anew, was interrupted, or failed beside the steps, leaves nothing to look into.
-      if (!failed || work.failure || world.signal.aborted || (cache?.lost ?? 0) !== lost) throw work.failure ?? error;
+      if (!failed || failure || world.signal.aborted || (cache?.lost ?? 0) !== lost) throw failure ?? error;
       throw (await whenFailed?.({ ...failed, error })) ?? error;
     } finally {
       await close();

@@ -2,9 +2,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createServer } from "node:http";
 import test from "ava";
 import { program } from "../doubles/cli.ts";
+import { startFaultProxy } from "../doubles/fault-proxy.ts";
+import { onLoopback } from "../doubles/loopback.ts";
 import { testUnless } from "../doubles/test-unless.ts";
+import { openShop } from "./registry-shop.ts";
 import { noWindows, outcome, scene } from "./scene.ts";
 
 const failing = [
@@ -170,6 +174,36 @@ test("--keep-failed keeps the files as an image, without secrets, and says its n
     "ERROR",
     "nothing of it is cached",
   );
+});
+
+test("a base that was still on its way when the step failed does not count as what failed", async (t) => {
+  const shop = await openShop(t);
+  await using proxy = await startFaultProxy(shop.registry.host);
+  let reached = () => {};
+  const isOnItsWay = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  proxy.rules.push({ on: `GET ${shop.layers[1]}`, fault: { kind: "stall", at: 10, reached } });
+  const server = createServer(async (_, response) => {
+    await isOnItsWay;
+    response.end("now");
+  });
+  await using door = await onLoopback(server);
+  const s = await scene(t);
+  const text = [
+    `FROM ${proxy.host}/base:1 AS other`,
+    "RUN /tool >/out",
+    "FROM wbuild.local/linux",
+    `RUN --network=host wget -q -O - http://${door.host}/; exit 7`,
+    "COPY --from=other /out /",
+  ].join("\n");
+  const context = await s.files("context", { Dockerfile: text });
+  const failed = await s.build(context, "--allow=network.host", "--keep-failed");
+  t.is(failed.code, 1, failed.stderr);
+  t.regex(failed.stderr, /error\[STEP_EXIT\].*exit code 7/);
+  t.regex(failed.stderr, / now$/m);
+  t.is(outcome(failed, "fetch"), "CANCELED");
+  t.regex(failed.stderr, /its files are kept as .*failed/);
 });
 
 test("wbuild debug build is a build with a shell where it fails", async (t) => {

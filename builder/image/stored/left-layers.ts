@@ -127,7 +127,11 @@ function unreachable(
 export interface BaseWorld extends BringWorld {
   readonly exception?: ConnectionException | undefined;
   /** Tells people of transfers; those with the same title belong together. */
-  readonly told?: (title: string, transfer: (onProgress?: OnProgress) => Promise<void>) => Promise<void>;
+  readonly told?: (
+    title: string,
+    transfer: (onProgress?: OnProgress) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<void>;
   /** Transfers begin before somebody waits for them: told of each. */
   readonly background?: (transfer: Promise<void>) => void;
 }
@@ -155,7 +159,7 @@ export function baseLayers(world: BaseWorld, signal: AbortSignal): (reference: s
     let work = running.get(layer.blob.digest);
     if (!work) {
       work = bringBase(reference, layer, world, signal, (bring) =>
-        slots.use(() => told(title(reference), bring)),
+        slots.use(() => told(title(reference), bring, signal)),
       ).catch((error: unknown) => {
         throw isWbuildError(error)
           ? error

@@ -26,19 +26,11 @@ export class Arrivals {
   /**
    * The bytes of a blob that `coming` brings, unverified, from the first one on; undefined when this process has nothing to read
    * along, because the blob was here or somebody else brings it. They end where the transfer ends, also where it fails, so only
-   * `coming` tells whether they were the blob. Throws STORE_*.
+   * `coming` tells whether they were the blob. Reading them throws STORE_*.
    */
   async follow(digest: Digest, coming: Promise<unknown>): Promise<AsyncIterable<Uint8Array> | undefined> {
     if (!this.#running.has(digest)) await this.#begun(digest, coming);
-    const arrival = this.#running.get(digest);
-    if (arrival === undefined) return undefined;
-    try {
-      return arrival.read(await open(arrival.path, "r"));
-    } catch (cause) {
-      // It ended meanwhile, and its file has got the blob's name.
-      if (isMissing(cause)) return undefined;
-      throw storeError(cause, "read a blob", arrival.path);
-    }
+    return this.#running.get(digest)?.read();
   }
 
   async #begun(digest: Digest, coming: Promise<unknown>): Promise<void> {
@@ -83,13 +75,24 @@ export class Arrival {
     this.#wake();
   }
 
+  async #open(): Promise<FileHandle | undefined> {
+    try {
+      return await open(this.path, "r");
+    } catch (cause) {
+      if (isMissing(cause)) return undefined;
+      throw storeError(cause, "read a blob", this.path);
+    }
+  }
+
   #wake(): void {
     for (const wake of this.#readers) wake();
   }
 
-  /** Closes the file. Each chunk is the reader's. Throws STORE_*. */
-  async *read(file: FileHandle): AsyncGenerator<Uint8Array> {
-    await using _file = file;
+  /** Opens nothing before it is read from. Each chunk is the reader's. Throws STORE_*. */
+  async *read(): AsyncGenerator<Uint8Array> {
+    await using file = await this.#open();
+    // It ended meanwhile, and its file has got the blob's name.
+    if (file === undefined) return;
     let wake = () => {};
     const look = () => wake();
     this.#readers.add(look);

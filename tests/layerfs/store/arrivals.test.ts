@@ -1,4 +1,5 @@
 /** Blobs that are read while they come: what a reader gets, when, and what it is worth. */
+import { readdirSync, readlinkSync } from "node:fs";
 import test from "ava";
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
@@ -102,3 +103,27 @@ test("a reader that stops early holds up nobody", async (t) => {
   await coming;
   t.is(await blobs.has(blob.digest), content.length);
 });
+
+test("who never begins to read, or comes too late, leaves no file open", async (t) => {
+  using home = makeHome();
+  const { blobs } = home.store;
+  const rest = later();
+  const coming = blobs.fetch?.(blob, inTwoParts(rest.promise)) ?? Promise.reject();
+  const [never, late] = [await blobs.follow(blob.digest, coming), await blobs.follow(blob.digest, coming)];
+  t.truthy(never);
+  rest.resolve();
+  await coming;
+  t.is((await gather(late ?? nothing())).length, 0);
+  t.deepEqual(openFiles(blobs.path(blob.digest)), []);
+});
+
+/** Descriptors of this process that lead to a file. */
+function openFiles(path: string): string[] {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch {
+      return false;
+    }
+  });
+}

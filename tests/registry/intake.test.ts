@@ -5,10 +5,14 @@ import { type AddressInfo, createServer as createPlain, type Server, type Socket
 import { Readable } from "node:stream";
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../../layerfs/store/digest.ts";
+import { openStore } from "../../layerfs/store/store.ts";
+import { fetchBlob } from "../../registry/pull.ts";
+import { parseReference } from "../../registry/reference.ts";
 import { arriving } from "../../registry/transport/arriving.ts";
 import { type HttpOptions, openHttp } from "../../registry/transport/request.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
-import { openApp } from "../doubles/registry-client.ts";
+import { clientFor, openApp } from "../doubles/registry-client.ts";
+import { scratchFolder } from "../doubles/scratch.ts";
 
 const mib = 1024 * 1024;
 /** More than what is worth a connection of its own. */
@@ -130,6 +134,28 @@ for (const [title, end] of [
     t.is((error as NodeJS.ErrnoException).code, "ECONNRESET");
     t.is(came, part);
   });
+
+test("a large blob whose transfers break comes into the store by ranges, whole and no byte twice", async (t) => {
+  const blob = { mediaType: "application/octet-stream", digest: digestOf(content), size };
+  const asked: number[] = [];
+  const server = createServer((request, response) => {
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    if (!request.url?.includes("/blobs/")) return void response.end();
+    asked.push(from);
+    const headers = { "content-length": size - from, "content-range": `bytes ${from}-${size - 1}/${size}` };
+    response.writeHead(from > 0 ? 206 : 200, headers);
+    // The second one is as large that it is taken past the parser, too.
+    const to = [3 * mib + 1, 20 * mib + 5][asked.length - 1];
+    if (to === undefined) return void response.end(content.subarray(from));
+    response.write(content.subarray(from, to), () => response.socket?.end());
+  });
+  const { port } = await listening(t, server);
+  using store = openStore(scratchFolder(t), { upkeep: false });
+  const repository = clientFor(t).repository(parseReference(`127.0.0.1:${port}/team/app`));
+  await fetchBlob(repository, blob, store.blobs);
+  t.deepEqual(asked, [0, 3 * mib + 1, 20 * mib + 5]);
+  t.deepEqual((await store.verify()).corrupt, []);
+});
 
 test("a silence ends the body; a reader that takes its time holds up the other side, and is none", async (t) => {
   const patienceMs = 400;

@@ -1,0 +1,97 @@
+/** Memory of transfers: none holds a layer, however large it is. */
+import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import test from "ava";
+import { digestOf } from "../../layerfs/store/digest.ts";
+import { mediaTypes } from "../../registry/oci/image.ts";
+import { onLoopback } from "../doubles/loopback.ts";
+import { ok } from "./registry-shop.ts";
+import { scene } from "./scene.ts";
+
+const mib = 1024 * 1024;
+/** Twice what a transfer may take. */
+const parts = 300;
+const part = Buffer.alloc(mib, "a part of a layer, ");
+
+const layerDigest = () => {
+  const hash = createHash("sha256");
+  for (let i = 0; i < parts; i++) hash.update(part);
+  return `sha256:${hash.digest("hex")}` as const;
+};
+
+/** A registry whose `app` has an image with one large layer, and whose other repositories take everything and keep nothing. */
+function shop() {
+  const layer = { mediaType: mediaTypes.ociLayer, digest: layerDigest(), size: parts * mib };
+  const platform = { architecture: "amd64", os: "linux", config: {} };
+  const config = Buffer.from(JSON.stringify({ ...platform, rootfs: { type: "layers", diff_ids: [layer.digest] } }));
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociManifest,
+      config: { mediaType: mediaTypes.ociConfig, digest: digestOf(config), size: config.length },
+      layers: [layer],
+    }),
+  );
+  const taken = { bytes: 0 };
+  const give = (path: string, method: string, response: ServerResponse) => {
+    const isManifest = path.includes("/manifests/");
+    const isLayer = path.endsWith(layer.digest);
+    const length = isLayer ? layer.size : isManifest ? manifest.length : config.length;
+    response.writeHead(200, {
+      "content-length": length,
+      ...(isManifest ? { "content-type": mediaTypes.ociManifest, "docker-content-digest": digestOf(manifest) } : {}),
+    });
+    if (method === "HEAD") response.end();
+    else if (isLayer) Readable.from(Array.from({ length: parts }, () => part)).pipe(response);
+    else response.end(isManifest ? manifest : config);
+  };
+  const server = createServer((request: IncomingMessage, response) => {
+    const { method = "", url: path = "" } = request;
+    const answer = () => {
+      if (path === "/v2/") response.end();
+      else if (method === "POST") response.writeHead(202, { location: "/up/1" }).end();
+      else if (method === "PUT") response.writeHead(201).end();
+      else if (path.startsWith("/v2/app/")) give(path, method, response);
+      else response.writeHead(404).end();
+    };
+    request.on("data", (bytes: Buffer) => {
+      taken.bytes += bytes.length;
+    });
+    request.on("end", answer);
+  });
+  return { server, taken };
+}
+
+/** Writes down what a process had of memory at its most, when it ends. */
+const hook = `process.on("exit", () => {
+  const { appendFileSync, readFileSync } = require("node:fs");
+  appendFileSync(process.env.PEAKS, /VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1] + "\\n");
+});`;
+
+test("pull, push and copy of a large layer stay below 150 MB", async (t) => {
+  const { server, taken } = shop();
+  await using registry = await onLoopback(server);
+  const s = await scene(t, { base: false });
+  const [script, peaks] = [join(s.folder, "hook.cjs"), join(s.folder, "peaks")];
+  await writeFile(script, hook);
+  const app = `${registry.host}/app:1`;
+  for (const [args, sent] of [
+    [["pull", app], 0],
+    [["push", `${registry.host}/pushed:1`], parts],
+    [["copy", app, `${registry.host}/copied:1`], parts],
+  ] as const) {
+    if (args[0] === "push") await ok(t, s, "tag", app, args[1]);
+    taken.bytes = 0;
+    await writeFile(peaks, "");
+    const env = { PEAKS: peaks, NODE_OPTIONS: `--require=${script}` };
+    const result = await s.wbuildWith({ env }, ...args);
+    t.is(result.code, 0, result.stderr);
+    t.is(Math.floor(taken.bytes / mib), sent, args[0]);
+    const found = (await readFile(peaks, "utf8")).trim().split("\n").map(Number);
+    const most = (Math.max(...found) * 1024) / 1e6;
+    t.true(most > 20 && most < 150, `${args[0]} took ${most} MB`);
+  }
+});

@@ -97,7 +97,7 @@ class Push {
     }
     const others = mountFrom?.(blob.digest) ?? [];
     const isHere = async () => (await this.#from.has(blob.digest)) !== undefined;
-    const isElsewhere = async () => others.length > 0 || (await this.#repository.hasBlob(blob.digest));
+    const isElsewhere = async () => others.length > 0 || (await this.#repository.hasBlob(blob.digest, signal));
     // A blob that was never fetched (a lazily resolved base) may be there already, or in another repository.
     if (!bring && !(await isHere()) && !(await isElsewhere())) throw incomplete(blob);
     const open = this.#from.open.bind(this.#from);

@@ -102,7 +102,7 @@ class RemoteRepository implements Repository {
     return this.#session.distrust(tagOrDigest);
   }
 
-  async hasBlob(digest: Digest): Promise<boolean> {
+  async hasBlob(digest: Digest, signal?: AbortSignal): Promise<boolean> {
     const response = await this.#session.send({
       method: "HEAD",
       path: `/v2/${this.name}/blobs/${digest}`,
@@ -110,6 +110,7 @@ class RemoteRepository implements Repository {
       scopes: this.#pull,
       accept: [404],
       isIdempotent: true,
+      signal,
     });
     await drain(response.body);
     return response.status !== 404;
@@ -121,7 +122,8 @@ class RemoteRepository implements Repository {
     options: PushBlobOptions = {},
   ): Promise<"sent" | "mounted" | "present"> {
     const target = { session: this.#session, repository: this.name, scopes: this.#push, signal: options.signal };
-    if (await this.#isPresent(blob.digest)) return "present";
+    const isPresent = () => this.#isPresent(blob.digest, options.signal);
+    if (await isPresent()) return "present";
     let upload: OpenUpload | undefined;
     for (const from of (options.mountFrom ?? []).filter((other) => other !== this.name).slice(0, maxMounts)) {
       await upload?.cancel();
@@ -134,7 +136,7 @@ class RemoteRepository implements Repository {
       upload = answer;
     }
     const openAt = options.openAt ?? ((from) => passingOver(open(), from));
-    await sendBlob(target, blob, openAt, upload, () => this.#isPresent(blob.digest));
+    await sendBlob(target, blob, openAt, upload, isPresent);
     return "sent";
   }
 
@@ -226,9 +228,9 @@ class RemoteRepository implements Repository {
   }
 
   /** With no permission to look, the upload itself tells more than the look does. */
-  async #isPresent(digest: Digest): Promise<boolean> {
+  async #isPresent(digest: Digest, signal: AbortSignal | undefined): Promise<boolean> {
     try {
-      return await this.hasBlob(digest);
+      return await this.hasBlob(digest, signal);
     } catch (error) {
       if (isWbuildError(error, "REG_DENIED") || isWbuildError(error, "REG_UNAUTHORIZED")) return false;
       throw error;

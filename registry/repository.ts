@@ -57,7 +57,7 @@ export interface Repository {
    * warning; true: then it is worth asking again, of the next place.
    */
   distrust(tagOrDigest: string): boolean;
-  hasBlob(digest: Digest): Promise<boolean>;
+  hasBlob(digest: Digest, signal?: AbortSignal): Promise<boolean>;
   /** Brings a blob there with as little work as may be; `open` may be called again after a broken connection. */
   pushBlob(
     blob: Descriptor,

@@ -65,9 +65,15 @@ export async function withRetry<T>(
   }
 }
 
-/** Waits, or rejects at once when the signal fires. */
+/** Waits, or rejects at once with the signal's reason. */
 export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(ms, undefined, signal ? { signal } : {});
+  try {
+    await sleep(ms, undefined, signal ? { signal } : {});
+  } catch (error) {
+    // Node's error says only that somebody gave up, and whoever gets it would take it for a failure of the registry.
+    signal?.throwIfAborted();
+    throw error;
+  }
 }
 
 /** Retry-After as milliseconds: seconds or a date (RFC 9110 section 10.2.3). */

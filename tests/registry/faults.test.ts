@@ -284,3 +284,18 @@ test("an abort ends what is under way, at once and without repetition", async (t
   await t.throwsAsync(opened.repository.tags(), { message: "stopped by us" });
   t.is(silent.requests.length, 1);
 });
+
+for (const [title, work] of [
+  ["fetch", ({ repository }, signal) => fetchBlob(repository, blob, new MemoryBlobs(), { signal })],
+  ["push", ({ repository }, signal) => repository.pushBlob(blob, () => [] as never, { signal })],
+] satisfies [string, (opened: ReturnType<typeof open>, signal: AbortSignal) => Promise<unknown>][])
+  test(`${title}: an abort while the next attempt is waited for ends it at once, with its own reason`, async (t) => {
+    const stop = new AbortController();
+    await using busy = await startFake((_request, response) => {
+      // Behind what the client does with the answer.
+      response.writeHead(503).end(() => setTimeout(() => stop.abort(new Error("stopped by us")), 50));
+    });
+    await using opened = open(busy.host, { retry: { baseMs: 600_000, capMs: 600_000 } });
+    await t.throwsAsync(work(opened, stop.signal), { message: "stopped by us" });
+    t.is(busy.requests.length, 1);
+  });

@@ -87,6 +87,20 @@ test("bytes that something changes on the way from the source are not stored at 
   await t.throwsAsync(there.resolve(image.digest), { code: "REG_NOT_FOUND" } as object);
 });
 
+for (const side of ["source", "target"] as const)
+  test(`the ${side} fails for good: the error names it, and nothing has a name at the target`, async (t) => {
+    const name = `broken/for-good-${side}`;
+    const { client, image, copy, ...proxies } = await scene(t, name);
+    const on = side === "source" ? "GET /blobs/" : "POST /blobs/uploads";
+    proxies[side].rules.push({ on, fault: { kind: "answer", status: 503 }, times: 999 });
+    const error = await t.throwsAsync(copy(), { code: "REG_UNAVAILABLE" } as object);
+    const doing = side === "source" ? "fetch blob sha256:\\w+" : "start an upload";
+    t.regex(String(error), new RegExp(`cannot ${doing} at ${proxies[side].host}/${name}: HTTP 503`));
+    await t.throwsAsync(client.repository(parseReference(`${far.host}/${name}`)).resolve(image.digest), {
+      code: "REG_NOT_FOUND",
+    } as object);
+  });
+
 test("a copy into an archive that is given up while its source stalls ends at once and leaves no file", async (t) => {
   const { source, client } = await scene(t, "broken/stalled");
   const folder = mkdtempSync(join(tmpdir(), "wbuild-copy-"));

@@ -130,7 +130,8 @@ async function oneOfAKind(name: Exclude<Workload, BuildWorkload>): Promise<Row[]
   mkdirSync(folder);
   const options = { folder, runs, log, tell: console.log, stopped: () => stopped };
   if (name === "memory") return await benchMemory(options);
-  if (name === "pull" || name === "push") return await benchTransfers(name, options);
+  if (name === "pull" || name === "push")
+    return await benchTransfers(name, { ...options, tools: values.tools.split(",") });
   return name === "hives" ? await benchHives(options) : await benchWindows(options);
 }
 

@@ -27,10 +27,14 @@ interface Manifest {
 }
 
 /** Whole processes; each pull into an empty store or folder, each push into an empty registry. */
-export async function benchTransfers(direction: Direction, options: BenchOptions): Promise<Row[]> {
+export async function benchTransfers(
+  direction: Direction,
+  options: BenchOptions & { readonly tools: readonly string[] },
+): Promise<Row[]> {
   const { folder, runs, log, tell, stopped } = options;
   const tools = ["curl", "skopeo"].filter((tool) => has(tool) || void tell(`without ${tool}: it is not installed`));
-  const [docker] = await openTools(["docker"], (name) => ({ folder: join(folder, name), network: "none" }), tell);
+  const wanted = options.tools.filter((tool) => tool === "docker");
+  const [docker] = await openTools(wanted, (name) => ({ folder: join(folder, name), network: "none" }), tell);
   await using _ended = docker;
   const home = { WBUILD_HOME: join(folder, "home") };
   const wbuild = (env: { WBUILD_HOME: string }, ...args: string[]): Command => ({ argv: [program, ...args], env });

@@ -29,6 +29,21 @@ export async function sideBySide<T>(
   signal?.throwIfAborted();
 }
 
+/** What `work` comes to, or the signal's reason at once; then nobody hears what becomes of the work. */
+export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
 /** A counting semaphore that serves in order: for work that comes from several places and shares one limit. */
 export class Slots {
   #free: number;

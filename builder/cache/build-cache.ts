@@ -4,7 +4,7 @@ import type { ConnectionException } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import type { RegistryClient } from "../../registry/client.ts";
-import { distinct, sideBySide } from "../../registry/side-by-side.ts";
+import { distinct, orAborted, sideBySide } from "../../registry/side-by-side.ts";
 import { transcodeLayer } from "../image/output/transcode.ts";
 import { toldAsStep } from "../image/told-step.ts";
 import type { Report } from "../progress/events.ts";
@@ -81,6 +81,7 @@ async function readAll(sources: readonly CacheSource[], world: BuildCacheWorld):
     sources.map(async (source) => {
       const name = nameOf(source);
       try {
+        // A registry that does not answer keeps nobody waiting whose build is over; its connection ends with the client.
         const found = await orAborted(readSource(source, world), signal);
         if (found.isForeign) warn(`the cache ${name} is another builder's: nothing of it can be used`);
         return { name, found };
@@ -94,21 +95,6 @@ async function readAll(sources: readonly CacheSource[], world: BuildCacheWorld):
   // In the order in which they were named: the first one that knows a result gives it.
   for (const one of read) if (one) imports.add(one.found.records, one.name, one.found.place);
   return imports;
-}
-
-/** A registry that does not answer keeps nobody waiting whose build is over; its connection ends with the client. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }
 
 async function readSource(source: CacheSource, { registry, signal }: BuildCacheWorld): Promise<ReadCache> {

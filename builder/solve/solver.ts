@@ -5,7 +5,7 @@
  */
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
-import { Slots } from "../../registry/side-by-side.ts";
+import { orAborted, Slots } from "../../registry/side-by-side.ts";
 import type { Node } from "../graph/graph.ts";
 import { opKey } from "../graph/key.ts";
 import { addStep } from "../steps/add.ts";
@@ -259,7 +259,8 @@ export class Solver {
     const fetched = remote && {
       ...remote,
       fetch: async () => {
-        await remote.fetch();
+        // Caches last longer than one walk; a walk that has failed does not wait for them.
+        await orAborted(remote.fetch(), this.#world.signal);
         this.#cache.put(await record());
       },
     };

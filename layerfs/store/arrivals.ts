@@ -30,7 +30,7 @@ export class Arrivals {
    */
   async follow(digest: Digest, coming: Promise<unknown>): Promise<AsyncIterable<Uint8Array> | undefined> {
     if (!this.#running.has(digest)) await this.#begun(digest, coming);
-    return this.#running.get(digest)?.read();
+    return this.#running.get(digest)?.read(coming);
   }
 
   async #begun(digest: Digest, coming: Promise<unknown>): Promise<void> {
@@ -88,18 +88,24 @@ export class Arrival {
     for (const wake of this.#readers) wake();
   }
 
-  /** Opens nothing before it is read from. Each chunk is the reader's. Throws STORE_*. */
-  async *read(): AsyncGenerator<Uint8Array> {
+  /** Opens nothing before it is read from, and ends also when `coming` fails. Each chunk is the reader's. Throws STORE_*. */
+  async *read(coming: Promise<unknown>): AsyncGenerator<Uint8Array> {
     await using file = await this.#open();
     // It ended meanwhile, and its file has got the blob's name.
     if (file === undefined) return;
     let wake = () => {};
     const look = () => wake();
+    let isGivenUp = false;
+    // Who waits for it may give up before the transfer does.
+    coming.catch(() => {
+      isGivenUp = true;
+      look();
+    });
     this.#readers.add(look);
     try {
       for (let at = 0; ; ) {
         // What grows from here on is not missed, and what ended before this has nothing left to give when nothing is found.
-        const isLast = this.#hasEnded;
+        const isLast = this.#hasEnded || isGivenUp;
         const grown = new Promise<void>((resolve) => {
           wake = resolve;
         });

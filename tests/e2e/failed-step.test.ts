@@ -3,8 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:http";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { program } from "../doubles/cli.ts";
+import { startRegistry } from "../doubles/docker-registry.ts";
 import { startFaultProxy } from "../doubles/fault-proxy.ts";
 import { onLoopback } from "../doubles/loopback.ts";
 import { testUnless } from "../doubles/test-unless.ts";
@@ -176,25 +177,32 @@ test("--keep-failed keeps the files as an image, without secrets, and says its n
   );
 });
 
+/** Answers who asks when the time has come. */
+async function opening(t: ExecutionContext) {
+  let reached = () => {};
+  const hasCome = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const server = createServer(async (_, response) => {
+    await hasCome;
+    response.end("now");
+  });
+  const door = await onLoopback(server);
+  t.teardown(() => door[Symbol.asyncDispose]());
+  return { reached: () => reached(), failing: `RUN --network=host wget -q -O - http://${door.host}/; exit 7` };
+}
+
 test("a base that was still on its way when the step failed does not count as what failed", async (t) => {
   const shop = await openShop(t);
   await using proxy = await startFaultProxy(shop.registry.host);
-  let reached = () => {};
-  const isOnItsWay = new Promise<void>((resolve) => {
-    reached = resolve;
-  });
+  const { reached, failing: step } = await opening(t);
   proxy.rules.push({ on: `GET ${shop.layers[1]}`, fault: { kind: "stall", at: 10, reached } });
-  const server = createServer(async (_, response) => {
-    await isOnItsWay;
-    response.end("now");
-  });
-  await using door = await onLoopback(server);
   const s = await scene(t);
   const text = [
     `FROM ${proxy.host}/base:1 AS other`,
     "RUN /tool >/out",
     "FROM wbuild.local/linux",
-    `RUN --network=host wget -q -O - http://${door.host}/; exit 7`,
+    step,
     "COPY --from=other /out /",
   ].join("\n");
   const context = await s.files("context", { Dockerfile: text });
@@ -205,6 +213,41 @@ test("a base that was still on its way when the step failed does not count as wh
   t.is(outcome(failed, "fetch"), "CANCELED");
   t.regex(failed.stderr, /its files are kept as .*failed/);
 });
+
+test("a cached layer that was still on its way when the step failed is not waited for", async (t) => {
+  await using registry = await startRegistry();
+  await using proxy = await startFaultProxy(registry.host);
+  const { reached, failing: step } = await opening(t);
+  const stage = "FROM wbuild.local/linux AS other\nRUN echo cached >/cached\n";
+  const maker = await scene(t);
+  const cached = await maker.files("context", { Dockerfile: stage });
+  const made = await maker.build(cached, "--cache-to", `type=registry,ref=${registry.host}/app:cache,mode=max`);
+  t.is(made.code, 0, made.stderr);
+
+  const s = await scene(t);
+  const text = `${stage}RUN cat /cached >/out\nFROM wbuild.local/linux\n${step}\nCOPY --from=other /out /\n`;
+  const context = await s.files("context", { Dockerfile: text });
+  const stall = { kind: "stall", at: 10, reached } as const;
+  const [layer = ""] = (await cacheLayers(registry.url)).slice(-1);
+  proxy.rules.push({ on: `GET ${layer}`, fault: stall, times: 99 });
+  const failed = await s.build(context, "--allow=network.host", "--cache-from", `${proxy.host}/app:cache`);
+  t.is(failed.code, 1, failed.stderr);
+  t.regex(failed.stderr, /error\[STEP_EXIT\].*exit code 7/);
+  t.notRegex(failed.stderr, /cannot be used/);
+});
+
+/** Digests of the blobs that a build cache's document lists, without its configuration. */
+async function cacheLayers(url: string): Promise<string[]> {
+  const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+  const response = await fetch(`${url}/v2/app/manifests/cache`, { headers: { accept } });
+  const { layers = [], manifests = [] } = (await response.json()) as Record<"layers" | "manifests", CacheEntry[]>;
+  return [...layers, ...manifests].filter(({ mediaType }) => mediaType.includes("layer")).map(({ digest }) => digest);
+}
+
+interface CacheEntry {
+  readonly mediaType: string;
+  readonly digest: string;
+}
 
 test("wbuild debug build is a build with a shell where it fails", async (t) => {
   const s = await scene(t);

@@ -117,6 +117,23 @@ test("who never begins to read, or comes too late, leaves no file open", async (
   t.deepEqual(openFiles(blobs.path(blob.digest)), []);
 });
 
+test("reading ends when who waits for the transfer gives up, though it still goes on", async (t) => {
+  using home = makeHome();
+  const { blobs } = home.store;
+  const rest = later();
+  const transfer = blobs.fetch?.(blob, inTwoParts(rest.promise)) ?? Promise.reject();
+  const given = later();
+  const coming = Promise.race([transfer, given.promise]);
+  let came = 0;
+  for await (const part of (await blobs.follow(blob.digest, coming)) ?? []) {
+    came += part.length;
+    if (came === content.length / 2) given.reject(new Error("enough"));
+  }
+  t.is(came, content.length / 2);
+  rest.resolve();
+  await transfer;
+});
+
 /** Descriptors of this process that lead to a file. */
 function openFiles(path: string): string[] {
   return readdirSync("/proc/self/fd").filter((fd) => {

@@ -184,7 +184,7 @@ async function openBind(mount: MountOf<"bind">, { inputs, folder }: Opening): Pr
   const shown = {
     kind: "layers",
     source: path,
-    lower: (await stack.folders()).reverse(),
+    lower: (await stack.folders()).toReversed(),
     target: mount.target,
     readonly: mount.writable !== true,
   } as const;

@@ -47,7 +47,7 @@ export class LayerStack {
   readonly layers: readonly StackLayer[];
   readonly #once: boolean;
   #tree: Promise<Tree> | undefined;
-  #folders: Promise<string[]> | undefined;
+  #folders: Promise<readonly string[]> | undefined;
 
   private constructor(os: string, layers: readonly StackLayer[], once: boolean) {
     this.os = os;
@@ -75,12 +75,12 @@ export class LayerStack {
    * Unpacked folders, bottom first. All layers come at once; each is unpacked when those below it are, to which its links
    * and folders may refer. Nothing is at work any more when this rejects, with the first failure.
    */
-  folders(): Promise<string[]> {
+  folders(): Promise<readonly string[]> {
     this.#folders ??= this.#unpacked();
     return this.#folders;
   }
 
-  async #unpacked(): Promise<string[]> {
+  async #unpacked(): Promise<readonly string[]> {
     const folders = this.layers.map((layer) => layer.folder());
     try {
       return await Promise.all(folders);
@@ -120,7 +120,7 @@ export function storedLayer(store: Store, below: LayerStack, layer: Layer, remot
     const coming = remote?.fetch();
     // Told below, in its turn.
     coming?.catch(() => {});
-    const lower = (await below.folders()).reverse();
+    const lower = (await below.folders()).toReversed();
     await using made = await unpackComing(store, layer, lower, coming);
     const { place, unpacked } = made;
     if (below.os === "windows") {

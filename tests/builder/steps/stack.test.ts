@@ -57,8 +57,10 @@ test("all layers of a stack come side by side, and are unpacked from the bottom 
   const { opened, open } = gate();
   const asked: number[] = [];
   let stack = LayerStack.of("linux");
+  let below = stack;
   for (let i = 0; i < 3; i++) {
     const { bytes, layer } = await layerOf({ [`file-${i}`]: `${i}` });
+    below = stack;
     stack = stack.with(
       storedLayer(
         store,
@@ -75,6 +77,8 @@ test("all layers of a stack come side by side, and are unpacked from the bottom 
     );
   }
   const folders = await stack.folders();
+  // What lies below is unpacked from the top down, and seen from the bottom up by everybody else.
+  t.deepEqual(await below.folders(), folders.slice(0, 2));
   t.deepEqual(asked.toSorted(), [0, 1, 2]);
   t.deepEqual(
     folders.map((folder, i) => readFileSync(join(folder, `file-${i}`), "utf8")),

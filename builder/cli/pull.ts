@@ -1,5 +1,6 @@
 /** `wbuild pull`: from a registry into the store. */
 import { WbuildError } from "../../native/error.ts";
+import type { Coming } from "../image/move/transfer.ts";
 import { type Command, flagsOf } from "./command.ts";
 import {
   type ConnectionFlags,
@@ -64,10 +65,13 @@ export const pullCommand: Command = {
       return 0;
     }
     const store = await session.store();
-    const { bringUnpacked } = await import("../open-image.ts");
+    const bring = async (coming: Coming) => {
+      const { bringUnpacked } = await import("../open-image.ts");
+      await bringUnpacked({ store, signal: cli.signal }, coming);
+    };
     const image = await pullInto(store, client, text, {
       ...(await platformOf(flags)),
-      ...(flags.unpack ? { bring: (coming) => bringUnpacked({ store, signal: cli.signal }, coming) } : {}),
+      ...(flags.unpack ? { bring } : {}),
       lazy: flags.lazy === true,
       exception: exceptionOf(flags),
       report: await session.report(flags),

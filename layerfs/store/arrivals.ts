@@ -103,17 +103,19 @@ export class Arrival {
     });
     this.#readers.add(look);
     try {
+      let empty: Buffer | undefined;
       for (let at = 0; ; ) {
         // What grows from here on is not missed, and what ended before this has nothing left to give when nothing is found.
         const isLast = this.#hasEnded || isGivenUp;
         const grown = new Promise<void>((resolve) => {
           wake = resolve;
         });
-        const buffer = Buffer.allocUnsafeSlow(chunkBytes);
+        const buffer = empty ?? Buffer.allocUnsafeSlow(chunkBytes);
         const { bytesRead } = await file.read(buffer, 0, buffer.length, at).catch((cause: unknown) => {
           throw storeError(cause, "read a blob", this.path);
         });
         at += bytesRead;
+        empty = bytesRead === 0 ? buffer : undefined;
         if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
         else if (isLast) return;
         else await (at < this.#size ? Promise.race([grown, delay(writingMs)]) : grown);

@@ -1,6 +1,7 @@
 /** Connections that are kept for the next request, in the clear or with TLS, directly or through a proxy's tunnel. */
 import { Agent, type AgentOptions, request as requestPlain } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { SecureContext } from "node:tls";
 import { intake } from "./intake.ts";
 
@@ -36,7 +37,25 @@ export async function openAgent({ tls, proxy, timeoutMs }: Connections): Promise
       (error: Error) => callback(error),
     );
   };
-  return Object.assign(agent, { createConnection: through });
+  return Object.assign(agent, { createConnection: through, ...withoutRest(agent) });
+}
+
+/** What a tunnel brings while nobody asks would be the next request's answer: then it ends. (Others: see intake.) */
+function withoutRest(agent: Agent): Pick<Agent, "keepSocketAlive" | "reuseSocket"> {
+  const end = function (this: Duplex) {
+    this.destroy();
+  };
+  const [keep, reuse] = [agent.keepSocketAlive.bind(agent), agent.reuseSocket.bind(agent)];
+  return {
+    keepSocketAlive(socket) {
+      socket.on("data", end);
+      return keep(socket);
+    },
+    reuseSocket(socket, request) {
+      socket.off("data", end);
+      reuse(socket, request);
+    },
+  };
 }
 
 /** RFC 9110, section 9.3.6. Also for http: a proxy that only passes bytes on can change none. */

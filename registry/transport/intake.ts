@@ -29,7 +29,8 @@ export function intake(): OnReadOpts {
       intakes.set(this, self);
       const bytes = buffer.subarray(0, count);
       if (self.take) self.take(bytes);
-      else this.emit("data", bytes);
+      // Attack, or a server that counts wrongly: what comes while nobody asks would be the next request's answer.
+      else if (!this.emit("data", bytes)) this.destroy();
       if (!self.take) next = parsed;
       // What is handed on is the receiver's. A short read leaves room for another.
       else if (buffer !== parsed && buffer.length - count >= partBytes / 4) next = buffer.subarray(count);

@@ -1,6 +1,7 @@
 /** Proxies from the environment: registries elsewhere go through them, loopback and NO_PROXY do not. */
+import { once } from "node:events";
 import { createServer } from "node:http";
-import { connect } from "node:net";
+import { connect, createServer as createPlain, type Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { proxyFor } from "../../registry/transport/proxy.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
@@ -59,6 +60,30 @@ test.serial("HTTP_PROXY is used for other hosts, not for loopback, not for NO_PR
   t.deepEqual(await tags(fake.host), ["through"]);
   await t.throwsAsync(tags("skipped.invalid"), { code: "REG_UNREACHABLE" } as object);
   t.is(seen.length, 1);
+});
+
+test.serial("what a tunnel brings while nobody asks is no answer to the next request", async (t) => {
+  const tags = (name: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${name.length + 13}\r\n\r\n{"tags":["${name}"]}`;
+  const connections: Socket[] = [];
+  const upstream = await onLoopback(
+    createPlain((socket) => {
+      connections.push(socket);
+      socket.on("error", () => {});
+      socket.once("data", () => {
+        socket.write(tags("honest"));
+        if (connections.length === 1) setImmediate(() => socket.write(tags("evil")));
+      });
+    }),
+  );
+  t.teardown(() => upstream[Symbol.asyncDispose]());
+  const { address } = await startProxy(t, upstream.port);
+  setEnvironment(t, { HTTP_PROXY: `http://${address}` });
+  await using client = anonymousClient({ retry: { attempts: 1 }, plainHttp: ["registry.invalid"] });
+  const repository = client.repository({ registry: "registry.invalid", repository: "a" });
+  t.deepEqual(await repository.tags(), ["honest"]);
+  await once(connections[0] as Socket, "close");
+  t.deepEqual(await repository.tags(), ["honest"]);
+  t.is(connections.length, 2);
 });
 
 const exempt: [list: string, url: string, isExempt: boolean][] = [

@@ -31,6 +31,22 @@ function countLine(counts, line) {
   if (total) counts.summary = Number(total[1]);
 }
 
+/** Fetches the newer programs that tests compare with, beside what else is done; whatever it says is told when awaited. */
+function beginPeers() {
+  const child = spawn(process.execPath, [join(top, "native/setup/peers.mjs"), "test"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text) => {
+      said += text;
+    });
+  return new Promise((done) => {
+    child.on("error", (error) => done(error.message));
+    child.on("close", () => done(said.trim()));
+  });
+}
+
 async function ava(args, environment) {
   console.log(`\n$ ava ${args.join(" ")}`.trimEnd());
   const scratch = withScratch([join(top, "node_modules/.bin/ava"), ...args]);
@@ -72,8 +88,11 @@ await main(async () => {
   const args = process.argv.slice(2);
   const rewrites = args.includes("--golden");
   await setUp(["run", "test"]);
+  const peers = beginPeers();
   // A complaint of these two is a failure like a test's, and hides none of the tests' own.
   const complaints = [check("biome", "check", "."), check("tsc")].filter((fine) => !fine).length;
+  const said = await peers;
+  if (said !== "") console.log(`\nprograms of newer Debian suites, for comparison:\n${said}`);
   counts = await ava(
     args.filter((arg) => arg !== "--golden"),
     { WBUILD_BUNDLE_IS_FRESH: "1", ...(rewrites ? { WBUILD_GOLDEN: "write" } : {}) },

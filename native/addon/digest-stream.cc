@@ -194,9 +194,17 @@ void DigestStream::write() {
         hashed_.pop_front();
       }
       room_.notify_one();
-      writePiece(piece);
-      const std::lock_guard lock(mutex_);
-      reuse(std::move(piece));
+      const auto used = [&] {
+        const std::lock_guard lock(mutex_);
+        reuse(std::move(piece));
+      };
+      try {
+        writePiece(piece);
+      } catch (...) {
+        used();
+        throw;
+      }
+      used();
     }
   } catch (const Failure& failure) {
     fail(failure);

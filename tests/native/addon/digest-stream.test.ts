@@ -103,6 +103,20 @@ test("digest-stream: a spent chunk loses its memory once it is used, unless it s
   t.is(part[49_999], 2);
 });
 
+test("digest-stream: spent chunks that cannot be written are freed, too", async (t) => {
+  const fd = openSync("/dev/full", "r+");
+  t.teardown(() => closeSync(fd));
+  const stream = new DigestStream({ fd, at: 0 });
+  const chunks = Array.from({ length: 50 }, () => new Uint8Array(256 * 1024));
+  await t.throwsAsync(async () => {
+    for (const chunk of chunks) await stream.push(chunk, true);
+    await stream.finish();
+  });
+  // Memory is freed when the next chunk comes.
+  await t.throwsAsync(async () => stream.push(new Uint8Array(64 * 1024), true));
+  t.is(chunks[0]?.length, 0);
+});
+
 test("digest-stream: spent chunks are freed while more of them come", async (t) => {
   const stream = new DigestStream();
   const chunks = Array.from({ length: 200 }, () => new Uint8Array(256 * 1024));

@@ -34,41 +34,39 @@ export async function buildAddon({ sanitize = false } = {}) {
     join(top, "node_modules/node-api-headers/include"),
     ...(sanitize ? ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"] : []),
   ];
-  const zstd = join(dist, "obj", name, "zstd-local.o");
+  const objectFor = (archive) => join(dist, "obj", name, `${archive}.o`);
   const link = [
     "-shared",
-    zstd,
-    "-l:libdeflate.a",
+    ...Object.keys(archiveCalls).map(objectFor),
     "-lpthread",
     ...(sanitize ? ["-fsanitize=address,undefined"] : ["-static-libstdc++", "-static-libgcc"]),
   ];
   await unlessFresh(name, sources("native/addon", ".cc", ".hh"), async () => {
-    await localZstd(zstd);
+    for (const [archive, calls] of Object.entries(archiveCalls)) await localArchive(archive, calls, objectFor(archive));
     await compileAll("g++", files, flags, link, join(dist, name));
   });
 }
 
-/** What the addon calls of libzstd. */
-const zstdCalls = [
-  ...["createCCtx", "freeCCtx", "CCtx_setParameter", "compress2", "compressBound"],
-  ...["createDCtx", "freeDCtx", "DCtx_setParameter", "decompressStream", "isError", "getErrorName"],
-];
+/** What the addon calls of static libraries. */
+const archiveCalls = {
+  "libzstd.a": [
+    ...["createCCtx", "freeCCtx", "CCtx_setParameter", "compress2", "compressBound"],
+    ...["createDCtx", "freeDCtx", "DCtx_setParameter", "decompressStream", "isError", "getErrorName"],
+  ].map((name) => `ZSTD_${name}`),
+  "libdeflate.a": ["alloc_compressor", "free_compressor", "gzip_compress", "gzip_compress_bound"].map(
+    (name) => `libdeflate_${name}`,
+  ),
+};
 
 /**
- * libzstd.a as one object in which all but the functions that we call are local. Debian compiles the archive for programs
- * (-fPIE): its references to its own global symbols cannot go into a shared object, those to local symbols can.
+ * A static library as one object in which all but the functions that we call are local. Debian compiles them for programs
+ * (-fPIE): references to their own global symbols cannot go into a shared object, those to local symbols can.
  */
-async function localZstd(output) {
+async function localArchive(archive, calls, output) {
   mkdirSync(dirname(output), { recursive: true });
-  const { stdout } = await run("gcc", ["-print-file-name=libzstd.a"]);
-  await compile("ld", [
-    "-r",
-    ...zstdCalls.flatMap((name) => ["-u", `ZSTD_${name}`]),
-    stdout.trim(),
-    "-o",
-    `${output}.all`,
-  ]);
-  await compile("objcopy", [...zstdCalls.map((name) => `--keep-global-symbol=ZSTD_${name}`), `${output}.all`, output]);
+  const { stdout } = await run("gcc", [`-print-file-name=${archive}`]);
+  await compile("ld", ["-r", ...calls.flatMap((name) => ["-u", name]), stdout.trim(), "-o", `${output}.all`]);
+  await compile("objcopy", [...calls.map((name) => `--keep-global-symbol=${name}`), `${output}.all`, output]);
 }
 
 /**

@@ -14,6 +14,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildWine } from "./build-wine.mjs";
 import { compile, compileAll, dist, run, sources, strict, top, unlessFresh } from "./compile.mjs";
+import { kinds } from "./launch.cjs";
 import { startWarmRegistry } from "./warm-registry.mjs";
 
 /** The N-API addon: dist/native.node. With `sanitize`, dist/native-asan.node for the fuzz and native tests. */
@@ -182,7 +183,36 @@ const noFetch = {
   },
 };
 
-/** The CLI: dist/wbuild, its bundle and code cache, and the compiled parts of the packages that it loads. */
+/**
+ * Leaves out of a bundle what its commands cannot reach. The launcher starts it for those alone; the table of commands and what
+ * help says of them stays whole.
+ */
+const only = (commands) => ({
+  name: "only",
+  setup(build) {
+    build.onResolve({ filter: /^\.\/[a-z-]+\.ts$/ }, ({ path, importer, kind }) => {
+      const isOther = kind === "dynamic-import" && importer.endsWith("/builder/cli/commands.ts");
+      return isOther && !commands.includes(commandIn(path)) ? { path, namespace: "other" } : undefined;
+    });
+    build.onLoad({ filter: /.*/, namespace: "other" }, ({ path }) => ({
+      contents: `throw new Error("this bundle has no ${commandIn(path)}");`,
+      loader: "js",
+    }));
+  },
+});
+
+/** Each command has a file of its name. */
+function commandIn(path) {
+  return path.slice("./".length, -".ts".length);
+}
+
+/** Every bundle by its file: the one with all commands, and those for some. */
+const bundles = {
+  "wbuild.cjs": [],
+  ...Object.fromEntries(Object.entries(kinds).map(([kind, commands]) => [`wbuild-${kind}.cjs`, [only(commands)]])),
+};
+
+/** The CLI: dist/wbuild, its bundles and their code caches, and the compiled parts of the packages that it loads. */
 export async function bundle() {
   const launcher = join(top, "native/setup/launch.cjs");
   const inputs = [
@@ -193,37 +223,11 @@ export async function bundle() {
     launcher,
   ];
   await unlessFresh("wbuild", inputs, async () => {
-    const { build } = await import("esbuild");
-    const { outputFiles } = await build({
-      entryPoints: [join(top, "builder/cli/main.ts")],
-      outfile: join(dist, "wbuild.cjs"),
-      write: false,
-      bundle: true,
-      platform: "node",
-      target: "node20",
-      format: "cjs",
-      minify: true,
-      keepNames: true,
-      sourcemap: false,
-      charset: "ascii",
-      // Compiled through node:vm, which has no import().
-      supported: { "dynamic-import": false },
-      define: { WBUILD_BUNDLED: "true", "import.meta.url": "__wbuild_url" },
-      banner: {
-        js: "(function(require,module,__filename,__dirname){const exports=module.exports,__wbuild_url=require('node:url').pathToFileURL(__filename).href;",
-      },
-      footer: { js: "})" },
-      plugins: [lateChildProcess, noFetch, hclBesideBundle],
-      // What the HCL parser would load where there are no such globals; every Node that we run on has them.
-      external: ["performance"],
-      loader: { ".node": "copy" },
-      assetNames: "[name]",
-      logLevel: "warning",
-    });
-    for (const { path, contents } of outputFiles) {
-      const isBundle = path.endsWith(".cjs");
-      replaceFile(path, isBundle ? asciiOnly(Buffer.from(contents).toString("utf8")) : contents);
-    }
+    for (const [name, plugins] of Object.entries(bundles))
+      for (const { path, contents } of await bundled(name, plugins)) {
+        const isBundle = path.endsWith(".cjs");
+        replaceFile(path, isBundle ? asciiOnly(Buffer.from(contents).toString("utf8")) : contents);
+      }
     for (const path of codeCaches) rmSync(path, { force: true });
     replaceFile(join(dist, "package.json"), '{"type":"commonjs"}\n');
     replaceFile(join(dist, "wbuild"), readFileSync(launcher), 0o755);
@@ -236,6 +240,38 @@ export async function bundle() {
     copyFileSync(addon, join(dist, "better_sqlite3.node"));
   });
   await cacheCode();
+}
+
+/** The files of one bundle: its own, and what esbuild copies beside it. */
+async function bundled(name, plugins) {
+  const { build } = await import("esbuild");
+  const { outputFiles } = await build({
+    entryPoints: [join(top, "builder/cli/main.ts")],
+    outfile: join(dist, name),
+    write: false,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    minify: true,
+    keepNames: true,
+    sourcemap: false,
+    charset: "ascii",
+    // Compiled through node:vm, which has no import().
+    supported: { "dynamic-import": false },
+    define: { WBUILD_BUNDLED: "true", "import.meta.url": "__wbuild_url" },
+    banner: {
+      js: "(function(require,module,__filename,__dirname){const exports=module.exports,__wbuild_url=require('node:url').pathToFileURL(__filename).href;",
+    },
+    footer: { js: "})" },
+    plugins: [lateChildProcess, noFetch, hclBesideBundle, ...plugins],
+    // What the HCL parser would load where there are no such globals; every Node that we run on has them.
+    external: ["performance"],
+    loader: { ".node": "copy" },
+    assetNames: "[name]",
+    logLevel: "warning",
+  });
+  return outputFiles;
 }
 
 /** One for each kind of command that launch.cjs tells apart. */

@@ -1,20 +1,21 @@
 /** The door for programs: a request → an image. Prints nothing; what happens is told through `world.report`. */
 import { availableParallelism } from "node:os";
+import { isWbuildError } from "../native/error.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { AttestedBuild } from "./attestations.ts";
-import { clientOf, exceptionOf } from "./build-client.ts";
+import { clientOf, exceptionFor, exceptionOf, insecureRegistries } from "./build-client.ts";
 import type { BuildRequest, BuildResult } from "./build-request.ts";
 import type { BuildCache, BuildCacheWorld } from "./cache/build-cache.ts";
 import type { CacheTarget } from "./cache/spec.ts";
 import { checkOutputs } from "./deliver/check-outputs.ts";
-import { deliver, insecureRegistries, isMultiPlatform } from "./deliver/deliver.ts";
+import { deliver, isMultiPlatform } from "./deliver/deliver.ts";
 import { earlyPush, pushTarget } from "./deliver/early-push.ts";
 import type { Node } from "./graph/graph.ts";
 import { allNodes } from "./graph/merge.ts";
 import type { OutputSpec } from "./image/output/output-spec.ts";
 import type { FinishedImage } from "./image/output/write-result.ts";
 import { distinctPlatforms } from "./image/platform.ts";
-import { baseLayers } from "./image/stored/left-layers.ts";
+import { baseLayers } from "./image/stored/base-layers.ts";
 import { toldTogether } from "./image/told-step.ts";
 import { type BuildWorld, type PlannedBuild, planRequest, withSource } from "./plan-request.ts";
 import { runtimes } from "./runtime/choose.ts";
@@ -73,6 +74,26 @@ async function carryOut(build: Build): Promise<BuildResult> {
   const steps = nodes.filter(({ op }) => op.kind !== "merge");
   build.report({ kind: "plan", steps: steps.map(({ id, title }) => ({ id, title })) });
   const targets = graphs.map(({ target }) => target.node);
+  return withoutLost(build, () => makeAndDeliver(build, nodes, targets));
+}
+
+/**
+ * Again without what a cache proved to have lost: a push finds out only when it needs the bytes, after the walk. Whatever the image
+ * was written to by then is written again; outputs that need all bytes had them before.
+ */
+async function withoutLost<T>({ cache, signal }: Build, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const lost = cache?.lost ?? 0;
+    try {
+      return await work();
+    } catch (error) {
+      // Each turn knows of one more, so there is an end to it.
+      if (signal.aborted || (cache?.lost ?? 0) <= lost || !isWbuildError(error, "CACHE_LOST")) throw error;
+    }
+  }
+}
+
+async function makeAndDeliver(build: Build, nodes: readonly Node[], targets: readonly Node[]): Promise<BuildResult> {
   await using walked = await walkAll(build, nodes, targets);
   const records = build.cache && (await recordsOf(nodes, targets, walked));
   const images = await finish(build, walked, records?.inImage ?? []);
@@ -85,6 +106,7 @@ async function carryOut(build: Build): Promise<BuildResult> {
     ...build,
     originOf: (digest) => origins.get(digest),
     remoteOf: (digest) => remotes.get(digest),
+    exceptionFor: (name) => exceptionFor(name, build.request),
     ...(await sayings({ ...build, images, solved: walked.solved })),
   });
   if (records) await build.cache?.export(records);

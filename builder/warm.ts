@@ -10,7 +10,7 @@ import type { SourceOp } from "./graph/graph.ts";
 import { planBuild } from "./graph/plan.ts";
 import { formatPlatform } from "./image/platform.ts";
 import { keepBase } from "./image/stored/base-image.ts";
-import { baseLayers } from "./image/stored/left-layers.ts";
+import { baseLayers } from "./image/stored/base-layers.ts";
 import { toldAsStep } from "./image/told-step.ts";
 import { type BuildWorld, type OpenedRequest, openRequest, stagesOf, withSource } from "./plan-request.ts";
 import { ResultCache } from "./solve/cache.ts";

@@ -33,7 +33,7 @@ export interface BuildCache {
   inline(records: readonly ResultRecord[], layers: readonly Layer[]): Readonly<Record<string, string>>;
   /** `inImage`: results that the image is made of; `all`: those of every step. Throws CACHE_EXPORT. */
   export(results: { readonly inImage: readonly ResultRecord[]; readonly all: readonly ResultRecord[] }): Promise<void>;
-  /** Ends what is still being read. */
+  /** Ends what is still being read or fetched, and waits for its end: nothing is written into the store afterwards. */
   close(): Promise<void>;
 }
 
@@ -70,6 +70,7 @@ export function openBuildCache(
     async close() {
       ended.abort(new Error("the build is over"));
       await reading;
+      await imports?.settled();
     },
   };
 }
@@ -102,7 +103,7 @@ async function readSource(source: CacheSource, { registry, signal }: BuildCacheW
     case "registry":
       return (await import("./registry-place.ts")).readRegistryCache(await registry(), source.ref, signal);
     case "local":
-      return (await import("./local-place.ts")).readLocalCache(source);
+      return (await import("./local-place.ts")).readLocalCache(source, signal);
     case "gha":
       return (await import("./gha-place.ts")).readGhaCache(source, signal);
   }

@@ -1,8 +1,8 @@
 /** Results that were read from several places, as the solver looks for them; and which of their blobs proved to be lost. */
 import { readDiffId } from "../../layerfs/layer/diff-id.ts";
-import type { Layer } from "../../layerfs/store/descriptor.ts";
+import type { Descriptor, Layer } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
-import type { ConnectionException } from "../../layerfs/store/sources.ts";
+import type { BlobSource, ConnectionException } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
 import { Slots } from "../../registry/side-by-side.ts";
@@ -23,12 +23,20 @@ export interface ImportsWorld {
 /** Downloads at a time. */
 const concurrency = 4;
 
+interface NamedPlace {
+  readonly name: string;
+  readonly place: CachePlace;
+}
+
 export class Imports implements ImportedResults {
   readonly #world: ImportsWorld;
   readonly #ops = new Set<Digest>();
   readonly #found = new Map<Digest, CachedLayer & { readonly remote: RemoteBlob }>();
-  readonly #places = new Map<Digest, { readonly name: string; readonly place: CachePlace }[]>();
+  readonly #places = new Map<Digest, NamedPlace[]>();
   readonly #fetching = new Map<Digest, Promise<void>>();
+  readonly #lasting = new Map<Digest, Promise<BlobSource | undefined>>();
+  /** What proved not to have a blob, or not the one that was promised, is not asked for it again. */
+  readonly #useless = new Map<Digest, Set<CachePlace>>();
   readonly #slots = new Slots(concurrency);
   readonly #lost = new Set<Digest>();
   readonly #records: (ReadRecord & { readonly remote: RemoteBlob })[] = [];
@@ -75,24 +83,26 @@ export class Imports implements ImportedResults {
   }
 
   #remote(layer: Layer, reference: string | undefined): RemoteBlob {
-    const source = reference === undefined ? undefined : sourceOf(reference, this.#world.exception);
     return {
       ...(reference === undefined ? {} : { reference }),
-      // Nobody has compared the layer with its diffID: whoever brings it later does.
-      ...(source === undefined ? {} : { source: { ...source, claimed: layer.diffId } }),
       fetch: () => this.#fetch(layer),
       check: () => this.#check(layer),
+      lasting: () => once(this.#lasting, layer.blob.digest, () => this.#findLasting(layer)),
     };
   }
 
+  /** Resolves when no transfer is going on any more, whatever became of them. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#fetching.values());
+  }
+
   #fetch(layer: Layer): Promise<void> {
-    const { digest } = layer.blob;
-    let fetching = this.#fetching.get(digest);
-    if (!fetching) {
-      fetching = this.#slots.use(() => this.#bring(layer));
-      this.#fetching.set(digest, fetching);
-    }
-    return fetching;
+    return once(this.#fetching, layer.blob.digest, () =>
+      this.#slots.use(async () => {
+        this.#world.signal.throwIfAborted();
+        await this.#bring(layer);
+      }),
+    );
   }
 
   async #bring(layer: Layer): Promise<void> {
@@ -119,26 +129,55 @@ export class Imports implements ImportedResults {
 
   async #check({ blob }: Layer): Promise<void> {
     if ((await this.#world.store.blobs.has(blob.digest)) === blob.size) return;
-    await this.#tryPlaces(blob.digest, async (place) => {
-      if (!(await place.has(blob)))
-        throw new WbuildError("CACHE_LOST", "it is not there any more", { facts: { digest: blob.digest } });
-    });
+    await this.#tryPlaces(blob.digest, (place) => expectIn(place, blob));
+  }
+
+  /** Of places that stay, the first that has it now: a record may be older than what it names. */
+  async #findLasting({ blob, diffId }: Layer): Promise<BlobSource | undefined> {
+    for (const one of this.#placesOf(blob.digest)) {
+      const source = this.#sourceOf(one.place);
+      if (source === undefined) continue;
+      try {
+        await expectIn(one.place, blob);
+        // Nobody has compared the layer with its diffID: whoever brings it later does.
+        return { ...source, claimed: diffId };
+      } catch (error) {
+        this.#pass(blob.digest, one, error);
+      }
+    }
+    return undefined;
+  }
+
+  #sourceOf({ reference, layout }: CachePlace): BlobSource | undefined {
+    if (layout !== undefined) return { layout };
+    return reference === undefined ? undefined : sourceOf(reference, this.#world.exception);
+  }
+
+  #placesOf(digest: Digest): NamedPlace[] {
+    const useless = this.#useless.get(digest);
+    return (this.#places.get(digest) ?? []).filter(({ place }) => useless?.has(place) !== true);
+  }
+
+  /** On to the next place. Throws what is no fault of this one. */
+  #pass(digest: Digest, { name, place }: NamedPlace, error: unknown): void {
+    const { signal, warn } = this.#world;
+    signal.throwIfAborted();
+    // The store's own troubles, such as a full disk, are no fault of the cache.
+    if (isWbuildError(error) && isOurs(error.code)) throw error;
+    this.#useless.set(digest, (this.#useless.get(digest) ?? new Set()).add(place));
+    const why = error instanceof Error ? error.message : String(error);
+    if (!this.#lost.has(digest)) warn(`layer ${digest} of the cache ${name} cannot be used: ${why}`);
   }
 
   /** The first place that serves. Throws CACHE_LOST when none does; from then on the result counts as never known. */
   async #tryPlaces(digest: Digest, work: (place: CachePlace) => Promise<void>): Promise<void> {
-    const { signal, warn } = this.#world;
     let failure: unknown;
-    for (const { name, place } of this.#places.get(digest) ?? []) {
+    for (const one of this.#placesOf(digest)) {
       try {
-        return await work(place);
+        return await work(one.place);
       } catch (error) {
-        signal.throwIfAborted();
-        // The store's own troubles, such as a full disk, are no fault of the cache.
-        if (isWbuildError(error) && isOurs(error.code)) throw error;
         failure ??= error;
-        const why = error instanceof Error ? error.message : String(error);
-        if (!this.#lost.has(digest)) warn(`layer ${digest} of the cache ${name} cannot be used: ${why}`);
+        this.#pass(digest, one, error);
       }
     }
     this.#lost.add(digest);
@@ -148,4 +187,15 @@ export class Imports implements ImportedResults {
 
 function isOurs(code: string): boolean {
   return code.startsWith("STORE_") && code !== "STORE_DIGEST_MISMATCH" && code !== "STORE_SIZE_MISMATCH";
+}
+
+async function expectIn(place: CachePlace, blob: Descriptor): Promise<void> {
+  if (await place.has(blob)) return;
+  throw new WbuildError("CACHE_LOST", "it is not there any more", { facts: { digest: blob.digest } });
+}
+
+function once<T>(made: Map<Digest, Promise<T>>, digest: Digest, make: () => Promise<T>): Promise<T> {
+  const known = made.get(digest) ?? make();
+  made.set(digest, known);
+  return known;
 }

@@ -1,12 +1,13 @@
 /** A build cache in a folder: an OCI layout, so that every tool for these can look at it or copy it. */
 import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { type Digest, digestOf } from "../../layerfs/store/digest.ts";
 import { WbuildError } from "../../native/error.ts";
 import { blobPath, layoutContent, layoutFile, refNameKey } from "../../registry/archive/layout.ts";
 import { fileBytes } from "../../registry/archive/members.ts";
 import { folderSink } from "../../registry/archive/sink.ts";
+import { fetchFromLayout, isInLayout } from "../../registry/copy/layout-blob.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { maxManifestBytes, parseIndex } from "../../registry/oci/schema.ts";
 import { readBytesOf } from "./bytes.ts";
@@ -16,11 +17,10 @@ import type { CacheWriter, ReadCache } from "./place.ts";
 import type { CacheForm } from "./spec.ts";
 
 /** Throws CACHE_NOT_FOUND when there is none yet, CACHE_CONFIG, REG_MANIFEST. */
-export async function readLocalCache(source: {
-  readonly src: string;
-  readonly tag: string;
-  readonly digest?: Digest;
-}): Promise<ReadCache> {
+export async function readLocalCache(
+  source: { readonly src: string; readonly tag: string; readonly digest?: Digest },
+  signal: AbortSignal,
+): Promise<ReadCache> {
   const { src, tag, digest } = source;
   const entries = await entriesOf(src);
   const entry =
@@ -47,11 +47,9 @@ export async function readLocalCache(source: {
   return {
     ...found,
     place: {
-      async fetch(blob, into) {
-        const { mediaType, size } = blob;
-        await into.put(fileBytes(join(src, blobPath(blob))), { mediaType, digest: blob.digest, size });
-      },
-      has: async (blob) => (await sizeOf(join(src, blobPath(blob)))) === blob.size,
+      layout: resolve(src),
+      fetch: (blob, into) => fetchFromLayout(src, blob, into, { signal }),
+      has: (blob) => isInLayout(src, blob),
     },
   };
 }

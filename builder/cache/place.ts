@@ -6,6 +6,8 @@ import type { ReadRecord } from "./config.ts";
 export interface CachePlace {
   /** Of which image of a registry its blobs are, for mounting. */
   readonly reference?: string;
+  /** Absolute path of the layout that its blobs are in. A place that is neither here nor in a registry does not outlast the build. */
+  readonly layout?: string;
   /** Brings a blob into a store, which checks it. */
   fetch(blob: Descriptor, into: BlobStore): Promise<void>;
   has(blob: Descriptor): Promise<boolean>;

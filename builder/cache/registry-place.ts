@@ -33,7 +33,7 @@ function placeOf(repository: Repository, reference: Reference, signal: AbortSign
   return {
     reference: formatReference(reference),
     fetch: (blob, into) => fetchBlob(repository, blob, into, { signal }),
-    has: (blob) => repository.hasBlob(blob.digest),
+    has: (blob) => repository.hasBlob(blob.digest, signal),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Writable } from "node:stream";
 import type { Platform } from "../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../layerfs/store/digest.ts";
 import { makeFolder } from "../../layerfs/store/make-folder.ts";
+import type { ConnectionException } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../registry/client.ts";
 import { formatName, formatReference, parseReference } from "../../registry/reference.ts";
@@ -23,11 +24,14 @@ import { untaggedName } from "../image/stored/local.ts";
 import { toldAsStep, warnLeftOut } from "../image/told-step.ts";
 import type { Report } from "../progress/events.ts";
 import type { RemoteBlob } from "../steps/stack.ts";
+import { isForAWhile, noteLeftLayers } from "./left-layers.ts";
 
 export interface DeliveryWorld extends ResultWorld {
   readonly registry: () => Promise<RegistryClient>;
   /** A layer that may not be in the store: an image of a registry that has it, and how it comes here. */
   readonly remoteOf: (digest: string) => RemoteBlob | undefined;
+  /** What is allowed of the connection to the registry of a name. */
+  readonly exceptionFor: (name: string) => ConnectionException | undefined;
   readonly report: Report;
   readonly signal: AbortSignal;
   readonly stdout: Writable;
@@ -40,15 +44,6 @@ export function isMultiPlatform({ buildArgs }: BuildRequest): boolean {
   return /^(1|t|true)$/i.test(buildArgs.BUILDKIT_MULTI_PLATFORM ?? "");
 }
 
-/** Registries that an output says may speak plain http. Throws REG_REFERENCE. */
-export function insecureRegistries({ outputs, tags }: BuildRequest): string[] {
-  return outputs.flatMap((output) =>
-    "insecure" in output && output.insecure
-      ? [...tags, ...output.names].map((name) => parseReference(name).registry)
-      : [],
-  );
-}
-
 const usual: OutputOf<"image"> = { type: "image", names: [], push: false };
 
 /** Carries out every output of a request, in order. */
@@ -59,6 +54,9 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
   let first: WrittenResult | undefined;
   const named = new Set<string>();
   const told = new Set<string>(names);
+  const pushed: string[] = [];
+  const afterPush: (() => Promise<void>)[] = [];
+  const kept: WrittenResult[] = [];
   for (const output of outputs) {
     if (!("names" in output)) {
       if (output.type !== "cacheonly") await deliverTree(output, finished, request, world);
@@ -74,14 +72,23 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
       continue;
     }
     if (output.type === "image" && output.store !== false) {
-      await noteLeftLayers(result, world);
-      for (const name of nameResult(result, all, output, world.store)) named.add(name);
-      if (output.unpack) for (const { unpack } of finished.images) await unpack?.();
+      const keep = async () => {
+        await noteLeftLayers(result, pushed, world);
+        kept.push(result);
+        for (const name of nameResult(result, all, output, world.store)) named.add(name);
+        if (output.unpack) for (const { unpack } of finished.images) await unpack?.();
+      };
+      if (await isForAWhile(result, world)) afterPush.push(keep);
+      else await keep();
     }
-    if (output.type === "registry" || output.push) await pushAll(result, all, request, world, byDigest);
+    if (output.type === "registry" || output.push)
+      pushed.push(...(await pushAll(result, all, request, world, byDigest)));
   }
   const result = first ?? (await results.unnamed());
-  if (request.push) await pushAll(await results.of(usual), names, request, world);
+  if (request.push) pushed.push(...(await pushAll(await results.of(usual), names, request, world)));
+  for (const keep of afterPush) await keep();
+  // Where it was pushed later, too.
+  if (pushed.length > 0) for (const one of kept) await noteLeftLayers(one, pushed, world);
   const imageId = idOf(result);
   if (request.iidfile !== undefined) await writeFile(request.iidfile, imageId);
   if (request.metadataFile !== undefined) {
@@ -146,14 +153,6 @@ class Results {
 function idOf({ images, descriptor }: WrittenResult): Digest {
   const [first] = images;
   return images.length === 1 && first ? first.manifest.config.digest : descriptor.digest;
-}
-
-/** Before a name keeps it: of layers that were left where they are the store learns where that is. */
-async function noteLeftLayers({ images }: WrittenResult, { store, remoteOf }: DeliveryWorld): Promise<void> {
-  for (const { digest, size } of images.flatMap(({ manifest }) => manifest.layers)) {
-    const source = remoteOf(digest)?.source;
-    if (source && (await store.blobs.has(digest)) !== size) store.sources.note(digest, source);
-  }
 }
 
 /** Without a tag the image is kept under its digest, as docker keeps `<none>`, or under the prefix that was given for that. */
@@ -232,21 +231,23 @@ async function deliverArchive(
   });
 }
 
+/** Gives the references that it is there under. */
 async function pushAll(
   result: WrittenResult,
   names: readonly string[],
   { allowNondistributable = false }: BuildRequest,
   world: DeliveryWorld,
   byDigest = false,
-): Promise<void> {
+): Promise<string[]> {
   const { pushImage } = await import("../../registry/push.ts");
   const client = await world.registry();
+  const pushed: string[] = [];
   for (const name of new Set(names)) {
     const { tag, ...untagged } = parseReference(name);
     const reference = byDigest || tag === undefined ? untagged : { ...untagged, tag };
     const title = byDigest ? `${formatName(untagged)}@${result.descriptor.digest}` : name;
     await toldAsStep(world.report, `pushing ${title}`, async (onProgress) => {
-      const pushed = await pushImage(client, result.descriptor, reference, world.store.blobs, {
+      const done = await pushImage(client, result.descriptor, reference, world.store.blobs, {
         allowNondistributable,
         signal: world.signal,
         mountFrom: (digest) => {
@@ -258,9 +259,11 @@ async function pushAll(
         bring: async ({ digest }) => world.remoteOf(digest)?.fetch(),
         onProgress,
       });
-      warnLeftOut(world.report, pushed);
+      warnLeftOut(world.report, done);
     });
+    pushed.push(byDigest ? `${formatName(untagged)}@${result.descriptor.digest}` : name);
   }
+  return pushed;
 }
 
 /** As `docker buildx build --metadata-file` writes it. Several images have no configuration of their own to name. */

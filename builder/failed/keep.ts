@@ -42,8 +42,9 @@ export async function keepImage(failed: FailedStep, name: string, store: Store):
 async function keepBlob({ remote, committed }: StackLayer, store: Store): Promise<void> {
   const { blob } = await committed;
   if (remote === undefined || (await store.blobs.has(blob.digest)) === blob.size) return;
-  if (remote.source === undefined) await remote.fetch();
-  else store.sources.note(blob.digest, remote.source);
+  const source = await remote.lasting?.();
+  if (source === undefined) await remote.fetch();
+  else store.sources.note(blob.digest, source);
 }
 
 /** Attack: the values of secrets and proxies, which the step may have had as variables, would stay in the image. */

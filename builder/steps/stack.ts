@@ -19,10 +19,13 @@ import { normalizeUnpacked } from "../../layerfs/windows/unpacked.ts";
 export interface RemoteBlob {
   /** Full reference of an image of a registry that has the blob: who pushes to that registry can have it mounted. */
   readonly reference?: string;
-  /** What the store may note of it, so that an image can do without the blob until somebody needs it. */
-  readonly source?: BlobSource;
   /** Brings the blob into the store unless it is there. */
   fetch(): Promise<void>;
+  /**
+   * Where it can be had also when the build is over: what the store may note, so that an image can do without the blob until
+   * somebody needs it. A cache is asked whether it has the blob now, once. Undefined, or absent: nowhere.
+   */
+  lasting?(): Promise<BlobSource | undefined>;
   /** Asks whether it could be brought. Throws what `fetch` would. Absent: who named the layer vouches for it. */
   check?(): Promise<void>;
 }

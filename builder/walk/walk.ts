@@ -130,9 +130,9 @@ function tellUnneeded(node: Node, report: World["report"]): void {
 
 /**
  * Which layers must be here: an archive, a folder, a look into the files need the bytes of all of them. A push alone needs
- * none; an image that is kept lazily those of which nothing could be noted for later.
+ * none. An image that is kept lazily needs those that can be had nowhere when the build is over, unless it is pushed: then there.
  */
-function needsOf({ outputs, compression, attest, lazy }: BuildRequest): "all" | "unnoted" | "none" {
+function needsOf({ outputs, compression, attest, lazy, push }: BuildRequest): "all" | "fleeting" | "places" | "none" {
   const isKept = (output: BuildRequest["outputs"][number]) => output.type === "image" && output.store !== false;
   const doesWithout = (output: BuildRequest["outputs"][number]) => {
     if (output.type === "cacheonly") return true;
@@ -140,16 +140,20 @@ function needsOf({ outputs, compression, attest, lazy }: BuildRequest): "all" | 
     return isImage && output.compression === undefined && output.rewriteTimestamp !== true;
   };
   if (compression !== undefined || attest?.sbom === true || !outputs.every(doesWithout)) return "all";
-  if (outputs.length === 0) return lazy ? "unnoted" : "all";
-  return outputs.some(isKept) ? "unnoted" : "none";
+  if (outputs.length === 0 && !lazy) return "all";
+  if (outputs.length > 0 && !outputs.some(isKept)) return "none";
+  const isPushed = push || outputs.some((one) => one.type === "registry" || (one.type === "image" && one.push));
+  return isPushed ? "places" : "fleeting";
 }
 
 async function atHand(layers: readonly StackLayer[], request: BuildRequest, signal: AbortSignal): Promise<void> {
   const needs = needsOf(request);
   const elsewhere = layers.flatMap(({ remote }) => remote ?? []);
   await sideBySide(elsewhere, concurrency, signal, async (remote) => {
-    const isNeeded = needs === "all" || (needs === "unnoted" && remote.source === undefined);
-    await (isNeeded ? remote.fetch() : remote.check?.());
+    if (needs === "all") return remote.fetch();
+    // Asked where it stays, a cache has also said whether it has it.
+    if (needs !== "none" && (await remote.lasting?.()) !== undefined) return;
+    await (needs === "fleeting" ? remote.fetch() : remote.check?.());
   });
 }
 

@@ -1,12 +1,12 @@
 /** An image as `docker image inspect` shows it. Field names are docker's. */
 import type { Store } from "../../../layerfs/store/store.ts";
-import { leftLayers } from "../stored/left-layers.ts";
+import { isLayout, leftLayers } from "../stored/left-layers.ts";
 import { type LocalImage, listImages, shortName } from "../stored/local.ts";
 import { layerSizes } from "./layer-sizes.ts";
 
 /**
- * One element of the array that `inspect` prints. Size is uncompressed bytes, as docker counts; layers that were left in a
- * registry count as they are there, and are told of.
+ * One element of the array that `inspect` prints. Size is uncompressed bytes, as docker counts; layers that were left
+ * elsewhere count as they are there, and are told of.
  */
 export async function inspectImage(store: Store, image: LocalImage): Promise<Readonly<Record<string, unknown>>> {
   const { config, id, images, manifest, whole } = image;
@@ -44,7 +44,9 @@ export async function inspectImage(store: Store, image: LocalImage): Promise<Rea
       Digest: digest,
       Size: size,
       ...(sizes[i] === undefined ? {} : { Uncompressed: sizes[i] }),
-      ...(left.has(digest) ? { Elsewhere: left.get(digest)?.map(({ reference }) => reference) } : {}),
+      ...(left.has(digest)
+        ? { Elsewhere: left.get(digest)?.map((one) => (isLayout(one) ? one.layout : one.reference)) }
+        : {}),
     })),
   };
 }

@@ -1,12 +1,11 @@
-/** Layers that were left in a registry come here because somebody needs their bytes: side by side, told as one step. */
+/** Layers that were left elsewhere come here because somebody needs their bytes: side by side, told as one step. */
 import type { Descriptor } from "../../../layerfs/store/descriptor.ts";
 import type { Store } from "../../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../../registry/client.ts";
 import type { Image } from "../../../registry/oci/image.ts";
-import { formatName, parseReference } from "../../../registry/reference.ts";
 import { sideBySide } from "../../../registry/side-by-side.ts";
 import type { Report } from "../../progress/events.ts";
-import { bringLayer, type LeftLayer, leftLayers } from "../stored/left-layers.ts";
+import { bringLayer, isLayout, type LeftLayer, leftLayers, placeOf } from "../stored/left-layers.ts";
 import { toldAsStep } from "../told-step.ts";
 
 export interface BringImagesWorld {
@@ -54,13 +53,11 @@ export async function bringerOf(
 }
 
 function registriesOf(layers: readonly LeftLayer[]): string[] {
-  return [...new Set(layers.flatMap(({ sources }) => sources.map(({ registry }) => registry)))];
+  return [...new Set(layers.flatMap(({ sources }) => sources.flatMap((one) => (isLayout(one) ? [] : [one.registry]))))];
 }
 
 /** `fetch 2 layers of alpine`: as people would type the name of where they are. */
 function titleOf(layers: readonly LeftLayer[]): string {
-  const names = layers.flatMap(({ sources: [source] }) =>
-    source === undefined ? [] : [formatName(parseReference(source.reference), { familiar: true })],
-  );
+  const names = layers.flatMap(({ sources: [source] }) => (source === undefined ? [] : [placeOf(source)]));
   return `fetch ${layers.length === 1 ? "a layer" : `${layers.length} layers`} from ${[...new Set(names)].join(", ")}`;
 }

@@ -1,4 +1,4 @@
-/** Where blobs can be had that were left in a registry: what is told, for how long it stays, and what it says of a lost blob. */
+/** Where blobs can be had that were left in a registry or a layout: what is told, for how long it stays, and what it says of a lost blob. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
@@ -61,6 +61,33 @@ test("a table of before that was remembered is read, and gets its column with th
   t.deepEqual(sources.find(layer), [base]);
   sources.note(layer, { ...base, exception: "insecure" });
   t.deepEqual(sources.find(layer), [{ ...base, exception: "insecure" }]);
+});
+
+test("layouts are found before repositories, each once, with what was claimed of the blob; they go with them", async (t) => {
+  using home = makeHome();
+  const { sources } = home.store;
+  const claimed = named("tar");
+  sources.note(layer, base);
+  sources.note(layer, { layout: "/one", claimed });
+  home.clock.ms += hour;
+  sources.note(layer, { layout: "/two" });
+  sources.note(layer, { layout: "/one" });
+  t.deepEqual(home.again().sources.find(layer), [{ layout: "/one", claimed }, { layout: "/two" }, base]);
+  sources.note(named("another"), { layout: "/one" });
+  await home.store.collect();
+  t.deepEqual([sources.find(layer), sources.find(named("another"))], [[], []]);
+});
+
+test("a store of before there were layouts is read, and gets their table with the next note", async (t) => {
+  using home = makeHome();
+  home.store.sources.note(layer, base);
+  const db = new Sqlite(join(home.path, "store-v1/index.db"));
+  db.exec("DROP TABLE layout_sources");
+  db.close();
+  const next = home.again();
+  t.deepEqual(next.sources.find(layer), [base]);
+  next.sources.note(layer, { layout: "/one" });
+  t.deepEqual(next.sources.find(layer), [{ layout: "/one" }, base]);
 });
 
 test("a source stays while a name or a lease keeps its blob, and goes with the next collection after that", async (t) => {

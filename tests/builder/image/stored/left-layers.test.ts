@@ -1,17 +1,11 @@
 /** Layers that were left in a registry: where they are looked for, what is proved of them, and what is told when they cannot be had. */
 import { gzipSync } from "node:zlib";
 import test from "ava";
-import {
-  type BaseLayer,
-  baseLayers,
-  bringLayer,
-  type LeftLayer,
-  leftLayers,
-  sourceOf,
-} from "../../../../builder/image/stored/left-layers.ts";
+import { type BaseLayer, baseLayers } from "../../../../builder/image/stored/base-layers.ts";
+import { bringLayer, type LeftLayer, leftLayers, sourceOf } from "../../../../builder/image/stored/left-layers.ts";
 import type { Layer } from "../../../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../../../layerfs/store/digest.ts";
-import type { BlobSource } from "../../../../layerfs/store/sources.ts";
+import type { BlobSource, RegistrySource } from "../../../../layerfs/store/sources.ts";
 import { WbuildError } from "../../../../native/error.ts";
 import type { RegistryClient } from "../../../../registry/client.ts";
 import { type Image, mediaTypes } from "../../../../registry/oci/image.ts";
@@ -23,8 +17,8 @@ const layer: Layer = {
   blob: { mediaType: mediaTypes.ociLayerGzip, digest: digestOf(bytes), size: bytes.length },
   diffId: digestOf(tar),
 };
-const near = sourceOf("near.example/base:1") as BlobSource;
-const far = sourceOf("far.example/base:1") as BlobSource;
+const near = sourceOf("near.example/base:1") as RegistrySource;
+const far = sourceOf("far.example/base:1") as RegistrySource;
 const signal = new AbortController().signal;
 
 /** Registries by name: what they give, or the error that they give instead; and in which order they were asked. */
@@ -164,7 +158,8 @@ test("a base's layer is looked for under the base's name, then where it is noted
   store.sources.note(layer.blob.digest, far);
   const { asked, registry } = registries({ "far.example": bytes });
   const found = baseLayers({ store, registry }, signal)(near.reference, layer);
-  t.like(found, { reference: near.reference, source: near });
+  t.is(found.reference, near.reference);
+  t.deepEqual(await found.lasting(), near);
   await Promise.all([found.fetch(), found.fetch()]);
   t.deepEqual(asked, ["near.example/base", "far.example/base"]);
 });
@@ -176,9 +171,10 @@ test("the store's own name of a base is asked of no registry when it is noted wh
   const { asked, registry } = registries({ "docker.io": bytes, "far.example": bytes });
   store.refs.set(own, { mediaType: "x", digest: named("manifest"), size: 1 }, [layer.blob.digest]);
   const find = (): BaseLayer => baseLayers({ store, registry }, signal)(own, layer);
-  t.is(find().source, undefined, "nothing to note: the name says nothing of a registry");
+  t.is(await find().lasting(), undefined, "nothing to note: the name says nothing of a registry");
   store.sources.note(layer.blob.digest, far);
-  t.like(find(), { reference: far.reference, source: far });
+  t.is(find().reference, far.reference);
+  t.deepEqual(await find().lasting(), far);
   await find().fetch();
   t.deepEqual(asked, ["far.example/base"]);
   t.is(sourceOf("wbuild.local/linux:latest"), undefined);

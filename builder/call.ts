@@ -6,6 +6,7 @@ import { isWbuildError } from "../native/error.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import type { BuildRequest } from "./build-request.ts";
 import { checkRequest, failOnFindings } from "./checks/check-request.ts";
+import { lastLines } from "./checks/lines.ts";
 import { lintResult, printFindings } from "./checks/lint-result.ts";
 import { type Location, locationOf } from "./checks/location.ts";
 import { outlineOf, printOutline } from "./checks/outline.ts";
@@ -67,11 +68,13 @@ export async function callRequest(
 async function check(request: BuildRequest, opened: OpenedRequest): Promise<Called> {
   const { source } = opened;
   const found: Finding[] = [];
+  let ends: ReadonlyMap<number, number> = new Map();
   let failure: { readonly error: unknown } | undefined;
   // That findings fail a build is no news to those who read them: only programs are told.
   let strict: unknown;
   try {
     const dockerfile = parseDockerfile(source);
+    ends = lastLines(dockerfile);
     failure = await planStages(dockerfile, request, opened);
     const all = withNamedStages(dockerfile, opened.optionsFor(opened.targets[0] ?? hostPlatform())).stages;
     const findings = await checkRequest(dockerfile, request, {
@@ -93,7 +96,7 @@ async function check(request: BuildRequest, opened: OpenedRequest): Promise<Call
   const error = failure === undefined ? undefined : withSource(failure.error, source);
   const told = error ?? strict;
   return {
-    json: lintResult(source, found, told === undefined ? undefined : buildError(told)),
+    json: lintResult(source, found, { buildError: told === undefined ? undefined : buildError(told), lastLines: ends }),
     text: (options) => (found.length === 0 && failure !== undefined ? "" : printFindings(source, found, options)),
     status: found.length > 0 || failure !== undefined ? 1 : 0,
     findings: found.map(({ rule, message, span }) => ({

@@ -16,7 +16,8 @@ export function checkContinuations(dockerfile: Dockerfile): Finding[] {
     if (empty === undefined) return [];
     const message = "an empty line continues this instruction: remove it, or the sign of continuation before it";
     const point = { start: { line: empty, column: 1 }, end: { line: empty, column: 1 } };
-    return [{ rule: "NoEmptyContinuation", message, span: { start: span.start, end: later(span, empty) }, point }];
+    const end = later(span, empty);
+    return [{ rule: "NoEmptyContinuation", message, span: { start: end, end }, point }];
   });
 }
 
@@ -52,6 +53,12 @@ export function commentsAbove(dockerfile: Dockerfile): (instruction: From | Arg)
     }
     return found;
   };
+}
+
+/** Where instructions with here-documents end: the line that closes the last one, by the instruction's first line. */
+export function lastLines(dockerfile: Dockerfile): ReadonlyMap<number, number> {
+  const long = allInstructions(dockerfile).filter((each) => lastLine(each) > each.span.end.line);
+  return new Map(long.map((each) => [each.span.start.line, lastLine(each)]));
 }
 
 /** With its here-documents. A line of their text is no comment. */

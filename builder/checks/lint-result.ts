@@ -1,4 +1,5 @@
 /** `--call=check`: findings as BuildKit answers `frontend.lint`, and as people read them. */
+import { basename } from "node:path";
 import { type RenderOptions, renderDiagnostic } from "../diagnose/render.ts";
 import type { SourceText } from "../diagnose/source.ts";
 import { dataOf, type Location, locationOf } from "./location.ts";
@@ -12,15 +13,21 @@ export interface LintResult {
     readonly detail: string;
     readonly location: Location;
   }[];
-  readonly sources: readonly { readonly fileName: string; readonly language: string; readonly data: string }[];
+  readonly sources: readonly { readonly filename: string; readonly language: string; readonly data: string }[];
   /** What a build would fail with. */
   readonly buildError?: { readonly message: string; readonly location?: Location };
+}
+
+interface LintContext {
+  readonly buildError?: LintResult["buildError"] | undefined;
+  /** Of an instruction with here-documents, by its first line. */
+  readonly lastLines?: ReadonlyMap<number, number>;
 }
 
 export function lintResult(
   source: SourceText,
   findings: readonly Finding[],
-  buildError?: LintResult["buildError"],
+  { buildError, lastLines }: LintContext = {},
 ): LintResult {
   return {
     warnings: findings.map(({ rule, message, span }) => {
@@ -30,10 +37,11 @@ export function lintResult(
         description: rules[rule].description,
         ...(url === undefined ? {} : { url }),
         detail: message,
-        location: locationOf(span),
+        location: locationOf(span, lastLines?.get(span.start.line)),
       };
     }),
-    sources: [{ fileName: source.name, language: "Dockerfile", data: dataOf(source) }],
+    // As BuildKit, which sees the folder of the Dockerfile and nothing above.
+    sources: [{ filename: basename(source.name), language: "Dockerfile", data: dataOf(source) }],
     ...(buildError === undefined ? {} : { buildError }),
   };
 }

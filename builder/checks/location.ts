@@ -1,12 +1,22 @@
-/** Places as BuildKit's answers have them: ranges of lines. Whole instructions are meant, so there are no columns. */
+/** Places as BuildKit's answers have them: lines. Whole instructions are meant, so there are no columns. */
 import type { SourceText, Span } from "../diagnose/source.ts";
 
 export interface Location {
   readonly ranges: readonly { readonly start: { readonly line: number }; readonly end: { readonly line: number } }[];
 }
 
-export function locationOf({ start, end }: Span): Location {
-  return { ranges: [{ start: { line: start.line }, end: { line: end.line } }] };
+/**
+ * Of an instruction that is longer, one range: thousands of findings in one of thousands of lines would be more than any
+ * memory holds.
+ */
+const mostRanges = 200;
+
+/** A range for each line. `last`: the instruction goes on to that line, with its here-documents. */
+export function locationOf({ start, end }: Span, last = end.line): Location {
+  const count = last - start.line + 1;
+  if (count > mostRanges) return { ranges: [{ start: { line: start.line }, end: { line: last } }] };
+  const lines = Array.from({ length: count }, (_, index) => ({ line: start.line + index }));
+  return { ranges: lines.map((line) => ({ start: line, end: line })) };
 }
 
 /** The Dockerfile in base64. */

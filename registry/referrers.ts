@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { Descriptor } from "../layerfs/store/descriptor.ts";
-import { type Digest, hexOf, isDigest } from "../layerfs/store/digest.ts";
+import { type Digest, digestOf, hexOf, isDigest } from "../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../native/error.ts";
 import { mediaTypes } from "./oci/image.ts";
 import { isIndexType, maxManifestBytes, parseDescriptor, parseJson } from "./oci/schema.ts";
@@ -148,6 +148,8 @@ function changeFallback(
 async function readFallback(repository: Repository, digest: Digest): Promise<Fallback> {
   try {
     const { bytes, mediaType } = await repository.manifest(referrersTag(digest));
+    // `cosign copy` gives each image such a tag: the image itself is no list of what refers to it.
+    if (digestOf(bytes) === digest) return { manifests: [], content: {} };
     const content = parseJson(bytes, maxManifestBytes, "REG_MANIFEST", "list of referrers");
     const manifests = isIndexType(mediaType) ? manifestsOf(content) : undefined;
     if (manifests !== undefined) return { manifests, content };

@@ -11,6 +11,7 @@ import { fetchBlob } from "./fetch-blob.ts";
 
 const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const bundleTypePattern = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v\d+\.\d+\+json|\+json(?:;.*)?)$/;
+const emptyType = "application/vnd.oci.empty.v1+json";
 const predicateKey = "dev.sigstore.bundle.predicateType";
 const maxBundleBytes = 4 * 1024 * 1024;
 /** More are not looked at: each costs requests and a computation. */
@@ -64,7 +65,7 @@ export async function bundleOf(json: object): Promise<Bundle> {
 /** Puts a bundle beside the image that it is about, as an artifact that refers to it. */
 export async function attachBundle(repository: Repository, subject: Descriptor, bundle: Buffer): Promise<Descriptor> {
   const empty = Buffer.from("{}");
-  const config = { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf(empty), size: empty.length };
+  const config = { mediaType: emptyType, digest: digestOf(empty), size: empty.length };
   const layer = { mediaType: bundleMediaType, digest: digestOf(bundle), size: bundle.length };
   await repository.pushBlob(config, () => one(empty));
   await repository.pushBlob(layer, () => one(bundle));
@@ -106,9 +107,12 @@ export function findBundles(
   });
 }
 
-/** Registries and older clients may leave the annotations out of the list; the manifest itself is asked then. */
-function mayBeSignature({ artifactType, annotations }: Descriptor): boolean {
-  if (artifactType === undefined || !bundleTypePattern.test(artifactType)) return false;
+/**
+ * Registries and other clients may leave the annotations out of the list; cosign 3, where it keeps the list, also writes the
+ * type of the configuration for that of the artifact. The manifest itself is asked then.
+ */
+function mayBeSignature({ artifactType = emptyType, annotations }: Descriptor): boolean {
+  if (artifactType !== emptyType && !bundleTypePattern.test(artifactType)) return false;
   return (annotations?.[predicateKey] ?? signPredicate) === signPredicate;
 }
 

@@ -89,7 +89,7 @@ async function signAsLayer(repository: Repository, subject: Descriptor, options:
 async function signAsBundle(repository: Repository, subject: Descriptor, options: SignOptions): Promise<Signed> {
   const { key, certificate, log, annotations = {} } = options;
   const statement = writeStatement(subject.digest, annotations);
-  const signature = signBytes(key, preAuthEncoding(statementMediaType, statement), { fitsCurve: true });
+  const signature = signBytes(key, preAuthEncoding(statementMediaType, statement));
   const publicKey = createPublicKey(key);
   const entry = await log?.addStatement(
     statement,

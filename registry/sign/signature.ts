@@ -2,12 +2,11 @@
 import { createHash, sign as cryptoSign, verify as cryptoVerify, type KeyObject } from "node:crypto";
 
 /**
- * A signature over bytes. EC: ASN.1, RSA: PKCS#1 v1.5, both over SHA-256; Ed25519: over the bytes themselves. With
- * `fitsCurve`, P-384 and P-521 take SHA-384 and SHA-512, as bundles have it; readers of the older form know SHA-256 alone.
+ * A signature over bytes. EC: ASN.1, RSA: PKCS#1 v1.5, both over SHA-256; Ed25519: over the bytes themselves. That goes for
+ * P-384 and P-521, too: `cosign verify --key` takes no other hash, even of what cosign 3 itself signs with SHA-384.
  */
-export function signBytes(key: KeyObject, bytes: Uint8Array, { fitsCurve = false } = {}): Buffer {
-  const hashes = hashesFor(key);
-  return cryptoSign((fitsCurve ? hashes[0] : hashes.at(-1)) ?? null, bytes, key);
+export function signBytes(key: KeyObject, bytes: Uint8Array): Buffer {
+  return cryptoSign(hashesFor(key)[0] ?? null, bytes, key);
 }
 
 /** True when the key made the signature. Newer signers take the hash that fits the curve, so both are good. */
@@ -31,7 +30,7 @@ export function hintOf(publicKey: KeyObject): string {
 function hashesFor(key: KeyObject): readonly (string | null)[] {
   if (key.asymmetricKeyType === "ed25519") return [null];
   const curve = key.asymmetricKeyDetails?.namedCurve;
-  if (curve === "secp384r1") return ["sha384", "sha256"];
-  if (curve === "secp521r1") return ["sha512", "sha256"];
+  if (curve === "secp384r1") return ["sha256", "sha384"];
+  if (curve === "secp521r1") return ["sha256", "sha512"];
   return ["sha256"];
 }

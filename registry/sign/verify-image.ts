@@ -89,12 +89,28 @@ async function judge(candidate: Candidate, trust: Trust): Promise<Identity | und
   return undefined;
 }
 
-/** Each rejects with what is wrong with it; undefined: it turned out to be no signature. */
-async function* candidates(
-  repository: Repository,
-  digest: Digest,
-): AsyncGenerator<() => Promise<Candidate | undefined>> {
+/** Rejects with what is wrong with it; undefined: it turned out to be no signature. */
+type Find = () => Promise<Candidate | undefined>;
+
+async function* candidates(repository: Repository, digest: Digest): AsyncGenerator<Find> {
+  yield* orReason(underTag(repository, digest));
+  yield* orReason(amongReferrers(repository, digest));
+}
+
+/** Attack, or an accident: rubbish in one place hides the good signatures of the other. */
+async function* orReason(finds: AsyncGenerator<Find>): AsyncGenerator<Find> {
+  try {
+    yield* finds;
+  } catch (error) {
+    yield () => Promise.reject(error);
+  }
+}
+
+async function* underTag(repository: Repository, digest: Digest): AsyncGenerator<Find> {
   for (const find of await findUnderTag(repository, digest)) yield async () => fromTag(await find());
+}
+
+async function* amongReferrers(repository: Repository, digest: Digest): AsyncGenerator<Find> {
   const referrers = await repository.referrers(digest);
   for (const open of findAmongReferrers(repository, referrers)) {
     const found = await open().catch((error: unknown) => [() => Promise.reject(error)]);

@@ -51,19 +51,38 @@ export async function startSigstore(issuer: string): Promise<SigstoreDouble> {
   const logId = createHash("sha256").update(logKey).digest();
   const entries: object[] = [];
 
-  const certify = async (body: Buffer): Promise<object | undefined> => {
-    const { credentials, publicKeyRequest } = JSON.parse(body.toString());
-    const { email, sub } = JSON.parse(Buffer.from(credentials.oidcIdentityToken.split(".")[1], "base64url").toString());
-    const pem: string = publicKeyRequest.publicKey.content;
-    const proof = Buffer.from(publicKeyRequest.proofOfPossession, "base64");
-    if (!verifyWith("sha256", Buffer.from(email ?? sub), createPublicKey(pem), proof)) return undefined;
+  const certify = async ({ headers, body }: FakeRequest): Promise<object | undefined> => {
+    const question = JSON.parse(body.toString());
+    // We name the token beside the key and prove that we have it; cosign sends a request of PKCS#10 in which both are.
+    const token: string =
+      question.credentials?.oidcIdentityToken ?? headers.authorization?.replace(/^Bearer /, "") ?? "";
+    const { email, sub } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
     const leaf = `leaf-${randomUUID()}`;
-    await writeFile(at(`${leaf}.pub`), pem);
+    if (question.certificateSigningRequest) {
+      await writeFile(at(`${leaf}.csr`), Buffer.from(question.certificateSigningRequest, "base64"));
+      await run("openssl", [
+        "req",
+        "-verify",
+        "-in",
+        at(`${leaf}.csr`),
+        "-noout",
+        "-pubkey",
+        "-out",
+        at(`${leaf}.pub`),
+      ]);
+    } else {
+      const pem: string = question.publicKeyRequest.publicKey.content;
+      const proof = Buffer.from(question.publicKeyRequest.proofOfPossession, "base64");
+      if (!verifyWith("sha256", Buffer.from(email ?? sub), createPublicKey(pem), proof)) return undefined;
+      await writeFile(at(`${leaf}.pub`), pem);
+    }
     const name = email === undefined ? `URI:${sub}` : `email:${email}`;
     const lines = [
       "keyUsage=critical,digitalSignature",
       "extendedKeyUsage=codeSigning",
       `subjectAltName=critical,${name}`,
+      // The issuer twice, as Fulcio has it: cosign reads the older form beside a tag, where the text has no type.
+      ...(issuer === "" ? [] : [`1.3.6.1.4.1.57264.1.1=DER:${Buffer.from(issuer).toString("hex")}`]),
       ...(issuer === "" ? [] : [`1.3.6.1.4.1.57264.1.8=ASN1:UTF8String:${issuer}`]),
     ];
     await writeFile(at(`${leaf}.ext`), lines.join("\n"));
@@ -85,7 +104,8 @@ export async function startSigstore(issuer: string): Promise<SigstoreDouble> {
       .update(Buffer.from([0]))
       .update(bytes)
       .digest();
-    const note = `127.0.0.1\n1\n${rootHash.toString("base64")}\n`;
+    // The number of the tree behind the name: by that cosign knows a log of Rekor's version 1.
+    const note = `127.0.0.1 - 1\n1\n${rootHash.toString("base64")}\n`;
     const signed = Buffer.concat([logId.subarray(0, 4), signWith("sha256", Buffer.from(note), log.privateKey)]);
     const entry = {
       ...promised,
@@ -106,14 +126,19 @@ export async function startSigstore(issuer: string): Promise<SigstoreDouble> {
     return { [rootHash.toString("hex")]: entry };
   };
 
-  const answer = async ({ path, body }: FakeRequest, response: ServerResponse) => {
-    const found =
-      path === "/api/v2/signingCert"
-        ? await certify(body)
-        : path === "/api/v1/log/entries"
-          ? record(JSON.parse(body.toString()))
-          : undefined;
-    response.writeHead(found ? 201 : 403, { "content-type": "application/json" });
+  const answer = async (request: FakeRequest, response: ServerResponse) => {
+    const { path, body } = request;
+    const isLog = path === "/api/v1/log/entries";
+    const found = isLog
+      ? record(JSON.parse(body.toString()))
+      : path === "/api/v2/signingCert"
+        ? await certify(request)
+        : undefined;
+    response.writeHead(found ? (isLog ? 201 : 200) : 403, {
+      "content-type": "application/json",
+      // cosign finds its entry in the answer by this.
+      ...(isLog && found ? { etag: Object.keys(found)[0] } : {}),
+    });
     response.end(JSON.stringify(found ?? { code: 403, message: "refused", body: body.toString() }));
   };
   const server = await startFake((request, response) => void answer(request, response));

@@ -61,6 +61,52 @@ for (const form of ["referrer", "bundle"] as const)
     t.is((await verifyImage(repository, image.digest, { trust })).length, 1);
   });
 
+test("a list that gives a bundle the type of its configuration, as cosign 3 writes it, is looked through", async (t) => {
+  const { repository, image } = await scene(t);
+  await signImage(repository, image, { key, asBundle: true });
+  const manifests = (await repository.referrers(image.digest)).map(({ mediaType, digest, size }) => {
+    return { mediaType, digest, size, artifactType: "application/vnd.oci.empty.v1+json" };
+  });
+  const list = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }));
+  await repository.pushManifest(list, mediaTypes.ociIndex, referrersTag(image.digest));
+  t.is((await verifyImage(repository, image.digest, { trust })).length, 1);
+});
+
+const part = { mediaType: mediaTypes.ociManifest, digest: digestOf("part"), size: 4 };
+for (const content of [
+  { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [part] },
+  { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: part, layers: [part] },
+])
+  test(`under the tag of the list about it is the image itself (${content.mediaType}), as cosign copy has it`, async (t) => {
+    const { repository } = await scene(t);
+    const bytes = Buffer.from(JSON.stringify(content));
+    const image = await repository.pushManifest(bytes, content.mediaType, referrersTag(digestOf(bytes)));
+    t.deepEqual(await repository.referrers(image.digest), []);
+    await signImage(repository, image, { key });
+    t.is((await verifyImage(repository, image.digest, { trust })).length, 1);
+    await signImage(repository, image, { key, asBundle: true });
+    t.is((await verifyImage(repository, image.digest, { trust })).length, 2);
+  });
+
+for (const asBundle of [false, true])
+  test(`rubbish under the other tag does not hide a good ${asBundle ? "bundle" : "signature under a tag"}`, async (t) => {
+    const { repository, image } = await scene(t);
+    await signImage(repository, image, { key, asBundle });
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [], annotations: { rub: "bish" } };
+    const layer = { mediaType: "x/y", digest: digestOf("x"), size: 1 };
+    const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: layer, layers: [layer] };
+    // An index is no list of claims, an image no list of referrers.
+    const [rubbish, tag] = asBundle ? [index, signatureTag(image.digest)] : [manifest, referrersTag(image.digest)];
+    await repository.pushManifest(Buffer.from(JSON.stringify(rubbish)), rubbish.mediaType, tag);
+    t.is((await verifyImage(repository, image.digest, { trust })).length, 1);
+    const stranger = generateKeyPairSync("ed25519").publicKey;
+    const error = await t.throwsAsync(verifyImage(repository, image.digest, { trust: { key: stranger } }));
+    t.regex(
+      String(error),
+      /none of the 2 signatures .* holds: .*(?:something else than signatures|no list of referrers)/,
+    );
+  });
+
 test("only what is gone: the image is not called unsigned, and not verified", async (t) => {
   const { repository, image } = await scene(t);
   await signImage(repository, image, { key, asReferrer: true });

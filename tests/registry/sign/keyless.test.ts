@@ -51,10 +51,14 @@ for (const asBundle of [false, true])
     await t.throwsAsync(verifyImage(repository, image.digest, { trust: byKey }), { message: /not made with this key/ });
   });
 
-for (const asBundle of [false, true])
-  test(`${asBundle ? "bundle" : "tag"}: with a key, the log is asked for when there is a root`, async (t) => {
-    const [repository, image] = await pushed(`logged/${asBundle ? "bundle" : "tag"}`);
-    const { privateKey: key, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+for (const [asBundle, namedCurve] of [
+  [false, "P-256"],
+  [true, "P-256"],
+  [true, "P-384"],
+] as const)
+  test(`${asBundle ? "bundle" : "tag"}: with a ${namedCurve} key, the log is asked for when there is a root`, async (t) => {
+    const [repository, image] = await pushed(`logged/${asBundle ? "bundle" : "tag"}/${namedCurve.toLowerCase()}`);
+    const { privateKey: key, publicKey } = generateKeyPairSync("ec", { namedCurve });
     const root = await openTrustedRoot(sigstore.root);
     const verify = () => verifyImage(repository, image.digest, { trust: { key: publicKey, root } });
     await signImage(repository, image, { key, asBundle });

@@ -1,6 +1,5 @@
 /** Who does the work of a pull: threads beside the main one, for several layers at once. */
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
 import { join } from "node:path";
@@ -15,7 +14,8 @@ import { scene } from "./scene.ts";
 async function serving(
   t: ExecutionContext,
   options: SampleOptions,
-  give: (response: ServerResponse, bytes: Uint8Array, which: number) => void = (response, bytes) => response.end(bytes),
+  give: (response: ServerResponse, bytes: Uint8Array, which: number) => unknown = (response, bytes) =>
+    response.end(bytes),
 ) {
   const blobs = new MemoryBlobs();
   const { digest, mediaType } = await makeImage(blobs, options);
@@ -95,17 +95,14 @@ for (const flags of [[], ["--unpack"]])
       last = resolve;
     });
     // The lowest layer, which all others stand on, keeps its last byte until they have gone.
-    const app = await serving(t, { layers }, async (response, bytes, which) => {
-      if (which < 0) return void response.end(bytes);
-      if (which > 0) {
-        response.end(bytes);
-        await once(response, "finish");
-        if (++whole === layers.length - 1) last();
-        return;
-      }
+    const app = await serving(t, { layers }, (response, bytes, which) => {
+      if (which < 0) return response.end(bytes);
+      if (which > 0)
+        return response.end(bytes).once("finish", () => {
+          if (++whole === layers.length - 1) last();
+        });
       response.write(bytes.subarray(0, -1));
-      await othersCame;
-      response.end(bytes.subarray(-1));
+      return othersCame.then(() => response.end(bytes.subarray(-1)));
     });
     const s = await scene(t, { base: false });
     await ok(t, s, "pull", ...flags, app);

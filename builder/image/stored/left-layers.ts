@@ -1,4 +1,5 @@
 /** Layers of stored images that were left where they were: which they are, where they can be had, and how they come here. */
+import { existsSync } from "node:fs";
 import { readDiffId } from "../../../layerfs/layer/diff-id.ts";
 import type { Descriptor, Layer } from "../../../layerfs/store/descriptor.ts";
 import type { Digest } from "../../../layerfs/store/digest.ts";
@@ -135,17 +136,8 @@ function unreachable(
   { blob }: LeftLayer,
   { source, error }: { readonly source: BlobSource; readonly error: unknown },
 ): WbuildError {
+  if (isLayout(source)) return unreadable(blob, source.layout, error);
   const why = error instanceof Error ? error.message : String(error);
-  if (isLayout(source))
-    return new WbuildError(
-      "IMG_INCOMPLETE",
-      `layer ${blob.digest} was left in the build cache ${source.layout}, which does not give it: ${why}`,
-      {
-        facts: { layout: source.layout, digest: blob.digest },
-        hint: "build the image again; without --lazy it does not depend on that folder",
-        cause: error,
-      },
-    );
   const { registry, repository, reference } = source;
   const cause = isWbuildError(error) ? error : undefined;
   const isGone = cause?.code === "REG_NOT_FOUND";
@@ -158,5 +150,21 @@ function unreachable(
     "REG_FETCH",
     `layer ${blob.digest} was left in ${registry}/${repository}, which does not give it: ${why}`,
     { facts: { registry, repository, digest: blob.digest }, hint, cause: error },
+  );
+}
+
+function unreadable({ digest }: Descriptor, layout: string, error: unknown): WbuildError {
+  const isLacking = isWbuildError(error, "REG_INCOMPLETE");
+  const lacking = existsSync(layout) ? "it has no such blob, or only a part of it" : "there is no such folder any more";
+  const why = isLacking ? lacking : error instanceof Error ? error.message : String(error);
+  return new WbuildError(
+    "IMG_INCOMPLETE",
+    `layer ${digest} was left in the build cache ${layout}, which does not give it: ${why}`,
+    {
+      facts: { layout, digest },
+      hint: "build the image again; without --lazy it does not depend on that folder",
+      // Of errors with a code the innermost would count, and that is one of copies.
+      ...(isWbuildError(error) ? {} : { cause: error }),
+    },
   );
 }

@@ -5,7 +5,7 @@ import { type Digest, digestOf } from "../layerfs/store/digest.ts";
 import { isWbuildError, WbuildError } from "../native/error.ts";
 import type { RegistryClient } from "./client.ts";
 import { fromWhoHasIt } from "./from-who-has-it.ts";
-import type { ImageConfig, Manifest } from "./oci/image.ts";
+import { artifactTypeOf, type ImageConfig, type Manifest } from "./oci/image.ts";
 import { isIndexType, isManifestType, maxConfigBytes, parseConfig, parseIndex, parseManifest } from "./oci/schema.ts";
 import type { Reference } from "./reference.ts";
 import type { FetchedManifest, Repository } from "./repository.ts";
@@ -78,11 +78,19 @@ async function findManifest(
 ): Promise<FoundManifest> {
   const named = await repository.manifest(tagOrDigest);
   const image = await chosen(repository, named, choose, 0);
-  if (!isManifestType(image.mediaType)) {
-    const what = `${repository.registry}/${repository.name}`;
-    throw new WbuildError("REG_MANIFEST", `${what} is no container image but ${image.mediaType.slice(0, 100)}`);
-  }
-  return { named, manifest: { ...image, content: parseManifest(image.bytes, image.mediaType) } };
+  if (!isManifestType(image.mediaType)) throw noImage(repository, image.mediaType);
+  const content = parseManifest(image.bytes, image.mediaType);
+  const artifactType = artifactTypeOf(content);
+  if (artifactType !== undefined) throw noImage(repository, artifactType);
+  return { named, manifest: { ...image, content } };
+}
+
+/** Told before anything is fetched of it, and before its parts are called a damaged image. */
+function noImage({ registry, name }: Repository, type: string): WbuildError {
+  return new WbuildError("REG_MANIFEST", `${registry}/${name} is no container image but ${type.slice(0, 100)}`, {
+    facts: { type: type.slice(0, 100) },
+    hint: "`wbuild copy` takes artifacts from place to place as they are; `wbuild manifest show` tells what is in one",
+  });
 }
 
 async function withConfig(

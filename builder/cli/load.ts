@@ -31,8 +31,11 @@ export const loadCommand: Command = {
     const { platform } = await platformOf(flags);
     await using session = openSession(cli);
     const loaded = await loadLocal(await session.store(), input ?? cli.stdin, cli.signal, platform);
-    for (const { id, names } of loaded) {
-      if (flags.quiet || names.length === 0) cli.stdout.write(flags.quiet ? `${id}\n` : `Loaded image ID: ${id}\n`);
+    for (const { id, names, artifactType } of loaded) {
+      if (artifactType !== undefined)
+        session.warn(`${id} is left out: it is no image but ${artifactType.slice(0, 100)}`);
+      else if (flags.quiet || names.length === 0)
+        cli.stdout.write(flags.quiet ? `${id}\n` : `Loaded image ID: ${id}\n`);
       else for (const name of names) cli.stdout.write(`Loaded image: ${name}\n`);
     }
     return 0;

@@ -71,9 +71,9 @@ export async function readBlob(blob: Descriptor, into: BlobStore): Promise<Uint8
   return Buffer.concat(parts);
 }
 
-/** The descriptions, and docker's configurations, which old archives have as HEX.json at the top. */
+/** The descriptions, and configurations at the top: HEX.json of docker, sha256:HEX of crane and kaniko, config.json of jib. */
 function isText(name: string): boolean {
-  return /^(?:index\.json|manifest\.json|oci-layout|repositories|[0-9a-f]{64}(?:\.json)?)$/.test(name);
+  return /^(?:(?:index|manifest|config)\.json|oci-layout|repositories|(?:sha256:)?[0-9a-f]{64}(?:\.json)?)$/.test(name);
 }
 
 function isBlob(name: string): boolean {

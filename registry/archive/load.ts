@@ -6,7 +6,7 @@ import { stat } from "node:fs/promises";
 import type { BlobStore } from "../../layerfs/store/blob-store.ts";
 import type { Descriptor } from "../../layerfs/store/descriptor.ts";
 import { WbuildError } from "../../native/error.ts";
-import { isForeign } from "../oci/image.ts";
+import { artifactTypeOf, isForeign } from "../oci/image.ts";
 import { isIndexType, maxManifestBytes, parseIndex, parseManifest } from "../oci/schema.ts";
 import type { Choose } from "../pull.ts";
 import { type ArchivedImage, readDockerManifest } from "./docker-archive.ts";
@@ -22,6 +22,11 @@ export interface LoadOptions extends GatherOptions {
   readonly choose?: Choose;
 }
 
+export interface LoadedImage extends NamedImage {
+  /** Of what is no image but may lie beside one: what says something about it, or a chart. */
+  readonly artifactType?: string;
+}
+
 /**
  * Takes in all images of an archive. Throws REG_ARCHIVE (damaged, cut off, neither kind), REG_MANIFEST, REG_CONFIG,
  * REG_DIGEST_MISMATCH. What was stored before a failure is named by nothing and is collected later.
@@ -30,16 +35,22 @@ export async function loadArchive(
   source: { readonly path: string } | { readonly stream: AsyncIterable<Uint8Array> },
   into: BlobStore,
   options: LoadOptions = {},
-): Promise<NamedImage[]> {
+): Promise<LoadedImage[]> {
   const found = await gather(await membersOf(source, options), into, options);
   const images = await imagesOf(found, into, options);
-  const result: NamedImage[] = [];
+  const result: LoadedImage[] = [];
   for (const image of images) {
     const descriptor = await checked(image.descriptor, into, options.choose, 0);
     if (!descriptor) throw damaged(`it lacks what its image ${image.refs[0] ?? image.descriptor.digest} is made of`);
-    result.push({ ...image, descriptor });
+    const artifactType = await typeOfArtifact(descriptor, into);
+    result.push({ ...image, descriptor, ...(artifactType === undefined ? {} : { artifactType }) });
   }
   return result;
+}
+
+async function typeOfArtifact(descriptor: Descriptor, into: BlobStore): Promise<string | undefined> {
+  if (isIndexType(descriptor.mediaType)) return undefined;
+  return artifactTypeOf(parseManifest(await readBlob(descriptor, into), descriptor.mediaType));
 }
 
 async function membersOf(

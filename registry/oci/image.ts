@@ -35,9 +35,19 @@ export function isForeign({ mediaType, urls }: Descriptor): boolean {
   return (urls?.length ?? 0) > 0 && isForeignType(mediaType);
 }
 
+/**
+ * What a manifest holds when it is no image: its artifactType, else its configuration's type (artifacts of other kinds have
+ * one of their own, or the empty one). Docker's first manifests gave their configurations no type.
+ */
+export function artifactTypeOf({ artifactType, config }: Manifest): string | undefined {
+  const types: readonly string[] = [mediaTypes.ociConfig, mediaTypes.dockerConfig, "application/octet-stream"];
+  return types.includes(config.mediaType) ? undefined : artifactType || config.mediaType;
+}
+
 export interface Manifest {
   readonly schemaVersion: 2;
   readonly mediaType: string;
+  readonly artifactType?: string;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
   readonly annotations?: Readonly<Record<string, string>>;

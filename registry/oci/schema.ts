@@ -50,6 +50,7 @@ const descriptorSchema = v.looseObject({
 const manifestSchema = v.looseObject({
   schemaVersion: v.literal(2),
   mediaType: v.exactOptional(mediaType),
+  artifactType: v.exactOptional(text),
   config: descriptorSchema,
   // Go writes an empty list as null, which is dropped before it gets here.
   layers: v.optional(v.pipe(v.array(descriptorSchema), v.maxLength(maxLayers)), []),

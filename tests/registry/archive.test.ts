@@ -320,6 +320,30 @@ test("refused: a docker archive whose layer is not the one of its configuration,
   }
 });
 
+for (const [maker, nameOf] of [
+  ["docker", (digest: string) => `${digest.slice(7)}.json`],
+  ["crane and kaniko", (digest: string) => digest],
+  ["jib", () => "config.json"],
+] as const)
+  test(`a docker archive whose configuration is called as ${maker} calls it`, async (t) => {
+    const layer = await tarOf([["x", "x"]]);
+    const rootfs = { type: "layers", diff_ids: [digestOf(layer)] };
+    const config = Buffer.from(JSON.stringify({ os: "linux", architecture: "amd64", rootfs }));
+    const name = nameOf(digestOf(config));
+    const tar = await tarOf([
+      [name, config],
+      ["layer.tar.gz", gzipSync(layer)],
+      ["manifest.json", JSON.stringify([{ Config: name, RepoTags: ["a:1"], Layers: ["layer.tar.gz"] }])],
+    ]);
+    const path = join(t.context.dir, "archive.tar");
+    await writeFile(path, tar);
+    const into = new MemoryBlobs();
+    const [{ descriptor, refs }] = await loadOne({ path }, into, { decompress });
+    t.deepEqual(refs, ["docker.io/library/a:1"]);
+    const manifest = parseManifest(into.content.get(descriptor.digest) ?? new Uint8Array(), descriptor.mediaType);
+    t.is(manifest.config.digest, digestOf(config), "the image keeps its ID");
+  });
+
 test("a docker archive with linked and gzipped layers, as a folder too", async (t) => {
   const layer = await tarOf([["x", "x"]]);
   const diffId = digestOf(layer);

@@ -60,15 +60,18 @@ export async function saveLocal(store: Store, texts: readonly string[], to: Save
 }
 
 export interface Loaded {
-  /** Image ID. */
+  /** Image ID; of what is left out the manifest's digest. */
   readonly id: Digest;
   /** As people type them. */
   readonly names: readonly string[];
+  /** Only of what is left out because it is no image: SBOMs and signatures beside one. */
+  readonly artifactType?: string;
 }
 
 /**
  * Takes all images of an archive into the store. `from` is a path of a tar or folder, or a stream of a tar. An index stays
- * one when the archive has all that it names; of any other, and where `platform` is given, one image is taken.
+ * one when the archive has all that it names; of any other, and where `platform` is given, one image is taken. Artifacts are
+ * left out, and told. Throws REG_ARCHIVE where there is nothing else, and what loadArchive throws.
  */
 export async function loadLocal(
   store: Store,
@@ -81,9 +84,18 @@ export async function loadLocal(
     decompress: (bytes) => decompressStream(bytes),
   });
   const loaded: Loaded[] = [];
+  const [first] = images;
+  if (first?.artifactType !== undefined && images.every(({ artifactType }) => artifactType !== undefined))
+    throw new WbuildError("REG_ARCHIVE", `the archive has no container image but ${first.artifactType.slice(0, 100)}`, {
+      hint: "`wbuild copy` takes artifacts from place to place as they are",
+    });
   for (const image of images) {
     signal.throwIfAborted();
-    const { refs } = image;
+    const { refs, artifactType } = image;
+    if (artifactType !== undefined) {
+      loaded.push({ id: image.descriptor.digest, names: [], artifactType });
+      continue;
+    }
     const descriptor = await toKeep(store, image.descriptor, platform);
     const each = await imagesIn(store, descriptor);
     let id = descriptor.digest;

@@ -135,7 +135,9 @@ function meant(images: readonly NamedImage[], place: Extract<Place, { readonly i
   const full = image === undefined ? undefined : normal(image);
   const isMeant = ({ descriptor, refs, tag }: NamedImage) =>
     tag === image || descriptor.digest === image || refs.some((ref) => ref === full || ref.endsWith(`:${image}`));
-  const fitting = image === undefined ? images : images.filter(isMeant);
+  // What says something about an image lies beside it without a name.
+  const named = images.filter(({ refs, tag }) => refs.length > 0 || tag !== undefined);
+  const fitting = image === undefined ? (named.length === 1 ? named : images) : images.filter(isMeant);
   const [found] = fitting;
   if (found && (image !== undefined || fitting.length === 1)) return found;
   const names = images.flatMap(({ refs, tag, descriptor }) => (refs.length > 0 ? refs : [tag ?? descriptor.digest]));

@@ -38,10 +38,10 @@ async function imageIn(store: Store, path: string, image: string | undefined): P
   const images = await loadArchive({ path }, store.blobs);
   const tagOf = (ref: string) => /:([^:/]+)$/.exec(ref)?.[1];
   const isMeant = (one: (typeof images)[number]) =>
-    image === undefined ||
-    one.descriptor.digest === image ||
-    one.tag === image ||
-    one.refs.some((ref) => ref === image || tagOf(ref) === image);
+    image === undefined
+      ? one.artifactType === undefined
+      : [one.descriptor.digest, one.tag].includes(image) ||
+        one.refs.some((ref) => ref === image || tagOf(ref) === image);
   const found = images.filter(isMeant);
   const [only] = found;
   if (only && found.length === 1) return only.descriptor;

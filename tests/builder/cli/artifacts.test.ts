@@ -1,5 +1,5 @@
 /** What is no image: artifacts with types of their own go from place to place, into indexes and through annotations. */
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { digestOf } from "../../../layerfs/store/digest.ts";
@@ -68,6 +68,48 @@ test("an artifact and an index of artifacts keep every byte, through a registry,
     }
     t.is(await raw(`${at(far)}:${tag}`), before);
   }
+});
+
+test("an artifact is no image: pull, FROM and load say what it is, before anything of it is fetched", async (t) => {
+  const { cli, folder, at } = await scene(t, "no-image");
+  const says =
+    /REG_MANIFEST\]: .* is no container image but application\/vnd\.example\.chart\.v1\+json\n[\s\S]*wbuild copy/;
+  const pulled = await cli("pull", `${at(near)}:chart`);
+  t.is(pulled.code, 3);
+  t.regex(pulled.stderr, says);
+  t.notRegex(pulled.stderr, /#1 [0-9a-f]{12} /, "no blob was asked for");
+  writeFileSync(join(folder, "Dockerfile"), `FROM ${at(near)}:chart\n`);
+  t.regex((await cli("build", "-q", ".")).stderr, says);
+  t.is((await cli("copy", "-q", `${at(near)}:chart`, "oci-archive:chart.tar:chart")).code, 0);
+  const loaded = await cli("load", "-i", "chart.tar");
+  t.is(loaded.code, 2);
+  t.regex(loaded.stderr, /REG_ARCHIVE.*no container image but application\/vnd\.example\.chart/);
+});
+
+test("of an archive that holds an image and what is said about it, the image is meant", async (t) => {
+  const { cli, folder, client, at } = await scene(t, "beside");
+  const name = `${at(near)}:image`;
+  writeFileSync(join(folder, "Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n");
+  t.is((await cli("build", "-q", "-t", name, "--push", "--network", "none", ".")).code, 0);
+  const repository = client.repository(parseReference(name));
+  const { descriptor, mediaType } = await repository.manifest("image");
+  const empty = await push(repository, "application/vnd.oci.empty.v1+json", "{}");
+  const subject = { mediaType, digest: descriptor.digest, size: descriptor.size };
+  const note = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, artifactType: "text/note", config: empty };
+  const bytes = Buffer.from(JSON.stringify({ ...note, layers: [empty], subject }));
+  const { digest } = await repository.pushManifest(bytes, mediaTypes.ociManifest);
+  for (const to of ["oci-archive:image.tar:1", "oci:layout:1"])
+    t.is((await cli("copy", "-q", "--include-referrers", name, to)).code, 0);
+
+  const loaded = await cli("load", "-i", "image.tar");
+  t.is(loaded.code, 0, loaded.stderr);
+  t.regex(loaded.stdout, /^Loaded image[^\n]*\n$/);
+  t.true(loaded.stderr.includes(`${digest} is left out: it is no image but text/note`));
+  t.regex((await cli("copy", "-q", "oci-archive:image.tar", `${at(far)}:image`)).stdout, new RegExp(descriptor.digest));
+  writeFileSync(join(folder, "on.Dockerfile"), "FROM base\nCOPY Dockerfile /again\n");
+  const context = ["--build-context", "base=oci-layout://layout"];
+  const built = await cli("build", "-q", "-f", "on.Dockerfile", "--network", "none", ...context, ".");
+  t.is(built.code, 0, built.stderr);
 });
 
 test("annotate keeps what an index says besides its list; create tells an artifact's type", async (t) => {

@@ -49,6 +49,10 @@ export async function sendBlob(
       } catch (error) {
         signal?.throwIfAborted();
         session.options.signal?.throwIfAborted();
+        if (source.failure) {
+          await upload.cancel();
+          throw source.failure.error;
+        }
         const operation = session.operation({ repository, doing: `push blob ${blob.digest}` });
         const failure = brokenError(operation, error, redactor);
         const otherWay: ReturnType<typeof anotherWay> = isLastWay
@@ -116,6 +120,8 @@ class Source {
   #at = 0;
   #turn = 0;
   #isReading = false;
+  /** The bytes cannot be had. Where they come from another registry, all attempts that are worth it were made there. */
+  failure: { readonly error: unknown } | undefined;
 
   constructor(openAt: OpenAt, blob: Descriptor, place: string) {
     this.#openAt = openAt;
@@ -133,7 +139,7 @@ class Source {
     const parts = this.#parts;
     while (this.#at < to) {
       if (this.#rest.length === 0) {
-        const { done, value } = await parts.next();
+        const { done, value } = await this.#next(parts, turn);
         if (turn !== this.#turn) return;
         if (done === true) throw this.#wrongSize(this.#at);
         this.#rest = value;
@@ -146,9 +152,18 @@ class Source {
       if (turn !== this.#turn) return;
     }
     // Streams that check themselves do so at their end.
-    if (to === this.#blob.size && (this.#rest.length > 0 || (await parts.next()).done !== true))
+    if (to === this.#blob.size && (this.#rest.length > 0 || (await this.#next(parts, turn)).done !== true))
       throw this.#wrongSize(to + 1);
     if (turn === this.#turn) this.#isReading = false;
+  }
+
+  async #next(parts: AsyncIterator<Uint8Array>, turn: number): Promise<IteratorResult<Uint8Array>> {
+    try {
+      return await parts.next();
+    } catch (error) {
+      if (turn === this.#turn) this.failure = { error };
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

@@ -87,18 +87,25 @@ test("bytes that something changes on the way from the source are not stored at 
   await t.throwsAsync(there.resolve(image.digest), { code: "REG_NOT_FOUND" } as object);
 });
 
-for (const side of ["source", "target"] as const)
-  test(`the ${side} fails for good: the error names it, and nothing has a name at the target`, async (t) => {
-    const name = `broken/for-good-${side}`;
+const lasting: [what: string, side: "source" | "target", on: string, doing: string][] = [
+  ["gives no blob", "source", "GET /blobs/", "fetch blob sha256:\\w+"],
+  ["opens no upload", "target", "POST /blobs/uploads", "start an upload"],
+  ["takes no blob", "target", "PUT /blobs/", "push blob sha256:\\w+"],
+];
+for (const [what, side, on, doing] of lasting)
+  test(`the ${side} ${what}, for good: the error names it, and nothing has a name at the target`, async (t) => {
+    const name = `broken/for-good-${what.replaceAll(" ", "-")}`;
     const { client, image, copy, ...proxies } = await scene(t, name);
-    const on = side === "source" ? "GET /blobs/" : "POST /blobs/uploads";
     proxies[side].rules.push({ on, fault: { kind: "answer", status: 503 }, times: 999 });
     const error = await t.throwsAsync(copy(), { code: "REG_UNAVAILABLE" } as object);
-    const doing = side === "source" ? "fetch blob sha256:\\w+" : "start an upload";
     t.regex(String(error), new RegExp(`cannot ${doing} at ${proxies[side].host}/${name}: HTTP 503`));
     await t.throwsAsync(client.repository(parseReference(`${far.host}/${name}`)).resolve(image.digest), {
       code: "REG_NOT_FOUND",
     } as object);
+    // Of the layer and the configuration each has as many attempts as everything else, and no more in any way.
+    const [method, part = ""] = on.split(" ");
+    const refused = proxies[side].requests.filter((one) => one.startsWith(`${method} `) && one.includes(part));
+    t.true(refused.length >= 5 && refused.length <= 2 * 5, `${refused.length} requests`);
   });
 
 test("a copy into an archive that is given up while its source stalls ends at once and leaves no file", async (t) => {

@@ -21,10 +21,20 @@ export interface SpecRegistry extends AsyncDisposable {
 export interface SpecOptions {
   /** `OCI-Chunk-Min-Length`. */
   readonly minimum?: number;
+  /** Lists what names a manifest as its subject; without it that is not found, as in docker's registry 2.8. */
+  readonly referrers?: boolean;
+}
+
+/** What a manifest says of others, and of itself to them. */
+interface Related {
+  readonly subject?: { readonly digest: string };
+  readonly artifactType?: string;
+  readonly config?: { readonly mediaType: string };
+  readonly annotations?: object;
 }
 
 /** Answers for every repository alike. */
-export async function startSpecRegistry({ minimum }: SpecOptions = {}): Promise<SpecRegistry> {
+export async function startSpecRegistry({ minimum, referrers }: SpecOptions = {}): Promise<SpecRegistry> {
   const blobs: SpecRegistry["blobs"] = new Map();
   const manifests: SpecRegistry["manifests"] = new Map();
   const uploads = new Map<string, Buffer>();
@@ -73,13 +83,28 @@ export async function startSpecRegistry({ minimum }: SpecOptions = {}): Promise<
       const entry = { bytes, type: request.headers["content-type"] ?? "" };
       const digest = digestOf(bytes);
       for (const key of [digest, name]) manifests.set(key, entry);
-      return response.writeHead(201, { location: "/x", "docker-content-digest": digest }).end();
+      const subject = referrers && (JSON.parse(bytes.toString("utf8")) as Related).subject?.digest;
+      const told = subject ? { "oci-subject": subject } : {};
+      return response.writeHead(201, { location: "/x", "docker-content-digest": digest, ...told }).end();
     }
     const found = manifests.get(name);
     if (found === undefined) return complain(response, 404, "MANIFEST_UNKNOWN", "no such manifest");
     const { bytes, type } = found;
     const headers = { "content-type": type, "docker-content-digest": digestOf(bytes), "content-length": bytes.length };
     return response.writeHead(200, headers).end(request.method === "HEAD" ? undefined : bytes);
+  };
+
+  /** Distribution specification, "Listing Referrers". */
+  const referring = (response: ServerResponse, digest: string) => {
+    const descriptors = [...manifests].flatMap(([name, { bytes, type }]) => {
+      const { subject, artifactType, config, annotations } = JSON.parse(bytes.toString("utf8")) as Related;
+      if (subject?.digest !== digest || !name.startsWith("sha256:")) return [];
+      const kind = { artifactType: artifactType ?? config?.mediaType, annotations };
+      return [{ mediaType: type, digest: name, size: bytes.length, ...kind }];
+    });
+    const mediaType = "application/vnd.oci.image.index.v1+json";
+    response.writeHead(200, { "content-type": mediaType });
+    return response.end(JSON.stringify({ schemaVersion: 2, mediaType, manifests: descriptors }));
   };
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -96,6 +121,7 @@ export async function startSpecRegistry({ minimum }: SpecOptions = {}): Promise<
       return response.writeHead(202, { ...told(id), ...least }).end();
     }
     if (pathname.includes("/blobs/")) return blob(request, response, last);
+    if (referrers && pathname.includes("/referrers/")) return referring(response, last);
     if (pathname.includes("/referrers/")) return complain(response, 404, "UNSUPPORTED", "no referrers API");
     return manifest(request, response, last);
   };

@@ -16,6 +16,7 @@ import {
 } from "./inventory.ts";
 import type { Layout } from "./layout.ts";
 import { gated, liveSessions } from "./session.ts";
+import { sourcedBlobs } from "./sources.ts";
 
 export interface UsageSum {
   readonly count: number;
@@ -81,6 +82,9 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
   const freeSnapshots = snapshots.filter((row) => !isUsed(row.chain_id));
   const diffIds = new Map(layers.map((layer) => [layer.blob, layer.diff_id]));
 
+  const sourced = new Set(sourcedBlobs(db));
+  const left = (keeps: readonly Digest[]) => keeps.filter((digest) => !blobs.has(digest) && sourced.has(digest)).length;
+
   const rows: UsageRow[] = [
     ...refs.map(({ name, keeps, created, updated }) => ({
       kind: "image" as const,
@@ -89,7 +93,7 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
       createdMs: created,
       lastUsedMs: updated,
       inUse: true,
-      description: "",
+      description: elsewhere(left(keeps)),
     })),
     ...cache.map(({ key, keeps, created, used }) => ({
       kind: "cache" as const,
@@ -165,6 +169,11 @@ export async function usageOf(db: Database, layout: Layout): Promise<Usage> {
     ),
     rows: rows.sort((a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind) || a.lastUsedMs - b.lastUsedMs),
   };
+}
+
+function elsewhere(layers: number): string {
+  if (layers === 0) return "";
+  return layers === 1 ? "a layer is elsewhere" : `${layers} layers are elsewhere`;
 }
 
 const kindOrder: readonly UsageRow["kind"][] = ["image", "cache", "cache mount", "layer", "snapshot", "temp"];

@@ -44,11 +44,9 @@ export async function bringerOf(
 ): Promise<((blob: Pick<Descriptor, "digest">) => Promise<void>) | undefined> {
   const layers = await leftLayers(store, images);
   if (layers.length === 0) return undefined;
-  const left = new Map(layers.map((layer) => [layer.blob.digest, layer]));
   const world = { store, registry: () => registry(registriesOf(layers)) };
   return async ({ digest }) => {
-    const layer = left.get(digest);
-    if (layer) await bringLayer(layer, world, { signal });
+    for (const layer of layers) if (layer.blob.digest === digest) await bringLayer(layer, world, { signal });
   };
 }
 

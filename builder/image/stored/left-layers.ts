@@ -22,13 +22,14 @@ export interface LeftLayer extends Layer {
  * had is lost, and not among them. Throws IMG_LAYERS.
  */
 export async function leftLayers(store: Store, images: readonly Image[]): Promise<LeftLayer[]> {
-  const left = new Map<Digest, LeftLayer>();
+  // By both digests: what is right of one image's layer says nothing of another's that claims another diffID for it.
+  const left = new Map<string, LeftLayer>();
   for (const { manifest, config } of images) {
     for (const layer of layersOf(manifest, config)) {
       // Of most stores nothing was left anywhere: that is asked first.
-      const sources = left.has(layer.blob.digest) ? [] : store.sources.find(layer.blob.digest);
-      if (sources.length > 0 && !(await isReady(store, layer, sources)))
-        left.set(layer.blob.digest, { ...layer, sources });
+      const key = `${layer.blob.digest} ${layer.diffId}`;
+      const sources = left.has(key) ? [] : store.sources.find(layer.blob.digest);
+      if (sources.length > 0 && !(await isReady(store, layer, sources))) left.set(key, { ...layer, sources });
     }
   }
   return [...left.values()];
@@ -138,12 +139,10 @@ function unreachable(
 ): WbuildError {
   if (isLayout(source)) return unreadable(blob, source.layout, error);
   const why = error instanceof Error ? error.message : String(error);
-  const { registry, repository, reference } = source;
+  const { registry, repository } = source;
   const cause = isWbuildError(error) ? error : undefined;
   const isGone = cause?.code === "REG_NOT_FOUND";
-  const advice = isGone
-    ? `\`wbuild pull ${reference}\` fetches what that name means now; if it has no such layer any more, build the image again`
-    : `\`wbuild pull ${reference}\` fetches what is missing, as soon as the registry gives it`;
+  const advice = adviceOn(source, isGone);
   // What the registry says of a login or of a plain connection comes before what else could be tried.
   const hint = cause?.hint === undefined || isGone ? advice : `${cause.hint}; ${advice}`;
   return new WbuildError(
@@ -151,6 +150,15 @@ function unreachable(
     `layer ${blob.digest} was left in ${registry}/${repository}, which does not give it: ${why}`,
     { facts: { registry, repository, digest: blob.digest }, hint, cause: error },
   );
+}
+
+function adviceOn({ reference, claimed }: RegistrySource, isGone: boolean): string {
+  // A build cache's name is seldom that of an image.
+  if (claimed !== undefined)
+    return isGone ? "build the image again" : "try again when the registry gives it, or build the image again";
+  return isGone
+    ? `\`wbuild pull ${reference}\` fetches what that name means now; if it has no such layer any more, build the image again`
+    : `\`wbuild pull ${reference}\` fetches what is missing, as soon as the registry gives it`;
 }
 
 function unreadable({ digest }: Descriptor, layout: string, error: unknown): WbuildError {

@@ -110,6 +110,45 @@ for (const [name, answer, hint] of failures) {
   });
 }
 
+test("a build cache's name is no image to pull: what helps is to build again", async (t) => {
+  using home = makeHome();
+  for (const [given, hint] of [
+    [{}, "build the image again"],
+    [{ "near.example": new Error("ENETUNREACH") }, "try again when the registry gives it, or build the image again"],
+  ] as const) {
+    const claimed = { ...near, claimed: layer.diffId };
+    const world = { store: home.store, ...registries(given) };
+    await t
+      .throwsAsync(bringLayer(left(claimed), world, { signal }), { code: "REG_FETCH" })
+      .then((error) => t.is((error as WbuildError).hint, hint));
+  }
+});
+
+test("one blob of two images that claim different diffIDs for it is two layers: what is right of one is not of the other", async (t) => {
+  using home = makeHome();
+  const { store } = home;
+  const lie = { ...layer, diffId: named("another tar") };
+  store.sources.note(layer.blob.digest, { ...near, claimed: layer.diffId });
+  const found = await leftLayers(store, [imageOf(layer), imageOf(lie)]);
+  t.is(found.length, 2);
+  const world = { store, ...registries({ "near.example": bytes }) };
+  await bringLayer(found[0] as LeftLayer, world, { signal });
+  await t.throwsAsync(bringLayer(found[1] as LeftLayer, world, { signal }), { code: "IMG_LAYERS" });
+});
+
+test("a folder is looked into before any registry is asked; when neither gives it, the registry is told of", async (t) => {
+  using home = makeHome();
+  const { store } = home;
+  store.sources.note(layer.blob.digest, near);
+  store.sources.note(layer.blob.digest, { layout: home.path });
+  const [found] = await leftLayers(store, [imageOf(layer)]);
+  const gone = registries({});
+  const world = { store, registry: gone.registry };
+  await t.throwsAsync(bringLayer(found as LeftLayer, world, { signal }), { code: "REG_FETCH" });
+  await bringLayer(found as LeftLayer, { store, ...registries({ "near.example": bytes }) }, { signal });
+  t.is(await store.blobs.has(layer.blob.digest), bytes.length);
+});
+
 test("a full disk is told as it is, and no other place is asked", async (t) => {
   using home = makeHome();
   const { asked, registry } = registries({

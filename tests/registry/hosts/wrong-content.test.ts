@@ -1,5 +1,5 @@
 /** Mirrors that give wrong blobs to those who stream them: copies, signatures and build caches take what the next place has. */
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,17 +21,18 @@ import { parseReference } from "../../../registry/reference.ts";
 import { signImage } from "../../../registry/sign/sign-image.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
 import { startFaultProxy } from "../../doubles/fault-proxy.ts";
-import { makeImage } from "../../doubles/images.ts";
+import { makeImage, type SampleOptions } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
 import { clientFor } from "../../doubles/registry-client.ts";
 import { registryPair } from "../../doubles/registry-pair.ts";
+import { startSpecRegistry } from "../../doubles/spec-registry.ts";
 
 const { near, far } = await registryPair();
 
 const spoilt = (body: Buffer) => Buffer.from(body.map((byte) => byte ^ 1));
 
 /** A machine on which a mirror stands before `near`, and gives other bytes for blobs. */
-async function scene(t: ExecutionContext, name: string) {
+async function scene(t: ExecutionContext, name: string, options?: SampleOptions) {
   const folder = mkdtempSync(join(tmpdir(), "wbuild-wrong-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const mirror = await startFaultProxy(near.host);
@@ -48,11 +49,11 @@ async function scene(t: ExecutionContext, name: string) {
     warn: (text) => void warnings.push(text),
   });
   const ours = new MemoryBlobs();
-  const image = await makeImage(ours);
+  const image = await makeImage(ours, options);
   const reference = parseReference(`${near.host}/${name}:1`);
   await pushImage(client, image, reference, ours);
   const told = [`the mirror ${mirror.host} gave wrong content of ${near.host}/${name}, and is asked no more`];
-  return { folder, client, image, reference, warnings, told };
+  return { folder, client, image, mirror, ours, reference, warnings, told };
 }
 
 type Scene = Awaited<ReturnType<typeof scene>>;
@@ -69,6 +70,28 @@ for (const [kind, open] of targets)
     t.is(copied.descriptor.digest, here.image.digest);
     t.deepEqual(here.warnings, here.told);
   });
+
+test("a copy that breaks at its target and goes on in the middle has its wrong content from the mirror, all the same", async (t) => {
+  const here = await scene(t, "wrong/resumed", {
+    compression: "none",
+    layers: [{ name: "big", content: randomBytes(16_000_000) }],
+  });
+  const [layer] = [...here.ours.content].find(([, bytes]) => bytes.length > 16_000_000) ?? [];
+  here.mirror.rules.length = 0;
+  here.mirror.rules.push({ on: `GET /blobs/${layer}`, fault: { kind: "change", how: spoilt }, times: 99 });
+  await using kept = await startSpecRegistry();
+  await using target = await startFaultProxy(kept.host);
+  // As often as the configuration may use it up without being so long.
+  target.rules.push({ on: "PUT /up/", fault: { kind: "cut request", at: 1_000_000 }, times: 2 });
+  const to = parseReference(`${target.host}/wrong/resumed:1`);
+  const copied = await copyImage(remoteSource(here.client, here.reference), remoteTarget(here.client, to));
+  t.is(copied.descriptor.digest, here.image.digest);
+  t.deepEqual(here.warnings, here.told);
+  t.true(
+    target.requests.some((one) => one.startsWith("PATCH ")),
+    "it went on in the middle",
+  );
+});
 
 test("a tar, in which what was written cannot be taken back, is given up, and leaves no file", async (t) => {
   const { folder, client, reference } = await scene(t, "wrong/tar");

@@ -3,7 +3,8 @@
  * No message quotes its content, which is secrets.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, realpath, rename, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { mkdir, open, realpath, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { WbuildError } from "../native/error.ts";
@@ -37,7 +38,7 @@ export async function readDockerConfig(file: string): Promise<DockerConfig> {
 async function readRaw(file: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = readFileSync(file, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw new WbuildError("REG_CREDENTIALS", `cannot read the file of credentials ${file}`, { cause: error });

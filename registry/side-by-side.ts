@@ -93,8 +93,8 @@ export async function* reported(
   onProgress({ ...event, done });
   for await (const part of bytes) {
     done += part.length;
-    const now = performance.now();
-    if (now - last > 50) {
+    const now = process.uptime();
+    if (now - last > 0.05) {
       last = now;
       onProgress({ ...event, done });
     }

@@ -1,8 +1,8 @@
 /** The index of the store: one SQLite file that any number of processes share. Knows tables, not what they mean. */
-import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, linkSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import BetterSqlite, { type Database as Sqlite, type Statement } from "better-sqlite3";
+import { randomHex } from "../../native/addon/hash.ts";
 import { distFolder } from "../../native/addon/load.ts";
 import { WbuildError } from "../../native/error.ts";
 import { storeError } from "./failure.ts";
@@ -45,7 +45,7 @@ function openFile(path: string): Sqlite {
  * two first users cannot get in each other's way: the slower one finds the file and drops its own.
  */
 function createFile(layout: Layout): void {
-  const path = join(layout.temp, `db-${randomBytes(8).toString("hex")}`);
+  const path = join(layout.temp, `db-${randomHex(8)}`);
   try {
     // Empty, but only its owner's; SQLite gives its log and its shared memory the same mode.
     closeSync(openSync(path, "wx", 0o600));

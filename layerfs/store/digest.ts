@@ -1,5 +1,5 @@
 /** Content digests as the OCI image specification writes them ("Descriptors", section Digests). Only sha256 is stored. */
-import { createHash } from "node:crypto";
+import { hashBytes } from "../../native/addon/hash.ts";
 import { WbuildError } from "../../native/error.ts";
 
 export type Digest = `sha256:${string}`;
@@ -19,7 +19,7 @@ export function parseDigest(text: string): Digest {
 
 /** Digest of bytes that are already in memory. */
 export function digestOf(bytes: string | Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  return `sha256:${hashBytes(typeof bytes === "string" ? Buffer.from(bytes) : bytes)}`;
 }
 
 /** The 64 hexadecimal digits, as used in file names. */

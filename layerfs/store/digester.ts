@@ -1,6 +1,6 @@
 /** The digest of bytes that pass by: large content is hashed on a thread of its own, small content where it is. */
-import { createHash } from "node:crypto";
 import { DigestStream } from "../../native/addon/digest-stream.ts";
+import { Hash } from "../../native/addon/hash.ts";
 import type { Digest } from "./digest.ts";
 
 /** Fewer bytes are hashed before a thread has begun. */
@@ -17,10 +17,10 @@ export interface Digester extends AsyncDisposable {
 /** `size`: how many bytes are expected. Any number may come. */
 export function openDigester(size: number): Digester {
   if (size < worthThread) {
-    const hash = createHash("sha256");
+    const hash = new Hash();
     return {
       update: (bytes) => void hash.update(bytes),
-      digest: async () => `sha256:${hash.digest("hex")}`,
+      digest: async () => `sha256:${hash.digest()}`,
       async [Symbol.asyncDispose]() {},
     };
   }

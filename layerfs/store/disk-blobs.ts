@@ -1,5 +1,5 @@
 /** Blobs as files: temporary name, sync, rename, sync the folder. Bytes are checked on their way in and out. */
-import { statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
@@ -16,6 +16,9 @@ import { takeTurn } from "./turn.ts";
 import { writeStream } from "./write-stream.ts";
 
 const chunkBytes = 256 * 1024;
+
+/** A blob of this size, which manifests and configurations seldom reach, is read at once: to ask another thread takes longer. */
+const smallBytes = 64 * 1024;
 
 /** Content that lies here for longer is on the disk for sure; a younger file's folder may still wait for its sync. */
 const settledMs = 10_000;
@@ -62,6 +65,11 @@ export class DiskBlobs implements BlobFiles {
     const to = Math.min(range?.to ?? blob.size, blob.size);
     if (from < 0 || !Number.isSafeInteger(from) || !Number.isSafeInteger(to))
       throw new RangeError("no such byte range");
+    if (blob.size <= smallBytes) {
+      const whole = this.#readSmall(blob, path);
+      if (from < to) yield whole.subarray(from, to);
+      return;
+    }
     await using file = await this.#openFile(blob.digest, path);
     const { size } = await file.stat();
     if (size !== blob.size) throw corrupt(blob.digest, path, { expected: blob.size, found: size });
@@ -83,12 +91,37 @@ export class DiskBlobs implements BlobFiles {
       throw corrupt(blob.digest, path, { expected: blob.digest, found });
   }
 
+  /** All of a small blob, checked. */
+  #readSmall({ digest, size }: Pick<Descriptor, "digest" | "size">, path: string): Uint8Array {
+    let bytes: Buffer;
+    try {
+      const file = openSync(path, "r");
+      try {
+        const found = fstatSync(file).size;
+        if (found !== size) throw corrupt(digest, path, { expected: size, found });
+        bytes = Buffer.allocUnsafeSlow(size);
+        for (let at = 0; at < size; ) {
+          const count = readSync(file, bytes, at, size - at, at);
+          if (count === 0) throw corrupt(digest, path, { expected: size, found: at });
+          at += count;
+        }
+      } finally {
+        closeSync(file);
+      }
+    } catch (cause) {
+      throw isMissing(cause) ? noBlob(digest, cause) : storeError(cause, "read a blob", path);
+    }
+    const found = digestOf(bytes);
+    if (found !== digest) throw corrupt(digest, path, { expected: digest, found });
+    return bytes;
+  }
+
   async #openFile(digest: Digest, path: string): Promise<FileHandle> {
     try {
       return await open(path, "r");
     } catch (cause) {
       if (!isMissing(cause)) throw storeError(cause, "read a blob", path);
-      throw new WbuildError("STORE_NO_BLOB", `the store has no blob ${digest}`, { facts: { digest }, cause });
+      throw noBlob(digest, cause);
     }
   }
 
@@ -234,6 +267,10 @@ export class DiskBlobs implements BlobFiles {
       await syncFolder(dirname(this.path(blob.digest)));
     return blob;
   }
+}
+
+function noBlob(digest: Digest, cause: unknown): WbuildError {
+  return new WbuildError("STORE_NO_BLOB", `the store has no blob ${digest}`, { facts: { digest }, cause });
 }
 
 async function* oneChunk(bytes: Uint8Array): AsyncIterable<Uint8Array> {

@@ -2,10 +2,10 @@
  * Session: what one process is using right now, told to all others through a locked file. The lock goes with the process,
  * also when it is killed, so nothing has to be repaired: what a dead session left is simply no longer in use.
  */
-import { randomBytes } from "node:crypto";
 import { closeSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { lockFileSync, tryLockFileSync } from "../../native/addon/addon.ts";
+import { randomHex } from "../../native/addon/hash.ts";
 import { isMissing, storeError } from "./failure.ts";
 import type { Layout } from "./layout.ts";
 
@@ -60,7 +60,7 @@ export class Session {
   /** A fresh path in the temporary folder, ending as told. Only while a lease is open. */
   tempPath(ending = ""): string {
     if (this.#open === undefined) throw new Error("a temporary path needs an open lease");
-    return join(this.#layout.temp, `${this.#open.id}-${randomBytes(8).toString("hex")}${ending}`);
+    return join(this.#layout.temp, `${this.#open.id}-${randomHex(8)}${ending}`);
   }
 
   /**
@@ -84,7 +84,7 @@ export class Session {
   }
 
   #begin(): OpenSession {
-    const id = randomBytes(8).toString("hex");
+    const id = randomHex(8);
     const path = join(this.#layout.leases, id);
     // Behind the gate: a collection must not find the file before it is locked and take it for a dead one's.
     return gated(this.#layout, "shared", () => {

@@ -2,6 +2,7 @@
 #include "files.hh"
 
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -221,6 +222,55 @@ Napi::Value sha256(const Napi::CallbackInfo& info) {
   return out;
 }
 
+std::string hex(const uint8_t* bytes, size_t size) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (size_t i = 0; i < size; i++) out += {kDigits[bytes[i] >> 4], kDigits[bytes[i] & 15]};
+  return out;
+}
+
+void update(Sha256& hash, const Napi::Value& value) {
+  const auto bytes = value.As<Napi::Uint8Array>();
+  hash.update(bytes.Data(), bytes.ByteLength());
+}
+
+/// (bytes) → the digits of their digest.
+Napi::Value hashBytes(const Napi::CallbackInfo& info) {
+  Sha256 hash;
+  update(hash, info[0]);
+  const Digest digest = hash.finish();
+  return Napi::String::New(info.Env(), hex(digest.data(), digest.size()));
+}
+
+/// () → a handle for the next two.
+Napi::Value openHash(const Napi::CallbackInfo& info) {
+  return Napi::External<Sha256>::New(info.Env(), new Sha256(), [](Napi::Env, Sha256* hash) { delete hash; });
+}
+
+/// (handle, bytes)
+Napi::Value updateHash(const Napi::CallbackInfo& info) {
+  update(*info[0].As<Napi::External<Sha256>>().Data(), info[1]);
+  return info.Env().Undefined();
+}
+
+/// (handle) → digits; the handle is used up.
+Napi::Value finishHash(const Napi::CallbackInfo& info) {
+  const Digest digest = info[0].As<Napi::External<Sha256>>().Data()->finish();
+  return Napi::String::New(info.Env(), hex(digest.data(), digest.size()));
+}
+
+/// (count) → so many unpredictable bytes as digits.
+Napi::Value randomHex(const Napi::CallbackInfo& info) {
+  return direct(info.Env(), [&]() -> Napi::Value {
+    std::array<uint8_t, 64> bytes{};
+    const size_t size = std::min<size_t>(info[0].As<Napi::Number>().Uint32Value(), bytes.size());
+    // Up to 256 bytes come whole, once the kernel has gathered enough to begin with.
+    while (getrandom(bytes.data(), size, 0) < 0)
+      if (errno != EINTR) failSystem("get random bytes", {});
+    return Napi::String::New(info.Env(), hex(bytes.data(), size));
+  });
+}
+
 }  // namespace
 
 void exportFiles(Napi::Env env, Napi::Object exports) {
@@ -237,6 +287,11 @@ void exportFiles(Napi::Env env, Napi::Object exports) {
   add("makeNode", makeNode);
   add("setTimes", setTimes);
   add("sha256", sha256);
+  add("hashBytes", hashBytes);
+  add("openHash", openHash);
+  add("updateHash", updateHash);
+  add("finishHash", finishHash);
+  add("randomHex", randomHex);
 }
 
 }  // namespace wb

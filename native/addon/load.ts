@@ -1,5 +1,4 @@
 /** Finds the compiled parts: beside the bundle when bundled, in dist/ when run from source. */
-import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WbuildError } from "../error.ts";
@@ -13,11 +12,19 @@ export function distFolder(): string {
   return resolve(dirname(fileURLToPath(import.meta.url)), "../../dist");
 }
 
+const loaded = new Map<string, { exports: unknown }>();
+
 /** Loads native.node once. Throws BOX_NOT_BUILT with the path that was tried. */
 export function loadAddon<T>(): T {
-  const path = process.env.WBUILD_ADDON ?? join(distFolder(), "native.node");
+  const path = resolve(process.env.WBUILD_ADDON ?? join(distFolder(), "native.node"));
+  const known = loaded.get(path);
+  if (known) return known.exports as T;
   try {
-    return createRequire(join(distFolder(), "native.node"))(path) as T;
+    const module = { exports: {} };
+    // What `require` does with such a file; to make one takes Node longer than this.
+    process.dlopen(module, path);
+    loaded.set(path, module);
+    return module.exports as T;
   } catch (cause) {
     throw new WbuildError("BOX_NOT_BUILT", `cannot load the native part ${path}`, {
       cause,

@@ -2,7 +2,7 @@
  * certs.d: a folder HOST[:PORT] with authorities (`*.crt`) and client certificates (`NAME.cert` with `NAME.key`), as docker,
  * podman and containerd look for them. containers-certs.d(5), docker's "Verify repository client with certificates".
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WbuildError } from "../../native/error.ts";
 import { type HostTls, isHost } from "./route.ts";
@@ -13,14 +13,21 @@ export async function certificatesOf(host: string, folders: readonly string[]): 
   if (!isHost(host)) return undefined;
   for (const folder of folders) {
     const own = join(folder, host);
-    const names = await readdir(own).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-      throw certError(own, "it cannot be read", error);
-    });
+    const names = namesIn(own);
     const found = names && (await readFolder(own, names.sort()));
     if (found) return found;
   }
   return undefined;
+}
+
+function namesIn(folder: string): string[] | undefined {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw certError(folder, "it cannot be read", error);
+  }
 }
 
 async function readFolder(folder: string, names: readonly string[]): Promise<HostTls | undefined> {
@@ -53,7 +60,7 @@ async function readFolder(folder: string, names: readonly string[]): Promise<Hos
 /** A PEM file's text. Throws REG_TLS. */
 export async function readPem(path: string): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     throw certError(path, "it cannot be read", error);
   }

@@ -2,7 +2,7 @@
  * registries.conf of podman, buildah and skopeo: prefixes with another location, mirrors, insecure and blocked registries.
  * containers-registries.conf(5); the drop-ins of registries.conf.d replace entries with the same prefix.
  */
-import { readdir } from "node:fs/promises";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { directRoute, isHost, isPath, type Route, type Routes } from "./route.ts";
@@ -172,7 +172,7 @@ function routeTo(name: string, isInsecure: boolean, file: string): Route {
 
 async function dropInsOf(folder: string): Promise<string[]> {
   try {
-    const names = await readdir(folder);
+    const names = readdirSync(folder);
     return names
       .filter((name) => name.endsWith(".conf"))
       .sort()

@@ -2,7 +2,7 @@
  * Configuration of other programs in TOML: read with bounds, checked against a schema. No message quotes what stands
  * there, since headers of hosts.toml are secrets.
  */
-import { readFile, stat } from "node:fs/promises";
+import { readFileSync, statSync } from "node:fs";
 import * as v from "valibot";
 import { WbuildError } from "../../native/error.ts";
 
@@ -11,9 +11,9 @@ const maxBytes = 1024 * 1024;
 /** A file's text; undefined when it is not there. Throws REG_HOSTS. */
 export async function readConfig(path: string): Promise<string | undefined> {
   try {
-    const { size } = await stat(path);
+    const { size } = statSync(path);
     if (size > maxBytes) throw configError(path, `it is larger than ${maxBytes} bytes`);
-    return await readFile(path, "utf8");
+    return readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof WbuildError) throw error;
     const { code } = error as NodeJS.ErrnoException;

@@ -57,11 +57,11 @@ export async function* arriving(body: Readable, patienceMs: number): AsyncGenera
       if (hasEnded) return;
       if (failure) throw failure.error;
       if (waitedMs > patienceMs) throw Object.assign(new Error("too slow"), { code: "HTTP_BODY_TIMEOUT" });
-      const began = performance.now();
+      const began = process.uptime();
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
-      waitedMs += performance.now() - began;
+      waitedMs += (process.uptime() - began) * 1000;
     }
   } finally {
     body.destroy();

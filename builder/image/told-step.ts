@@ -21,7 +21,7 @@ export async function toldAsStep<T>(
   report: Report,
   title: string,
   work: (onProgress: (event: TransferProgress) => void) => Promise<T>,
-  signal?: AbortSignal,
+  signal?: Pick<AbortSignal, "aborted">,
 ): Promise<T> {
   report({ kind: "start", step: { id: title, title }, at: Date.now() });
   try {
@@ -61,31 +61,47 @@ export function toldTogether(
 ) => Promise<void> {
   const running = new Map<
     string,
-    { readonly work: Promise<void>[]; readonly tell: (event: TransferProgress) => void }
+    { readonly add: (work: Promise<void>) => void; readonly tell: (event: TransferProgress) => void }
   >();
   return async (title, work, signal) => {
     const known = running.get(title);
     if (known) {
       const more = work(known.tell);
-      known.work.push(more);
+      known.add(more);
       return more;
     }
     let first: Promise<void> | undefined;
+    let failure: { readonly error: unknown; readonly aborted: boolean } | undefined;
     const all = toldAsStep(
       report,
       title,
       async (tell) => {
+        let left = 0;
+        const ended = () => {
+          if (--left === 0) running.delete(title);
+        };
+        const parts: Promise<void>[] = [];
+        const add = (part: Promise<void>) => {
+          left++;
+          // The others end because of the first that fails; that they do, and are then canceled, is not what happened.
+          const note = (error: unknown) => {
+            failure ??= { error, aborted: signal?.aborted === true };
+            ended();
+          };
+          parts.push(part.then(ended, note));
+        };
         first = work(tell);
-        const together = { work: [first], tell };
-        running.set(title, together);
-        try {
-          // More may be added while these last.
-          for (const one of together.work) await one;
-        } finally {
-          running.delete(title);
-        }
+        running.set(title, { add, tell });
+        add(first);
+        // More may be added while these last.
+        for (const part of parts) await part;
+        if (failure) throw failure.error;
       },
-      signal,
+      {
+        get aborted() {
+          return failure?.aborted === true;
+        },
+      },
     );
     // Each is told to who asked for it.
     all.catch(() => {});

@@ -58,7 +58,37 @@ test("who asked for a transfer that fails hears of it, the others do not", async
   const failing = together("fetch x", () => Promise.reject(new Error("gone")));
   const sound = together("fetch x", () => other);
   await t.throwsAsync(failing, { message: "gone" });
+  t.deepEqual(words, ["start fetch x"], "the other one lasts");
+  const late = together("fetch x", async (tell) => tell(moved("late", 1)));
   endOther();
-  await t.notThrowsAsync(sound);
-  t.true(words.includes("failed fetch x: gone"));
+  await t.notThrowsAsync(Promise.all([sound, late]));
+  await told();
+  t.deepEqual(words, ["start fetch x", "fetch x: late 1", "failed fetch x: gone"]);
 });
+
+test("a failure that ends the others is told as one; what somebody gives up, as canceled", async (t) => {
+  for (const [fails, end] of [
+    [true, "failed fetch x: gone"],
+    [false, "canceled"],
+  ] as const) {
+    const { words, report } = heard();
+    const stop = new AbortController();
+    const together = toldTogether(report);
+    const other = together(
+      "fetch x",
+      () =>
+        new Promise<void>((_, reject) => {
+          stop.signal.addEventListener("abort", () => reject(stop.signal.reason));
+        }),
+      stop.signal,
+    );
+    if (fails) await t.throwsAsync(together("fetch x", () => Promise.reject(new Error("gone")), stop.signal));
+    stop.abort(new Error("enough"));
+    await t.throwsAsync(other, { message: "enough" });
+    await told();
+    t.deepEqual(words, ["start fetch x", end]);
+  }
+});
+
+/** The end of a step is told behind that of its work. */
+const told = () => new Promise((resolve) => setImmediate(resolve));

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [d1 d2 … hives windows pull push memory] [-- --runs N --tools wbuild,buildah,docker]`: the same work for every builder, in turn;
+ * `npm run bench [d1 d2 … hives windows pull push copy memory] [-- --runs N --tools wbuild,buildah,docker]`: the same work for every builder, in turn;
  * what only wbuild does, alone or beside the tools that do a part of it.
  * Prints medians, peak memory and ratios; appends a JSON line to bench-results/results.jsonl.
  */
@@ -130,7 +130,7 @@ async function oneOfAKind(name: Exclude<Workload, BuildWorkload>): Promise<Row[]
   mkdirSync(folder);
   const options = { folder, runs, log, tell: console.log, stopped: () => stopped };
   if (name === "memory") return await benchMemory(options);
-  if (name === "pull" || name === "push")
+  if (name === "pull" || name === "push" || name === "copy")
     return await benchTransfers(name, { ...options, tools: values.tools.split(",") });
   return name === "hives" ? await benchHives(options) : await benchWindows(options);
 }

@@ -1,7 +1,7 @@
 /**
- * The workloads `pull` and `push`: an image of 20,000 files and one of a 2 GiB layer, from a registry and into an empty one.
- * Beside wbuild stand curl, which only moves the same blobs and so shows what the registry itself gives and takes; skopeo;
- * and docker, whose pull unpacks and whose push packs.
+ * The workloads `pull`, `push` and `copy`: an image of 20,000 files and one of a 2 GiB layer, from a registry, into an empty
+ * one, and from one to the other. Beside wbuild stand curl, which only moves the same blobs and so shows what the registry
+ * itself gives and takes; skopeo, crane and oras; and docker, whose pull unpacks and whose push packs.
  */
 import { createCipheriv } from "node:crypto";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { type RunningRegistry, startRegistry } from "../doubles/docker-registry.ts";
 import type { BenchOptions } from "./hives.ts";
 import { type Command, measure } from "./measure.ts";
+import { openMovers } from "./movers.ts";
 import type { Row } from "./report.ts";
 import { has, openTools, type Tool } from "./tools.ts";
 import { writeWorkload } from "./workloads.ts";
@@ -19,21 +20,23 @@ const images = { d3: "20,000 files", large: "2 GiB of noise" } as const;
 const largeMib = 2048;
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
-type Direction = "pull" | "push";
+type Direction = "pull" | "push" | "copy";
 
 interface Manifest {
   readonly config: { readonly digest: string };
   readonly layers: readonly { readonly digest: string }[];
 }
 
-/** Whole processes; each pull into an empty store or folder, each push into an empty registry. */
+/** Whole processes; each pull into an empty store or folder, each push and copy into an empty registry. */
 export async function benchTransfers(
   direction: Direction,
   options: BenchOptions & { readonly tools: readonly string[] },
 ): Promise<Row[]> {
   const { folder, runs, log, tell, stopped } = options;
-  const tools = ["curl", "skopeo"].filter((tool) => has(tool) || void tell(`without ${tool}: it is not installed`));
-  const wanted = options.tools.filter((tool) => tool === "docker");
+  const hasCurl = direction !== "copy" && (has("curl") || void tell("without curl: it is not installed"));
+  const movers = await openMovers(tell);
+  for (const { name, version } of movers) tell(`${name}: ${version}`);
+  const wanted = options.tools.filter((tool) => tool === "docker" && direction !== "copy");
   const [docker] = await openTools(wanted, (name) => ({ folder: join(folder, name), network: "none" }), tell);
   await using _ended = docker;
   const home = { WBUILD_HOME: join(folder, "home") };
@@ -50,7 +53,7 @@ export async function benchTransfers(
     rmSync(context, { recursive: true });
     const blobs = await blobsOf(source, image);
     const at = join(folder, "blobs");
-    await measure(fetching(source, image, blobs, at), log);
+    if (direction === "push" && hasCurl) await measure(fetching(source, image, blobs, at), log);
     const copy = join(folder, "copy");
     const timed = async (tool: string, command: Command, what: string = kind) =>
       rows.push({ tool, workload: direction, kind: what, ...(await measure(command, log)) });
@@ -66,46 +69,57 @@ export async function benchTransfers(
       });
     };
 
+    /** Into an empty registry, and once more. */
+    const timedInto = async (tool: string, commandTo: (to: string) => Promise<Command> | Command) => {
+      await using target = await startRegistry();
+      const command = await commandTo(`${target.host}/bench/${image}:latest`);
+      await timed(tool, command);
+      await timed(tool, command, `${kind}, all there`);
+    };
+
     for (let run = 0; run < runs && !stopped(); run++) {
       if (direction === "pull") {
         const env = { WBUILD_HOME: join(folder, "empty") };
         await timed("wbuild", wbuild(env, "pull", name));
         rmSync(env.WBUILD_HOME, { recursive: true });
         const into = join(folder, "into");
-        if (tools.includes("curl")) await timed("curl", fetching(source, image, blobs, into));
+        if (hasCurl) await timed("curl", fetching(source, image, blobs, into));
         rmSync(into, { recursive: true, force: true });
-        if (tools.includes("skopeo")) await timed("skopeo", skopeo(`docker://${name}`, `dir:${into}`));
-        rmSync(into, { recursive: true, force: true });
+        for (const mover of movers) {
+          await timed(mover.name, mover.pull(name, into));
+          rmSync(into, { recursive: true, force: true });
+        }
         docker?.reset();
         if (docker) await timedDocker(docker, docker.pull(name));
         docker?.reset();
-        continue;
-      }
-      for (const tool of ["wbuild", ...tools]) {
-        await using target = await startRegistry();
-        const to = `${target.host}/bench/${image}:latest`;
-        if (tool === "wbuild") {
+      } else if (direction === "copy") {
+        await timedInto("wbuild", (to) => wbuild(home, "copy", name, to));
+        for (const mover of movers) await timedInto(mover.name, (to) => mover.copy(name, to));
+      } else {
+        await timedInto("wbuild", async (to) => {
           await measure(wbuild(home, "tag", name, to), log);
-          await timed(tool, wbuild(home, "push", to));
-          await timed(tool, wbuild(home, "push", to), `${kind}, all there`);
-        } else if (tool === "curl") await timed(tool, sending(target, image, blobs, at));
-        else {
-          // From a folder without compression: what is sent is what lies there.
-          if (run === 0) await measure(skopeo(`docker://${name}`, `dir:${copy}`), log);
-          await timed(tool, skopeo(`dir:${copy}`, `docker://${to}`));
-          await timed(tool, skopeo(`dir:${copy}`, `docker://${to}`), `${kind}, all there`);
+          return wbuild(home, "push", to);
+        });
+        if (hasCurl) {
+          await using target = await startRegistry();
+          await timed("curl", sending(target, image, blobs, at));
         }
-      }
-      if (docker?.remote) {
-        await using target = await startRegistry();
-        if (run === 0) await measure(docker.pull(name), log);
-        const send = docker.remote.push(name, `${target.host}/bench/${image}:latest`);
-        await timedDocker(docker, send);
-        await timedDocker(docker, send, `${kind}, all there`);
+        for (const mover of movers) {
+          await measure(mover.pull(name, copy), log);
+          await timedInto(mover.name, (to) => mover.push(copy, to));
+          rmSync(copy, { recursive: true, force: true });
+        }
+        if (docker?.remote) {
+          await using target = await startRegistry();
+          if (run === 0) await measure(docker.pull(name), log);
+          const send = docker.remote.push(name, `${target.host}/bench/${image}:latest`);
+          await timedDocker(docker, send);
+          await timedDocker(docker, send, `${kind}, all there`);
+        }
       }
     }
     docker?.reset();
-    for (const used of [at, copy]) rmSync(used, { recursive: true, force: true });
+    rmSync(at, { recursive: true, force: true });
   }
   rmSync(home.WBUILD_HOME, { recursive: true, force: true });
   return rows;
@@ -150,9 +164,4 @@ function sending(registry: RunningRegistry, image: string, blobs: readonly strin
     'curl -sSf -H Expect: -H "Content-Type: application/octet-stream" -T "$2/$digest" "$place&digest=$digest"';
   const line = `url=$1 from=$2; shift 2; for digest; do set -- "$url" "$from"; ${one} || exit; done`;
   return { argv: ["sh", "-c", line, "sh", `${registry.url}/v2/bench/${image}/blobs/uploads/`, from, ...blobs] };
-}
-
-function skopeo(from: string, to: string): Command {
-  const flags = ["--insecure-policy", "copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"];
-  return { argv: ["skopeo", ...flags, from, to] };
 }

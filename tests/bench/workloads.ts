@@ -21,6 +21,7 @@ export const descriptions = {
   windows: "RUN, COPY, run and export with Windows images",
   pull: "from a registry on loopback into an empty store",
   push: "into an empty registry on loopback",
+  copy: "from one registry on loopback to another",
   memory: "images of many or large files changed, moved and compared without a build",
 } as const;
 

@@ -26,6 +26,7 @@ export type Decompress = (bytes: AsyncIterable<Uint8Array>, compression: Compres
 /** Attack: an archive of endless tiny members keeps a host busy for ever. No real one has a tenth of this. */
 const maxMembers = 200_000;
 const maxFolderDepth = 6;
+const tarHeadBytes = 512;
 
 /** Members of a tar, which may be compressed. Throws REG_ARCHIVE for what is damaged, cut off or leaves the archive. */
 export async function* tarMembers(
@@ -177,9 +178,11 @@ async function decompressed(
   bytes: AsyncIterable<Uint8Array>,
   decompress: Decompress | undefined,
 ): Promise<AsyncIterable<Uint8Array>> {
-  const { head, whole } = await peek(bytes, 6);
+  const { head, whole } = await peek(bytes, tarHeadBytes);
   if (head.length === 0) throw damaged("it is empty");
   const compression = compressionOf(head);
+  if (compression === undefined && head.length < tarHeadBytes)
+    throw damaged(`it is no tar: it ends after ${head.length} bytes, before the head of a first file would`);
   if (compression === undefined) return whole;
   if (!decompress) throw damaged(`it is compressed with ${compression}, which cannot be read here`);
   return decompress(whole, compression);

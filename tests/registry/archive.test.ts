@@ -245,11 +245,13 @@ test("a tar goes to a stream that stays open; a stream that breaks is an error",
   );
 });
 
-const spoiled: [title: string, code: string, spoil: (path: string, dir: string) => Promise<void>][] = [
-  ["a tar that is cut off", "REG_ARCHIVE", async (path) => truncate(path, 9000)],
+type Spoil = (path: string, dir: string) => Promise<void>;
+const spoiled: [title: string, code: string, spoil: Spoil, message?: RegExp][] = [
+  ["a tar that is cut off", "REG_ARCHIVE", async (path) => truncate(path, 9000), /cut off before its end/],
   ["a tar that is cut off in a header", "REG_ARCHIVE", async (path) => truncate(path, 1300)],
   ["an empty file", "REG_ARCHIVE", async (path) => truncate(path, 0)],
   ["a file that is no tar", "REG_ARCHIVE", async (path) => writeFile(path, "x".repeat(5000))],
+  ["a few words", "REG_ARCHIVE", async (path) => writeFile(path, "hello\n"), /is no tar: it ends after 6 bytes/],
   ["a tar of something else", "REG_ARCHIVE", async (path) => writeFile(path, await tarOf([["readme", "hi"]]))],
   ["no file", "REG_ARCHIVE", async (path) => rm(path)],
   [
@@ -282,11 +284,11 @@ const spoiled: [title: string, code: string, spoil: (path: string, dir: string) 
     async (path) => writeFile(path, Buffer.concat([await tarOf([["../../etc/evil", "x"]]), await readFile(path)])),
   ],
 ];
-for (const [title, code, spoil] of spoiled)
+for (const [title, code, spoil, message = /./] of spoiled)
   test(`refused: ${title}`, async (t) => {
     const { path } = await saved(t.context.dir, "docker", true);
     await spoil(path, t.context.dir);
-    await t.throwsAsync(loadArchive({ path }, new MemoryBlobs(), { decompress }), { code } as object);
+    await t.throwsAsync(loadArchive({ path }, new MemoryBlobs(), { decompress }), { code, message } as object);
   });
 
 test("refused: a layout whose blob is a link to a file of this host", async (t) => {

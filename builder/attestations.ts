@@ -51,6 +51,7 @@ export interface AttestedBuild {
 }
 
 const tool = `wbuild-${version}`;
+const mostTold = 5;
 
 /** What `deliver` calls for each image that it writes, and for each folder or tar of files. */
 export function attestBuild(build: AttestedBuild): { attestations: Attest; attestFiles: AttestFiles } {
@@ -62,7 +63,12 @@ export function attestBuild(build: AttestedBuild): { attestations: Attest; attes
   const scansOf = (made: FinishedImage) => {
     const graph = graphOf(build, made);
     const title = `listing the packages of ${formatPlatform(plain(graph.target.platform))}`;
-    const known = scans.get(made) ?? toldAsStep(build.report, title, () => scanParts(build, graph));
+    const scan = async () => {
+      const parts = await scanParts(build, graph);
+      for (const text of lacks(parts)) build.report({ kind: "warning", text, at: Date.now() });
+      return parts;
+    };
+    const known = scans.get(made) ?? toldAsStep(build.report, title, scan);
     scans.set(made, known);
     return known;
   };
@@ -118,10 +124,16 @@ export async function provenances(build: AttestedBuild, mode: "min" | "max"): Pr
   return found;
 }
 
-/** The SBOM of an image of the store, made from its files. Throws what reading its layers throws. */
-export async function sbomOf(store: Store, image: LocalImage, signal: AbortSignal): Promise<SpdxDocument> {
+/** The SBOM of an image of the store, made from its files. `warn` hears what it lacks. Throws what reading its layers throws. */
+export async function sbomOf(
+  store: Store,
+  image: LocalImage,
+  signal: AbortSignal,
+  warn: (text: string) => void,
+): Promise<SpdxDocument> {
   const { config, descriptor } = image;
   const scanned = await scanStack(openImage(store, image), config["os.version"], signal);
+  for (const text of lacks([{ scanned }])) warn(text);
   const purl = image.name === undefined ? undefined : imageUrl(image.name, formatPlatform(plain(config)));
   return spdxDocument(scanned, {
     name: (image.name && shortName(image.name)) ?? descriptor.digest,
@@ -131,6 +143,13 @@ export async function sbomOf(store: Store, image: LocalImage, signal: AbortSigna
     created: config.created ?? "",
     tool,
   });
+}
+
+/** The documents name all that could not be looked at; who does not read them hears of the first. */
+function lacks(parts: readonly Pick<ScannedPart, "scanned">[]): string[] {
+  const notes = [...new Set(parts.flatMap(({ scanned }) => scanned.notes))];
+  const rest = notes.length > mostTold ? [`${notes.length - mostTold} more, which the SBOM names`] : [];
+  return [...notes.slice(0, mostTold), ...rest].map((note) => `the SBOM may lack something: ${note}`);
 }
 
 interface ScannedPart {
@@ -199,7 +218,7 @@ function lastNodes({ nodes }: BuildGraph): Map<number, Node> {
 }
 
 async function scanStack(stack: LayerStack, osVersion: string | undefined, signal: AbortSignal): Promise<Scanned> {
-  const software = async () => (await softwareOf(await registryLayers(stack))).root;
+  const software = async (warn: (text: string) => void) => (await softwareOf(await registryLayers(stack), warn)).root;
   return scanTree(
     { tree: await stack.tree(), os: stack.os, ...(osVersion === undefined ? {} : { osVersion }), software },
     signal,

@@ -47,7 +47,7 @@ export const sbomCommand: Command = {
     }
     await bringing(session, cli)([image]);
     const { sbomOf } = await import("../attestations.ts");
-    cli.stdout.write(json(await sbomOf(store, image, cli.signal)));
+    cli.stdout.write(json(await sbomOf(store, image, cli.signal, session.warn)));
     return 0;
   },
 };

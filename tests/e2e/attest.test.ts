@@ -7,6 +7,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { readDpkg } from "../../builder/attest/scan/deb.ts";
+import { writeHive } from "../../layerfs/hive/regf/write.ts";
+import { hiveOf, KeyTree } from "../../layerfs/hive/tree.ts";
 import { readSpdx } from "../builder/attest/spdx-schema.ts";
 import { startRegistry } from "../doubles/docker-registry.ts";
 import { fileServer } from "../doubles/file-server.ts";
@@ -310,3 +312,31 @@ windows("Windows: what an installer wrote to the registry is in the list", async
   );
   t.is(packages.find(({ name }) => name === "Big Tool")?.versionInfo, "4.2");
 });
+
+/** A hive with the key Microsoft, whose record begins with other letters than every record does. */
+function damagedHive(): Buffer {
+  const root = new KeyTree("ROOT");
+  root.setSubkey(new KeyTree("Microsoft"));
+  const bytes = Buffer.from(writeHive(hiveOf(root)));
+  const name = bytes.indexOf("Microsoft");
+  bytes.write("xx", bytes.lastIndexOf("nk", name));
+  return bytes;
+}
+
+for (const [what, hive, said] of [
+  ["is no registry", Buffer.from("no hive at all"), /the SBOM may lack something: the registry cannot be read/],
+  ["is damaged", damagedHive(), /the SBOM may lack something: .*\/SOFTWARE is damaged and read as far as it can be/],
+] as const)
+  test(`Windows: that a registry ${what} is told beside the list and in it`, async (t) => {
+    const s = await scene(t, { base: false });
+    const context = await s.files("context", {
+      Dockerfile: "FROM scratch\nCOPY hive /Windows/System32/config/SOFTWARE\n",
+      hive,
+    });
+    const built = await s.build(context, "--platform", "windows/amd64", "-t", "app:1", "--sbom=true");
+    t.is(built.code, 0, built.stderr);
+    t.regex(built.stderr, said);
+    const listed = await s.wbuild("sbom", "--scan", "app:1");
+    t.regex(listed.stderr, said);
+    t.truthy(readSpdx(JSON.parse(listed.stdout)).comment);
+  });

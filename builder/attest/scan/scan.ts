@@ -20,8 +20,8 @@ export interface ScanSubject {
   readonly tree: Tree;
   readonly os: string;
   readonly osVersion?: string;
-  /** Windows: HKLM\SOFTWARE of the whole stack. */
-  readonly software?: () => Promise<HiveKey | undefined>;
+  /** Windows: HKLM\SOFTWARE of the whole stack. `warn` hears of what cannot be read in it. */
+  readonly software?: (warn: (text: string) => void) => Promise<HiveKey | undefined>;
 }
 
 export interface FoundFile {
@@ -82,7 +82,7 @@ function byName(a: Package, b: Package): number {
 
 async function softwareOf({ software }: ScanSubject, notes: string[]): Promise<HiveKey | undefined> {
   try {
-    return await software?.();
+    return await software?.((text) => notes.push(plain(text) ?? ""));
   } catch (error) {
     if (!isWbuildError(error) || !error.code.startsWith("HIVE_")) throw error;
     notes.push("the registry cannot be read: programs that only it names are not listed");

@@ -70,9 +70,9 @@ export async function diffRegistries(
   return found;
 }
 
-/** HKLM\SOFTWARE as the whole stack has it. Throws HIVE_*. */
-export async function softwareOf(layers: readonly RegistryLayer[]): Promise<Hive> {
-  return merged(layers, "Software", () => undefined);
+/** HKLM\SOFTWARE as the whole stack has it. `warn` hears of damage that was passed over. Throws HIVE_*. */
+export async function softwareOf(layers: readonly RegistryLayer[], warn: Warn): Promise<Hive> {
+  return merged(layers, "Software", warn);
 }
 
 /** The base's hive under the layers' deltas. */
@@ -141,7 +141,7 @@ async function hiveAt(tree: Tree, path: string, warn: Warn): Promise<Hive | unde
   let damaged = false;
   // Attack: a delta whose damage hides a key from us, and from nobody who reads it in another way.
   const onDamage = ({ what, offset }: Damage) => {
-    if (!damaged) warn(`${path} is damaged and compared as far as it can be read: ${what} (at offset ${offset})`);
+    if (!damaged) warn(`${path} is damaged and read as far as it can be: ${what} (at offset ${offset})`);
     damaged = true;
   };
   return readHive(await bytesOf(tree, entry), { logs, onDamage });

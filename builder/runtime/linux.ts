@@ -13,8 +13,12 @@ import { layerFoldersTree } from "./layer-folders.ts";
 import type { Execution, LayerFolders, RuntimeCore, StepHost, StepProcess } from "./runtime.ts";
 
 const singleId =
-  "this user has a single-id map: every file belongs to root, and chown to or USER of anybody else fails " +
+  "this user has a single-id map: every file belongs to root, who is in no other group, and chown to or USER of anybody else fails " +
   "(apt-get install uidmap, and ranges in /etc/subuid and /etc/subgid, give more)";
+
+function hasSingleId(): boolean {
+  return insideUserNamespace() && mappedIds() === 1;
+}
 
 /** overlayfs takes 500; the launcher needs one for mount points of its own. */
 const mostLayers = 499;
@@ -66,7 +70,8 @@ async function specOf(
       makeCwd: host.readonlyRoot !== true,
       uid,
       gid,
-      groups: [...new Set([...groups, ...(host.groups ?? [])])],
+      // What cannot be had is told once, above, and not once more of every user that an image knows.
+      groups: hasSingleId() ? [] : [...new Set([...groups, ...(host.groups ?? [])])],
     },
     hostname: host.hostname,
     network: sandboxNetwork(host),
@@ -87,7 +92,7 @@ async function interpreters(architecture: string | undefined): Promise<Pick<Sand
 async function start(...[on, upper, scratch, process, host, warn]: Start): Promise<Execution> {
   checkPrivilege();
   const warnOnce = onceEach(warn);
-  if (insideUserNamespace() && mappedIds() === 1) warnOnce(singleId);
+  if (hasSingleId()) warnOnce(singleId);
   const spec = await specOf(on, upper, scratch, process, host);
   const running = await startSandbox(spec, warnOnce);
   return {

@@ -33,3 +33,14 @@ RUN --mount=type=secret,id=k,target=/s,uid=5,gid=6 --mount=type=cache,target=/d,
     ["cache mount", "cache mount"],
   );
 });
+
+run("a user with one id hears of it once, also where the image's root is in many groups", async (t) => {
+  const s = await scene(t, { user: "one id" });
+  const context = await s.files("c", {
+    Dockerfile: "FROM wbuild.local/linux\nRUN echo 'many:x:77:root' >> /etc/group\nRUN id -G > /groups\n",
+  });
+  const done = await s.build(context);
+  t.is(done.code, 0, done.stderr);
+  t.is(done.stderr.match(/single-id map/g)?.length, 1);
+  t.notRegex(done.stderr, /supplementary groups/);
+});

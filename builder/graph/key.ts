@@ -39,6 +39,9 @@ function identity(op: Op): unknown {
       const { proxyEnv: _, ...rest } = op;
       return rest;
     }
+    case "copy":
+      // Before folders above the target got the mode too, the same op made another layer.
+      return typeof op.chmod === "number" ? { ...op, chmodOf: "made folders, too" } : op;
     default:
       return op;
   }

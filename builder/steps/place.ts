@@ -147,9 +147,11 @@ export class Placement {
   }
 
   #newFolder(path: string): Entry {
-    const owner = this.#dress.owner ?? { uid: 0, gid: 0 };
+    const { owner = { uid: 0, gid: 0 }, chmod } = this.#dress;
     this.#rules.check(path, path);
-    return this.#secured({ path, type: "directory", mode: 0o755, ...owner, size: 0, mtimeNs: madeTime });
+    // As BuildKit: a mode in octal is also that of the folders above, clauses have nothing to be applied to.
+    const mode = typeof chmod === "number" ? chmod & 0o777 : 0o755;
+    return this.#secured({ path, type: "directory", mode, ...owner, size: 0, mtimeNs: madeTime });
   }
 
   #secured(entry: Entry): Entry {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { clientEnv, type DockerName, type DockerPrograms, findDocker } from "../doubles/docker-programs.ts";
 import { type CaseBuilder, isFromBase, listResult, type Outcome } from "./builder.ts";
 import type { Case } from "./case.ts";
 import { type Peer, refusal } from "./peer.ts";
@@ -15,24 +16,21 @@ const execute = promisify(execFile);
 const ok = () => true;
 const failed = () => false;
 
-/** Undefined, and why, where it cannot be started. */
-export async function startDocker(program: string, builder: CaseBuilder): Promise<Peer | string> {
-  if (process.getuid?.() !== 0) return "docker: a daemon of its own needs root";
-  const missing = await Promise.all([execute(program, ["--version"]), execute("dockerd", ["--version"])]).catch(
-    (error: Error) => error,
-  );
-  if (missing instanceof Error) return `docker: ${missing.message.split("\n")[0]}`;
-  if (!(await knowsBuildKit(program))) return `docker: ${program} builds with the plugin buildx, which is missing`;
+/** The name is that of docker-programs.ts. A text says why it cannot be started. */
+export async function startDocker(name: DockerName, builder: CaseBuilder): Promise<Peer | string> {
+  if (process.getuid?.() !== 0) return `${name}: a daemon of its own needs root`;
+  const found = await findDocker(name);
+  if (typeof found === "string") return `${name}: ${found}`;
+  const programs: DockerPrograms = found;
   const folder = await mkdtemp(join(tmpdir(), "wbuild-peer-"));
   const socket = `unix://${join(folder, "socket")}`;
   const args = ["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "-p", join(folder, "pid")];
+  args.push(...programs.daemonFlags);
   const start = async () => {
     const started = spawn(
-      "dockerd",
+      programs.daemon,
       [...args, "-H", socket, "--iptables=false", "--ip6tables=false", "--bridge=none"],
-      {
-        stdio: ["ignore", "ignore", "pipe"],
-      },
+      { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, PATH: programs.path } },
     );
     return (await isListening(started)) ? started : undefined;
   };
@@ -46,10 +44,10 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
   };
   if (daemon === undefined) {
     await stop();
-    return "docker: its daemon does not start";
+    return `${name}: its daemon does not start`;
   }
-  const env = { PATH: process.env.PATH, HOME: folder, DOCKER_HOST: socket, DOCKER_BUILDKIT: "1" };
-  const docker = (...args: string[]) => execute(program, args, { env, maxBuffer: 64 << 20 });
+  const env = await clientEnv(programs, folder, socket);
+  const docker = (...args: string[]) => execute(programs.client, args, { env, maxBuffer: 64 << 20 });
   const { stdout: version } = await docker("version", "--format", "{{.Server.Version}}");
   await docker("load", "-i", await builder.baseArchive());
   let count = 0;
@@ -61,14 +59,15 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
     await mkdir(own);
     const image = `case:${count}`;
     try {
-      const flags = ["build", "--network", "none", ...(await flagsOf(one, own)), await builder.contextOf(one)];
-      await docker(...flags.toSpliced(1, 0, "-t", image));
+      const flags = ["--network", "none", ...(await flagsOf(one, own)), await builder.contextOf(one)];
       const tar = join(own, "tree.tar");
-      await docker(...flags.toSpliced(1, 0, "-o", `type=tar,dest=${tar}`));
+      const files = ["-o", `type=tar,dest=${tar}`];
+      if (programs.takesSeveralOutputs) await docker("build", "-o", `type=docker,name=${image}`, ...files, ...flags);
+      else for (const output of [["-t", image], files]) await docker("build", ...output, ...flags);
       const { listing, oldFiles } = await listResult(tar);
       const base = isFromBase(one) ? await builder.baseListing() : new Map();
       const inspected = await docker("image", "inspect", image);
-      const history = await docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image);
+      const history = await docker("history", "--no-trunc", "--format", "{{json .CreatedBy}}", image);
       return {
         tree: changesBetween(base, listing),
         oldFiles,
@@ -76,6 +75,7 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
         history: history.stdout
           .trimEnd()
           .split("\n")
+          .map((line) => (line === "" ? "" : String(JSON.parse(line))))
           .filter((line) => line !== "" && line !== "wbuild base linux")
           .reverse(),
         warnings: [],
@@ -87,13 +87,6 @@ export async function startDocker(program: string, builder: CaseBuilder): Promis
     }
   }
   return { name: "docker", version: version.trim(), build, [Symbol.asyncDispose]: stop };
-}
-
-/** Docker's own BuildKit went into a plugin with version 23. */
-async function knowsBuildKit(program: string): Promise<boolean> {
-  const { stdout } = await execute(program, ["--version"]);
-  const major = Number(/version (\d+)/.exec(stdout)?.[1]);
-  return major < 23 || execute(program, ["buildx", "version"]).then(ok, failed);
 }
 
 function isAlive(daemon: ReturnType<typeof spawn> | undefined): boolean {

@@ -14,6 +14,7 @@ interface Known {
 }
 
 const old = /^20\./;
+const since23 = /^2[3-9]\./;
 const oldBuildah = /^1\.2\d\./;
 
 const known: readonly Known[] = [
@@ -69,9 +70,8 @@ const known: readonly Known[] = [
   },
   {
     peer: "docker",
-    versions: old,
-    cases: /no name once|label without a name/,
-    reason: "this BuildKit takes a blank name",
+    cases: /no name once|label without a name|ARG: a bad name/,
+    reason: "BuildKit takes a name that nothing can use",
   },
   {
     peer: "docker",
@@ -92,22 +92,46 @@ const known: readonly Known[] = [
     explains: /^history/,
     reason: "this BuildKit writes the history in another form",
   },
-  { peer: "docker", versions: old, cases: /asked for by number/, reason: "this BuildKit finds targets by name only" },
-  {
-    peer: "docker",
-    versions: old,
-    cases: /ONBUILD of what is no/,
-    reason: "this BuildKit reads triggers only when they are due",
-  },
+  { peer: "docker", cases: /asked for by number/, reason: "BuildKit finds targets by name only" },
+  { peer: "docker", cases: /ONBUILD of what is no/, reason: "BuildKit reads triggers only when they are due" },
   { peer: "docker", versions: old, cases: /packed with zstd/, reason: "this BuildKit does not know zstd" },
-  { peer: "docker", versions: old, cases: /an escaped star/, reason: "this BuildKit looks for the backslash, too" },
+  { peer: "docker", cases: /an escaped star/, reason: "BuildKit looks for the backslash, too" },
   {
     peer: "docker",
     versions: old,
     lines: /^RUN .*type=tmpfs,.*size=/,
     reason: "this BuildKit is older than the option",
   },
-  { peer: "docker", versions: old, cases: /^RUN: nothing/, reason: "this BuildKit runs a shell with nothing to do" },
+  { peer: "docker", cases: /^RUN: nothing/, reason: "BuildKit runs a shell with nothing to do" },
+  {
+    peer: "docker",
+    versions: since23,
+    lines: /^(COPY|ADD) .*--parents\b|^RUN .*--security/,
+    reason: "the front end in this BuildKit leaves the flag to the labs channel, which is not reached here",
+  },
+  {
+    peer: "docker",
+    versions: since23,
+    cases: /--exclude: files that a wildcard matches/,
+    reason: "BuildKit excludes only what lies in folders (moby/buildkit#5489), its reference says otherwise",
+  },
+  {
+    peer: "docker",
+    versions: since23,
+    cases: /--exclude: a pattern from a variable/,
+    reason: "BuildKit expands no variable in the flag",
+  },
+  {
+    peer: "docker",
+    versions: old,
+    cases: /folders made for the target get an octal mode|--link: with a mode/,
+    reason: "BuildKit gives these folders the mode since 2025",
+  },
+  {
+    peer: "docker",
+    cases: /a platform that an image is not made for/,
+    reason: "we refuse an image of the store that is made for another platform, where BuildKit takes it",
+  },
   { peer: "docker", versions: old, lines: /^# check=/, reason: "this BuildKit has no checks" },
   { peer: "docker", lines: /^# syntax=/, reason: "BuildKit fetches the front end, and there is no network" },
   {
@@ -184,6 +208,11 @@ const known: readonly Known[] = [
     lines: /^VOLUME/,
     explains: /only theirs: .* dir /,
     reason: "buildah makes the folders of volumes",
+  },
+  {
+    peer: "buildah",
+    cases: /folders made for the target get an octal mode/,
+    reason: "buildah gives the mode to what is copied only",
   },
   { peer: "buildah", cases: /setuid, setgid/, reason: "buildah drops the bits" },
   { peer: "buildah", cases: /a bracket that is a name|an escaped star/, reason: "buildah matches other names with it" },

@@ -1,8 +1,8 @@
 /**
- * `npm run conformance`: every case with wbuild and with the builders of this host, compared point by point. Arguments are
- * parts of case names. Ends with 1 when something differs that known.ts does not explain.
+ * `npm run conformance [-- --judge docker@sid,docker,buildah] [PART OF A NAME…]`: every case with wbuild and with other
+ * builders, compared point by point. Ends with 1 when something differs that known.ts does not explain.
  */
-import { existsSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { startBuildah } from "./buildah.ts";
 import { CaseBuilder } from "./builder.ts";
 import { startDocker } from "./docker.ts";
@@ -10,13 +10,17 @@ import { reasonOf } from "./known.ts";
 import { differences, type Peer } from "./peer.ts";
 import { tables } from "./tables.ts";
 
-const wanted = process.argv.slice(2);
+const judges = ["docker@sid", "docker", "buildah"] as const;
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { judge: { type: "string", default: judges.join() } },
+});
+const asked = judges.filter((name) => values.judge.split(",").includes(name));
+if (asked.length !== values.judge.split(",").length) throw new Error(`--judge takes ${judges.join(", ")}`);
 await using builder = await CaseBuilder.open();
-const docker = await startDocker(process.env.WBUILD_PEER_DOCKER ?? "docker", builder);
-// Debian's own, where another one stands before it in PATH.
-const system = "/usr/bin/docker";
-const second = typeof docker === "string" && existsSync(system) ? [await startDocker(system, builder)] : [];
-const started = [docker, ...second, await startBuildah("buildah", builder)];
+const started: (Peer | string)[] = [];
+for (const name of asked)
+  started.push(name === "buildah" ? await startBuildah(name, builder) : await startDocker(name, builder));
 const peers: Peer[] = [];
 for (const one of started) {
   if (typeof one !== "string") peers.push(one);

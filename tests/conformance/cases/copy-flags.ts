@@ -72,10 +72,29 @@ export const copyModeCases: CaseTable = {
       tree: ['700 0:0 file plain = "p"'],
     },
     {
-      name: "folders made for the target have 755",
+      name: "folders made for the target get an octal mode, too",
       context: modes,
-      file: [scratch, "COPY --chmod=600 d/plain /x/y"],
-      tree: ["755 0:0 dir x", '600 0:0 file x/y = "p"'],
+      file: [scratch, "COPY --chmod=600 d/plain /x/y", "COPY --chmod=4711 d/plain /x/z/f", "COPY --chmod=750 d /w/v"],
+      tree: [
+        "750 0:0 dir w",
+        "750 0:0 dir w/v",
+        ...withMode("750", "750", "750", "750").map((line) => line.replace(/(?<= (?:dir|file|link) )/, "w/v/")),
+        "600 0:0 dir x",
+        '600 0:0 file x/y = "p"',
+        "711 0:0 dir x/z",
+        '4711 0:0 file x/z/f = "p"',
+      ],
+    },
+    {
+      name: "folders made for the target have 755 where clauses change a mode",
+      context: modes,
+      file: [scratch, "COPY --chmod=go= d/plain /x/y", "COPY --chmod=a=rX d /w/"],
+      tree: [
+        "755 0:0 dir w",
+        ...withMode("444", "555", "444", "555").map((line) => line.replace(/(?<= (?:dir|file|link) )/, "w/")),
+        "755 0:0 dir x",
+        '600 0:0 file x/y = "p"',
+      ],
     },
     { name: "no mode", file: [scratch, "COPY --chmod=888 a.txt /"], error: "DF_CHMOD" },
     { name: "a mode that is too large", file: [scratch, "COPY --chmod=17777 a.txt /"], error: "DF_CHMOD" },
@@ -199,7 +218,7 @@ export const copyLinkCases: CaseTable = {
     {
       name: "with a mode",
       file: [scratch, "COPY --link --chmod=711 a.txt /x/y"],
-      tree: ["755 0:0 dir x", '711 0:0 file x/y = "a\\n"'],
+      tree: ["711 0:0 dir x", '711 0:0 file x/y = "a\\n"'],
     },
     {
       name: "from a stage",

@@ -41,8 +41,10 @@ const pieceBytes = 256 * 1024;
  */
 export function exchange(agent: Agent, asked: Asked, patience: Patience): Promise<Answer> {
   const { method, url, body, signal } = asked;
-  const headers: Record<string, string> = { ...asked.headers };
-  if (body instanceof Uint8Array) headers["content-length"] ??= String(body.length);
+  const headers: Record<string, string | number> = { ...asked.headers };
+  const length = headers["content-length"] ?? (body instanceof Uint8Array ? body.length : undefined);
+  // As a number: Node 20.19 compares it with what was sent and takes "0" for another length than 0.
+  if (length !== undefined) headers["content-length"] = Number(length);
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const request = open({

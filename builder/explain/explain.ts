@@ -1,4 +1,5 @@
 /** Anything that was thrown → what a person reads, and the exit code. The one place that does this. */
+import { constants } from "node:os";
 import { isWbuildError, type WbuildError } from "../../native/error.ts";
 import { type Diagnostic, diagnosticsOf } from "../diagnose/diagnostic.ts";
 import { renderDiagnostic } from "../diagnose/render.ts";
@@ -93,7 +94,8 @@ export function explain(error: unknown, options: ExplainOptions): Explained {
   const more = [...outputLines(known), ...(options.debug ? stackLines(chain) : [])];
   const { source, span } = first ?? {};
   return {
-    exit: row?.exit ?? 4,
+    // Whatever was to be written where: a full disk is no fault of the command line.
+    exit: chain.some(isFull) ? 4 : (row?.exit ?? 4),
     text: text + more.map((line) => `${line}\n`).join(""),
     ...(source && span
       ? { place: { file: source.name, line: span.start.line, title: innermost.code, text: oneLine(head.message) } }
@@ -161,6 +163,13 @@ function stackLines(chain: readonly Error[]): string[] {
   return chain.flatMap((part, depth) =>
     `${depth > 0 ? "caused by " : ""}${part.stack ?? part.message}`.split("\n").map((line) => `  ${harmless(line)}`),
   );
+}
+
+/** Native code tells numbers. */
+const full: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", constants.errno.ENOSPC, constants.errno.EDQUOT]);
+
+function isFull(error: Error): boolean {
+  return full.has(isWbuildError(error) ? error.facts.errno : systemCode(error));
 }
 
 function systemCode(error: Error): string {

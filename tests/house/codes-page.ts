@@ -40,7 +40,7 @@ Every failure of wbuild has a code that stays the same for ever. It stands behin
 | 1 | a step failed, the files of an image are at fault, or what was to be checked does not hold |
 | 2 | the command line or the Dockerfile is at fault |
 | 3 | a registry cannot be reached, or refuses |
-| 4 | this host, or wbuild itself, is at fault |
+| 4 | this host (its disk is full, for example), or wbuild itself, is at fault |
 | 125, 126, 127 | \`wbuild run\`: wbuild failed; the command cannot be carried out; there is no such command |
 | 130, 143 | interrupted by SIGINT, SIGTERM |
 

@@ -91,3 +91,13 @@ test("what fails while things are put away does not hide the failure before it",
   t.is(explain(both, options).exit, 1);
   t.deepEqual(chainOf(both), [first]);
 });
+
+for (const [what, error, exit] of [
+  ["an archive", new WbuildError("REG_ARCHIVE_TARGET", "x", { facts: { errno: "ENOSPC" } }), 4],
+  ["a hive", new WbuildError("HIVE_FILE", "x", { cause: withCode("EDQUOT", "quota") }), 4],
+  ["native code's file", new WbuildError("CACHE_EXPORT", "x", { facts: { errno: 28 } }), 4],
+  ["a place that is another's", new WbuildError("REG_ARCHIVE_TARGET", "x", { facts: { errno: "EACCES" } }), 2],
+] as const)
+  test(`the exit code tells a full disk from a wrong place, whatever was written: ${what}`, (t) => {
+    t.is(explain(error, options).exit, exit);
+  });

@@ -107,6 +107,7 @@ async function makeAndDeliver(build: Build, nodes: readonly Node[], targets: rea
     originOf: (digest) => origins.get(digest),
     remoteOf: (digest) => remotes.get(digest),
     exceptionFor: (name) => exceptionFor(name, build.request),
+    isUnchanged: [...walked.solved.values()].every(({ cached }) => cached),
     ...(await sayings({ ...build, images, solved: walked.solved })),
   });
   if (records) await build.cache?.export(records);

@@ -16,6 +16,8 @@ export interface PushOptions {
   readonly mountFrom?: (digest: Digest) => readonly string[];
   /** Fetches a blob that the store lacks; asked for only when the registry lacks it, too. */
   readonly bring?: (blob: Descriptor) => Promise<void>;
+  /** Asks for the manifest first: where it is, all that it names is, too. One round trip more for each image that is not. */
+  readonly mayBeThere?: boolean;
   /** Sends foreign layers (see isForeign) too; without it, their descriptors alone. */
   readonly allowNondistributable?: boolean;
   readonly onProgress?: OnProgress;
@@ -48,9 +50,22 @@ export async function pushImage(
   from: BlobStore,
   options: PushOptions = {},
 ): Promise<PushResult> {
-  const push = new Push(client.repository(reference, { isTarget: true }), from, options);
-  await push.tree(descriptor, reference.tag);
+  const repository = client.repository(reference, { isTarget: true });
+  const push = new Push(repository, from, options);
+  const state = options.mayBeThere ? await stateAt(client, reference, descriptor) : "absent";
+  if (state !== "absent") {
+    if (state === "there")
+      await repository.pushManifest(await readManifest(descriptor, from), descriptor.mediaType, reference.tag);
+    const { digest, size } = descriptor;
+    options.onProgress?.({ digest, label: labelOf(digest), total: size, done: size, ...withoutBytes("present") });
+  } else await push.tree(descriptor, reference.tag);
   return { descriptor, ...push.counts };
+}
+
+/** There under its digest; done: and under the name. */
+async function stateAt(client: RegistryClient, reference: Reference, descriptor: Descriptor) {
+  const { remoteTarget } = await import("./copy/remote.ts");
+  return remoteTarget(client, reference).state(descriptor, "named");
 }
 
 /** One image on its way. */

@@ -8,6 +8,7 @@ import { makeFolder } from "../../layerfs/store/make-folder.ts";
 import type { ConnectionException } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import type { RegistryClient } from "../../registry/client.ts";
+import { isForeign } from "../../registry/oci/image.ts";
 import { formatName, formatReference, parseReference } from "../../registry/reference.ts";
 import type { BuildRequest, BuildResult } from "../build-request.ts";
 import { digestsOf, exportFolder, exportTar, type PlacedTree, streamTar } from "../image/output/export-tree.ts";
@@ -24,7 +25,7 @@ import { untaggedName } from "../image/stored/local.ts";
 import { toldAsStep, warnLeftOut } from "../image/told-step.ts";
 import type { Report } from "../progress/events.ts";
 import type { RemoteBlob } from "../steps/stack.ts";
-import { isForAWhile, noteLeftLayers } from "./left-layers.ts";
+import { isUnproved, noteLeftLayers } from "./left-layers.ts";
 
 export interface DeliveryWorld extends ResultWorld {
   readonly registry: () => Promise<RegistryClient>;
@@ -32,6 +33,8 @@ export interface DeliveryWorld extends ResultWorld {
   readonly remoteOf: (digest: string) => RemoteBlob | undefined;
   /** What is allowed of the connection to the registry of a name. */
   readonly exceptionFor: (name: string) => ConnectionException | undefined;
+  /** Nothing was carried out for it: a registry that it goes to may well have it. */
+  readonly isUnchanged: boolean;
   readonly report: Report;
   readonly signal: AbortSignal;
   readonly stdout: Writable;
@@ -56,7 +59,6 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
   const told = new Set<string>(names);
   const pushed: string[] = [];
   const afterPush: (() => Promise<void>)[] = [];
-  const kept: WrittenResult[] = [];
   for (const output of outputs) {
     if (!("names" in output)) {
       if (output.type !== "cacheonly") await deliverTree(output, finished, request, world);
@@ -74,11 +76,10 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
     if (output.type === "image" && output.store !== false) {
       const keep = async () => {
         await noteLeftLayers(result, pushed, world);
-        kept.push(result);
         for (const name of nameResult(result, all, output, world.store)) named.add(name);
         if (output.unpack) for (const { unpack } of finished.images) await unpack?.();
       };
-      if (await isForAWhile(result, world)) afterPush.push(keep);
+      if (await isUnproved(result, world)) afterPush.push(keep);
       else await keep();
     }
     if (output.type === "registry" || output.push)
@@ -87,8 +88,6 @@ export async function deliver(finished: Finished, request: BuildRequest, world: 
   const result = first ?? (await results.unnamed());
   if (request.push) pushed.push(...(await pushAll(await results.of(usual), names, request, world)));
   for (const keep of afterPush) await keep();
-  // Where it was pushed later, too.
-  if (pushed.length > 0) for (const one of kept) await noteLeftLayers(one, pushed, world);
   const imageId = idOf(result);
   if (request.iidfile !== undefined) await writeFile(request.iidfile, imageId);
   if (request.metadataFile !== undefined) {
@@ -231,6 +230,10 @@ async function deliverArchive(
   });
 }
 
+function hasForeign({ images }: WrittenResult): boolean {
+  return images.some(({ manifest }) => manifest.layers.some(isForeign));
+}
+
 /** Gives the references that it is there under. */
 async function pushAll(
   result: WrittenResult,
@@ -249,6 +252,8 @@ async function pushAll(
     await toldAsStep(world.report, `pushing ${title}`, async (onProgress) => {
       const done = await pushImage(client, result.descriptor, reference, world.store.blobs, {
         allowNondistributable,
+        // Foreign layers may be left out by whoever pushed it before, which is to be told, or changed.
+        mayBeThere: world.isUnchanged && !hasForeign(result),
         signal: world.signal,
         mountFrom: (digest) => {
           const origin = world.remoteOf(digest)?.reference;

@@ -3,7 +3,7 @@ import type { Digest } from "../../layerfs/store/digest.ts";
 import type { ConnectionException } from "../../layerfs/store/sources.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import type { WrittenResult } from "../image/output/write-result.ts";
-import { isLayout, sourceOf } from "../image/stored/left-layers.ts";
+import { sourceOf } from "../image/stored/left-layers.ts";
 import type { RemoteBlob } from "../steps/stack.ts";
 
 interface LeftWorld {
@@ -25,10 +25,9 @@ async function leftOf({ images }: WrittenResult, { store, remoteOf }: LeftWorld)
   return left;
 }
 
-/** A layer of it can be had from a place that may be gone when the build is over, and from nowhere else before it is pushed. */
-export async function isForAWhile(result: WrittenResult, world: LeftWorld): Promise<boolean> {
-  for (const { remote } of await leftOf(result, world)) if ((await remote.lasting?.()) === undefined) return true;
-  return false;
+/** A layer of it is known from a cache alone, which nobody has asked for it: what the image is pushed to will have it. */
+export async function isUnproved(result: WrittenResult, world: LeftWorld): Promise<boolean> {
+  return (await leftOf(result, world)).some(({ remote }) => remote.check !== undefined);
 }
 
 /** Before a name keeps it: of layers that were left where they are the store learns where that is. `pushed`: where to. */
@@ -38,14 +37,13 @@ export async function noteLeftLayers(
   world: LeftWorld,
 ): Promise<void> {
   const { sources } = world.store;
+  const targets = pushed.flatMap((name) => sourceOf(name, world.exceptionFor(name)) ?? []);
   for (const { digest, diffId, remote } of await leftOf(result, world)) {
-    const source = await remote.lasting?.();
+    // Nobody has compared with the diffID what a registry got from a cache, or had.
+    const claim = diffId === undefined ? {} : { claimed: diffId };
+    const source = remote.check !== undefined && targets.length > 0 ? undefined : await remote.lasting?.();
     if (source !== undefined) sources.note(digest, source);
-    if (source !== undefined && !isLayout(source)) continue;
-    const targets = pushed.flatMap((name) => sourceOf(name, world.exceptionFor(name)) ?? []);
-    // Nobody has compared with the diffID what went from a cache to a registry.
-    for (const target of targets)
-      sources.note(digest, { ...target, ...(diffId === undefined ? {} : { claimed: diffId }) });
-    if (source === undefined && targets.length === 0) await remote.fetch();
+    else if (targets.length > 0) for (const target of targets) sources.note(digest, { ...target, ...claim });
+    else await remote.fetch();
   }
 }

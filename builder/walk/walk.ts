@@ -129,10 +129,11 @@ function tellUnneeded(node: Node, report: World["report"]): void {
 }
 
 /**
- * Which layers must be here: an archive, a folder, a look into the files need the bytes of all of them. A push alone needs
- * none. An image that is kept lazily needs those that can be had nowhere when the build is over, unless it is pushed: then there.
+ * Which layers must be here: an archive, a folder, a look into the files need the bytes of all of them. An image that is kept
+ * lazily needs those that can be had nowhere when the build is over. A push needs none: it asks its target for each, and whoever
+ * has the others only for what the target lacks.
  */
-function needsOf({ outputs, compression, attest, lazy, push }: BuildRequest): "all" | "fleeting" | "places" | "none" {
+function needsOf({ outputs, compression, attest, lazy, push }: BuildRequest): "all" | "fleeting" | "proof" | "none" {
   const isKept = (output: BuildRequest["outputs"][number]) => output.type === "image" && output.store !== false;
   const doesWithout = (output: BuildRequest["outputs"][number]) => {
     if (output.type === "cacheonly") return true;
@@ -141,19 +142,17 @@ function needsOf({ outputs, compression, attest, lazy, push }: BuildRequest): "a
   };
   if (compression !== undefined || attest?.sbom === true || !outputs.every(doesWithout)) return "all";
   if (outputs.length === 0 && !lazy) return "all";
-  if (outputs.length > 0 && !outputs.some(isKept)) return "none";
-  const isPushed = push || outputs.some((one) => one.type === "registry" || (one.type === "image" && one.push));
-  return isPushed ? "places" : "fleeting";
+  if (push || outputs.some((one) => one.type === "registry" || (one.type === "image" && one.push))) return "none";
+  return outputs.length === 0 || outputs.some(isKept) ? "fleeting" : "proof";
 }
 
 async function atHand(layers: readonly StackLayer[], request: BuildRequest, signal: AbortSignal): Promise<void> {
   const needs = needsOf(request);
-  const elsewhere = layers.flatMap(({ remote }) => remote ?? []);
+  const elsewhere = needs === "none" ? [] : layers.flatMap(({ remote }) => remote ?? []);
   await sideBySide(elsewhere, concurrency, signal, async (remote) => {
     if (needs === "all") return remote.fetch();
-    // Asked where it stays, a cache has also said whether it has it.
-    if (needs !== "none" && (await remote.lasting?.()) !== undefined) return;
-    await (needs === "fleeting" ? remote.fetch() : remote.check?.());
+    if (needs === "proof") return remote.check?.();
+    if ((await remote.lasting?.()) === undefined) await remote.fetch();
   });
 }
 

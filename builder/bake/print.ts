@@ -1,4 +1,5 @@
 /** `bake --print`: the resolved definition as the JSON that buildx prints, which is a bake file itself. */
+import { entryObject } from "./entries.ts";
 import type { Resolved } from "./resolve.ts";
 import { type AttributeName, attributes, type Target } from "./target.ts";
 
@@ -6,10 +7,15 @@ import { type AttributeName, attributes, type Target } from "./target.ts";
 export function printResolved({ groups, targets }: Resolved): string {
   const byName = <T>(entries: ReadonlyMap<string, T>) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
   const shown = {
-    group: Object.fromEntries(byName(groups).map(([name, list]) => [name, { targets: list }])),
+    group: Object.fromEntries(byName(groups).map(([name, list]) => [name, { targets: listed(name, list) }])),
     target: Object.fromEntries(byName(targets).map(([name, target]) => [name, inOrder(target)])),
   };
   return `${JSON.stringify(shown, null, 2)}\n`;
+}
+
+/** buildx sorts what is to be built, and leaves groups that a file defines as they are. */
+function listed(name: string, targets: readonly string[]): readonly string[] {
+  return name === "default" ? [...targets].sort() : targets;
 }
 
 /** Read as a bake file again, these texts would be taken for templates. */
@@ -22,9 +28,14 @@ function inOrder(target: Target): object {
       const value = target[name];
       if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
       if (isEmptyMap(value)) return [];
-      return [[name, sorted(escaped.includes(name) ? escapeAll(value) : value)]];
+      return [[name, sorted(escaped.includes(name) ? escapeAll(value) : asPrinted(name, value))]];
     }),
   );
+}
+
+function asPrinted(name: AttributeName, value: unknown): unknown {
+  const isRecords = attributes[name].kind === "entries" && Array.isArray(value);
+  return isRecords ? value.map((text: string) => entryObject(name, text)) : value;
 }
 
 function sorted(value: unknown): unknown {

@@ -5,7 +5,7 @@ import type { Resolved } from "../bake/resolve.ts";
 import type { BakeElsewhere } from "./bake-elsewhere.ts";
 import { type Cli, type Command, collect, flagsOf } from "./command.ts";
 import { defineProgressFlags, type ProgressFlags } from "./flags/flags.ts";
-import { parseChoice, parseVariables } from "./flags/values.ts";
+import { badValue, parseChoice, parseVariables } from "./flags/values.ts";
 import { table } from "./table.ts";
 
 interface BakeFlags extends ProgressFlags {
@@ -76,8 +76,9 @@ export const bakeCommand: Command = {
     const operands = bakeOperands(parser.args);
     const bake = await load(flags, operands, cli);
     if (flags.list !== undefined) {
-      const what = parseChoice("--list", String(flags.list).replace(/^type=/, ""), ["targets", "variables"]);
-      cli.stdout.write(what === "variables" ? variables(bake) : targets(bake));
+      const { what, isJson } = listOf(String(flags.list));
+      const rows = what === "variables" ? variables(bake) : targets(bake);
+      cli.stdout.write(isJson ? `${JSON.stringify(rows, omitEmpty, 2)}\n` : listTable(what, rows));
       return 0;
     }
     const written = await resolveTargets(bake, operands.names, flags, cli);
@@ -158,25 +159,57 @@ function attestation(type: string, value: string): string {
   return value === "false" ? `type=${type},disabled=true` : `type=${type},${value}`;
 }
 
-function variables({ scope }: Bake): string {
-  const rows = scope
-    .describe()
-    .map(({ name, type, value, description }) => [
-      name,
-      type,
-      typeof value === "string" ? value : JSON.stringify(value),
-      description,
-    ]);
-  return table(["VARIABLE", "TYPE", "VALUE", "DESCRIPTION"], rows);
+/** `targets`, or `type=targets,format=json`. Throws CLI_VALUE. */
+function listOf(text: string) {
+  const wanted = { type: "", format: "table" };
+  for (const field of text.split(",")) {
+    const [key = "", value] = field.split("=", 2);
+    if (value === undefined) wanted.type = key;
+    else if (Object.hasOwn(wanted, key)) Object.assign(wanted, { [key]: value });
+    else throw badValue("--list", text, "targets, variables, or type=TYPE,format=json");
+  }
+  const what = parseChoice("--list", wanted.type, ["targets", "variables"]);
+  return { what, isJson: parseChoice("--list", wanted.format, ["table", "json"]) === "json" };
 }
 
-function targets({ definition }: Bake): string {
-  const groups = [...definition.groups].map(([name, group]) => [name, group.description ?? group.targets.join(", ")]);
+interface ListRow {
+  readonly name: string;
+  readonly type?: string | undefined;
+  readonly value?: string | undefined;
+  readonly description?: string | undefined;
+  readonly group?: true;
+}
+
+function listTable(what: "targets" | "variables", rows: readonly ListRow[]): string {
+  return what === "targets"
+    ? table(
+        ["TARGET", "DESCRIPTION"],
+        rows.map(({ name, description = "" }) => [name, description]),
+      )
+    : table(
+        ["VARIABLE", "TYPE", "VALUE", "DESCRIPTION"],
+        rows.map(({ name, type = "", value = "", description = "" }) => [name, type, value, description]),
+      );
+}
+
+/** As buildx, which leaves out what is empty, but for values. */
+function omitEmpty(key: string, value: unknown): unknown {
+  return value === "" && key !== "value" ? undefined : value;
+}
+
+function variables({ scope }: Bake): ListRow[] {
+  return scope.describe().map(({ name, type, value, description }) => {
+    const text = typeof value === "string" ? value : value === null ? undefined : JSON.stringify(value);
+    return { name, type, value: text, description };
+  });
+}
+
+function targets({ definition }: Bake): ListRow[] {
+  const groups = [...definition.groups].map(([name, { description, targets }]): ListRow => {
+    return { name, description: description ?? targets.join(", "), group: true };
+  });
   const own = [...definition.targets]
     .filter(([name]) => !name.startsWith("_"))
-    .map(([name, target]) => [name, target.own.description ?? ""]);
-  return table(
-    ["TARGET", "DESCRIPTION"],
-    [...groups, ...own].sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
-  );
+    .map(([name, target]): ListRow => ({ name, description: target.own.description }));
+  return [...groups, ...own].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -72,9 +72,12 @@ target "b" {
     args: { A: "1", B: "2" },
     labels: { l: "1" },
     tags: ["b"],
-    "cache-from": ["one", "two"],
+    "cache-from": [
+      { ref: "one", type: "registry" },
+      { ref: "two", type: "registry" },
+    ],
     platforms: ["linux/amd64"],
-    output: ["type=image"],
+    output: [{ type: "image" }],
     pull: true,
     "no-cache-filter": ["x", "y"],
   });
@@ -145,7 +148,7 @@ group "all" { targets = ["a", "b"] }
 target "a" {}
 target "b" {}`;
   const { group, target } = await printed({ "docker-bake.hcl": text });
-  t.deepEqual(group, { all: { targets: ["a", "b"] }, default: { targets: ["all", "a"] } });
+  t.deepEqual(group, { all: { targets: ["a", "b"] }, default: { targets: ["a", "all"] } });
   t.deepEqual(Object.keys(target), ["a", "b"]);
 });
 

@@ -9,6 +9,7 @@ import { hiveOf, KeyTree } from "../../layerfs/hive/tree.ts";
 import { readWineText } from "../../layerfs/hive/wine-text.ts";
 import { parseSddl } from "../../layerfs/windows/sddl.ts";
 import { encodeSecurity } from "../../layerfs/windows/security.ts";
+import { wineControlSet } from "../runtime/wine/registry/session-trees.ts";
 import { addKeys, copyKeys, findKey, type KeyTable, openKey, stamp } from "./registry-keys.ts";
 import { samKeys, securityKeys, softwareKeys, systemKeys, userKeys } from "./windows-keys.ts";
 
@@ -37,6 +38,7 @@ export function baseHives({ registry, version, epochSeconds }: HiveOptions): Map
   const machine = readWineText(readFileSync(registry.system)).root;
   const user = readWineText(readFileSync(registry.user)).root;
   const classes = findKey(machine, "Software\\Classes");
+  const controlSet = wineControlSet(findKey(machine, "System"));
   const nt = "Microsoft\\Windows NT\\CurrentVersion";
   const fileTypes = (classes?.subkeys() ?? []).filter(({ name }) => /^\.|file$|^MIME$/i.test(name));
   const account: Omit<Recipe, "minor"> = {
@@ -57,7 +59,7 @@ export function baseHives({ registry, version, epochSeconds }: HiveOptions): Map
       minor: 5,
       // The zone, too: Wine has its own name for UTC, and would change another one in the first step.
       copies: ["Control\\Nls", "Control\\TimeZoneInformation"].map((path) => [
-        findKey(machine, `System\\CurrentControlSet\\${path}`),
+        controlSet && findKey(controlSet, path),
         `ControlSet001\\${path}`,
       ]),
     },

@@ -1,5 +1,5 @@
 /** What tests with Wine need, and why they are skipped where it is not there. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findWine } from "../../builder/runtime/wine/personality/find-wine.ts";
 import { programsFolder } from "../../builder/runtime/wine/personality/programs.ts";
@@ -18,3 +18,9 @@ export const noWine = missing();
 
 /** `test` with Wine; elsewhere a skipped test whose title says why. */
 export const withWine = testUnless(noWine);
+
+/** That cmd is as Wine 8 has it: chain.S is made for its functions. That of Wine 10 does by itself what chain.S is for. */
+export const hasOldCmd: boolean = (() => {
+  const wine = findWine();
+  return wine !== undefined && readFileSync(join(wine.windows, "cmd.exe")).includes("WCMD_process_commands");
+})();

@@ -94,9 +94,12 @@ function makePrefix(prefix: string): void {
 function quiet(text: string): string {
   const keys = text.split(/^(?=\[)/m);
   return keys
-    .filter((key) => !/^\[(?:System\\\\CurrentControlSet\\\\Enum\\\\ROOT\\\\WINE|Volatile Environment)/i.test(key))
+    .filter(
+      (key) =>
+        !/^\[(?:System\\\\(?:Current|)ControlSet(?:001|)\\\\Enum\\\\ROOT\\\\WINE|Volatile Environment)/i.test(key),
+    )
     .map((key) =>
-      /^\[System\\\\CurrentControlSet\\\\Services\\\\(?:PlugPlay|Eventlog)\]/i.test(key)
+      /^\[System\\\\(?:Current|)ControlSet(?:001|)\\\\Services\\\\(?:PlugPlay|Eventlog)\]/i.test(key)
         ? key.replace('"Start"=dword:00000002', '"Start"=dword:00000003')
         : key,
     )

@@ -39,7 +39,7 @@ export function containerOf(folder: string, wine: Wine, replaced: readonly strin
       ...(isComplete ? { WINEDLLPATH: `/wbuild/${dirname(standIns)}` } : { WINEBOOT_HIDE_DIALOG: "1" }),
       // No downloads of Mono and Gecko, no menus of a desktop. No drivers for devices while Wine is set up: they install
       // mice and the like in the background, and how much of it is done when Wine ends is chance.
-      WINEDLLOVERRIDES: `mscoree=;mshtml=;winemenubuilder.exe=${isComplete ? "" : ";*winebus.sys=;*winehid.sys=;*wineusb.sys="}`,
+      WINEDLLOVERRIDES: `mscoree=;mshtml=;winemenubuilder.exe=${isComplete ? "" : ";*winebus.sys=;*winehid.sys=;*wineusb.sys=;*winebth.sys="}`,
       // Names of files are UTF-8; in the C locale, Wine would take them for ASCII.
       LC_ALL: "C.UTF-8",
     },

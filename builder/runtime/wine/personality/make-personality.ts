@@ -10,6 +10,7 @@ import { WbuildError } from "../../../../native/error.ts";
 import { containerOf } from "./container.ts";
 import { type Wine, wineSurroundings, wineVersion } from "./find-wine.ts";
 import { linkToHost } from "./link-host.ts";
+import { chainOperators } from "./patches.ts";
 import { tidyTexts } from "./prefix-text.ts";
 import { type OwnProgram, placePrograms, standIns } from "./programs.ts";
 import { systemFolders } from "./system-tree.ts";
@@ -55,18 +56,45 @@ export async function makePersonality(
   tidyTexts(prefix, account);
   writeFileSync(join(prefix, ".update-timestamp"), "disable\n");
 
-  await settle(folder, root, wine, replaced);
+  const first = (command: string) => firstProgram(folder, root, wine, replaced, command);
+  await settle(first);
+  const hasChains = !unpatched.includes(chainOperators) || (await first(failingChain)) === exit(41);
   for (const name of ["dosdevices", ".update-timestamp", "wineserver", "command", "cwd", "env", "journal", "result"]) {
     rmSync(join(prefix, name), { recursive: true, force: true });
   }
-  return { version, replaced: [...replaced], added: [...added], unpatched: [...unpatched] };
+  return {
+    version,
+    replaced: [...replaced],
+    added: [...added],
+    unpatched: unpatched.filter((what) => what !== chainOperators || !hasChains),
+  };
 }
 
 /**
  * One start and stop as every step has it: what differs after it would count as the first step's own. The program is one
  * that loads themes, which note the colours that they find when that is done for the first time.
  */
-async function settle(folder: string, root: string, wine: Wine, replaced: readonly string[]): Promise<void> {
+async function settle(first: (command: string) => Promise<string>): Promise<void> {
+  const result = await first("rundll32 uxtheme.dll,IsThemeActive");
+  if (result !== exit(0)) throw failed("a first program did not run", result);
+}
+
+/** Ends with 41 where cmd leaves out what follows && after a failure, and runs what follows ||. */
+const failingChain = 'cmd /D /S /C "cmd /C exit 2 && exit 40 || exit 41"';
+
+/** The result of a program that ended so, without its spaces. */
+function exit(code: number): string {
+  return `{"exit":${code}}`;
+}
+
+/** Starts Wine as for a step, runs a program, stops Wine, which keeps the registry. How the program ended, as run.exe wrote it. */
+async function firstProgram(
+  folder: string,
+  root: string,
+  wine: Wine,
+  replaced: readonly string[],
+  command: string,
+): Promise<string> {
   const [prefix, scratch] = [join(folder, "wine"), join(folder, "settle")];
   const [upper, work, lower] = ["upper", "work", "lower"].map((name) => join(scratch, name)) as [
     string,
@@ -75,14 +103,15 @@ async function settle(folder: string, root: string, wine: Wine, replaced: readon
   ];
   for (const path of [upper, work, join(lower, "Files/Users", account)]) mkdirSync(path, { recursive: true });
   const utf16 = (name: string, text: string) => writeFileSync(join(prefix, name), Buffer.from(text, "utf16le"));
-  utf16("command", "rundll32 uxtheme.dll,IsThemeActive");
+  utf16("command", command);
   utf16("cwd", "C:\\");
   utf16("env", "");
   writeFileSync(join(prefix, "journal"), "");
   await runWine(folder, { lower: [lower, root], upper, work }, wine, replaced, "/wbuild/run.exe");
   const result = existsSync(join(prefix, "result")) ? readFileSync(join(prefix, "result"), "utf8") : "nothing";
-  if (!/^\s*\{\s*"exit"\s*:\s*0\s*\}\s*$/.test(result)) throw failed("a first program did not run", result);
   rmSync(scratch, { recursive: true, force: true });
+  rmSync(join(prefix, "result"), { force: true });
+  return result.replaceAll(/\s/g, "");
 }
 
 /**

@@ -37,10 +37,13 @@ const hidden = hiddenCommands.map(
 /** Compiled code that goes into Wine's cmd.exe; no file of its own. */
 export const chainCode = "chain.bin";
 
+/** What cmd of Wine 10 does by itself. */
+export const chainOperators = "the operators && and || of cmd";
+
 /** Wine 8 runs `b` of `a && b` whatever became of `a`: most of what RUN says would go on after a failure. */
 const chains: Patch = {
   file: "cmd.exe",
-  what: "the operators && and || of cmd",
+  what: chainOperators,
   needs: chainCode,
   apply: chainCommands,
 };

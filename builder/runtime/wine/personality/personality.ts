@@ -50,7 +50,7 @@ export interface PersonalityOptions {
 export const unfinished = "making-";
 
 /** Changes with what make-personality.ts makes of the same Wine. */
-const format = 10;
+const format = 11;
 
 /** Written last: a folder with it is complete. Whoever uses the personality holds a shared lock on it. */
 export const factsFile = "facts.json";

@@ -3,7 +3,7 @@
  * loudly takes their place, so that no step passes whose work was never done.
  */
 
-/** Name → what Wine's (8.0) would have left undone. */
+/** Name → what Wine's (8.0, 10.0) would have left undone. */
 export const refusedPrograms: Readonly<Record<string, string>> = {
   "arp.exe": "no address is shown or set",
   "aspnet_regiis.exe": "ASP.NET is not registered",
@@ -14,12 +14,14 @@ export const refusedPrograms: Readonly<Record<string, string>> = {
   "dpnsvr.exe": "DirectPlay's server serves nobody",
   "dpvsetup.exe": "no voice is set up",
   "extrac32.exe": "a cabinet that cannot be read is a success; expand works",
+  "klist.exe": "no ticket is shown or purged",
   "lodctr.exe": "no performance counter is registered",
   "mofcomp.exe": "no class is added to WMI",
   "mshta.exe": "no page is shown, no script runs",
   "msinfo32.exe": "no report is written",
   "netsh.exe": "no network, firewall or URL reservation is changed",
   "ngen.exe": "nothing is compiled",
+  "pnputil.exe": "no driver is added or removed",
   "regasm.exe": "no assembly is registered",
   "regini.exe": "nothing is written to the registry",
   "regsvcs.exe": "no service is registered",

@@ -52,13 +52,19 @@ export function currentControlSet(system: HiveKey | undefined): string {
   return `ControlSet${String(number >= 1 && number <= 999 ? number : 1).padStart(3, "0")}`;
 }
 
-/** Wine keeps CurrentControlSet as a key; Windows has a link there, and the image its ControlSet001. */
+/** Wine's: up to Wine 8 a key CurrentControlSet, later, as Windows has it, a link to ControlSet001. `system` is Wine's. */
+export function wineControlSet(system: HiveKey | undefined): HiveKey | undefined {
+  const key = system?.subkey("CurrentControlSet");
+  return key && (key.flags & symlinkFlag) === 0 ? key : system?.subkey(currentControlSet(system));
+}
+
+/** With Wine's control set below that of the image, which is ControlSet001 in a container. */
 function systemKey(wine: HiveKey | undefined, image: ImageRegistry): KeyTree {
   const theirs = image.machine.get("System")?.root;
   const current = currentControlSet(theirs);
-  const own = wine?.subkey("CurrentControlSet");
+  const own = wineControlSet(wine);
   const below = wine && copyKey(wine);
-  below?.deleteSubkey("CurrentControlSet");
+  for (const name of ["CurrentControlSet", own?.name ?? current]) below?.deleteSubkey(name);
   if (own) below?.setSubkey(copyKey(own, current));
   const system = copyKey(overWine(below, image, "System") ?? new KeyTree("System"), "System");
   const set = copyKey(system.subkey(current) ?? new KeyTree(current));

@@ -15,7 +15,9 @@ int wmain(void) {
     GetSystemInfo(&system);
     GetComputerNameW(name, &length);
     BOOL volume = GetVolumeInformationW(L"C:\\", NULL, 0, &serial, NULL, NULL, type, 64);
-    printf("versions agree: %d\n", one.dwMajorVersion == two.dwMajorVersion && *(const DWORD *)(page + 0x26c) == two.dwMajorVersion);
+    /* As Windows does, newer Wine tells 6.2 to a program whose manifest names nothing newer. */
+    BOOL agree = one.dwMajorVersion == two.dwMajorVersion || (one.dwMajorVersion == 6 && one.dwMinorVersion == 2 && two.dwMajorVersion > 6);
+    printf("versions agree: %d\n", agree && *(const DWORD *)(page + 0x26c) == two.dwMajorVersion);
     printf("build agrees: %d\n", *(const DWORD *)(page + 0x260) == two.dwBuildNumber && two.dwBuildNumber > 0);
     printf("processors agree: %d\n", *(const DWORD *)(page + 0x3c0) == system.dwNumberOfProcessors);
     printf("SSE2: %d\n", IsProcessorFeaturePresent(PF_XMMI64_INSTRUCTIONS_AVAILABLE));

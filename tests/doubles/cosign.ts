@@ -9,13 +9,11 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
-import { peer, testWithPeers } from "./peers.ts";
+import { peer } from "./peers.ts";
 
 /** Debian 13's cosign 2.5, and sid's 3.1 or newer. */
 export const generations = ["cosign-2", "cosign"] as const;
 export type Generation = (typeof generations)[number];
-
-export const testCosign = testWithPeers(...generations);
 
 export interface Ended {
   readonly code: number;

@@ -9,10 +9,12 @@ import { openLog } from "../../../registry/sign/rekor.ts";
 import { signImage } from "../../../registry/sign/sign-image.ts";
 import { openTrustedRoot } from "../../../registry/sign/trust.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
-import { type Cosign, cosignFor, testCosign } from "../../doubles/cosign.ts";
+import { type Cosign, cosignFor, generations } from "../../doubles/cosign.ts";
+import { testWithPeers } from "../../doubles/peers.ts";
 import { startSigstore, tokenFor } from "../../doubles/sigstore.ts";
 import { imagesToSign } from "./to-sign.ts";
 
+const testCosign = testWithPeers(...generations);
 const issuer = "https://id.example.com";
 const now = Math.floor(Date.now() / 1000);
 const times = { iat: now, exp: now + 3600 };

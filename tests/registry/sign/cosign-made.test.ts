@@ -8,12 +8,14 @@ import { pushImage } from "../../../registry/push.ts";
 import { parseReference } from "../../../registry/reference.ts";
 import { writePrivateKey } from "../../../registry/sign/key-file.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
-import { cosignFor, type Generation, testCosign } from "../../doubles/cosign.ts";
+import { cosignFor, type Generation, generations } from "../../doubles/cosign.ts";
 import { makeImage } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
+import { testWithPeers } from "../../doubles/peers.ts";
 import { startSpecRegistry } from "../../doubles/spec-registry.ts";
 import { imagesToSign } from "./to-sign.ts";
 
+const testCosign = testWithPeers(...generations);
 const key = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const keyFile = await writePrivateKey(key.privateKey, { password: "" });
 const modern = await startSpecRegistry({ referrers: true });

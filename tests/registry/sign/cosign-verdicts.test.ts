@@ -9,9 +9,11 @@ import { writeSimpleSigning } from "../../../registry/sign/claim.ts";
 import { signImage } from "../../../registry/sign/sign-image.ts";
 import { signatureTag } from "../../../registry/sign/signature-tag.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
-import { cosignFor, type Generation, generations, testCosign } from "../../doubles/cosign.ts";
+import { cosignFor, type Generation, generations } from "../../doubles/cosign.ts";
+import { testWithPeers } from "../../doubles/peers.ts";
 import { imagesToSign } from "./to-sign.ts";
 
+const testCosign = testWithPeers(...generations);
 const { registry, pushed } = await imagesToSign();
 const { privateKey: key, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const another = generateKeyPairSync("ec", { namedCurve: "P-256" });

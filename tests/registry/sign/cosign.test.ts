@@ -10,9 +10,11 @@ import { makeKeyPair, readPrivateKey, readPublicKey } from "../../../registry/si
 import { type SignOptions, signImage, withChildren } from "../../../registry/sign/sign-image.ts";
 import { signatureTag } from "../../../registry/sign/signature-tag.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
-import { cosignFor, type Generation, generations, testCosign } from "../../doubles/cosign.ts";
+import { cosignFor, type Generation, generations } from "../../doubles/cosign.ts";
+import { testWithPeers } from "../../doubles/peers.ts";
 import { imagesToSign } from "./to-sign.ts";
 
+const testCosign = testWithPeers(...generations);
 const { registry, client, pushed } = await imagesToSign();
 const ec = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
 

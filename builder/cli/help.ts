@@ -13,7 +13,7 @@ const variables: readonly (readonly [string, string])[] = [
   ["WBUILD_HOME", "folder of the store"],
   [
     "WBUILD_PROGRESS",
-    "how a build shows its progress: auto, tty, plain, json or quiet (BUILDKIT_PROGRESS counts, too)",
+    "how a build shows its progress: auto, tty, plain, json, rawjson or quiet (BUILDKIT_PROGRESS counts, too)",
   ],
   ["WBUILD_CI_FOLDING", "0: no folds nor notes at lines in the logs of GitHub Actions and GitLab"],
   ["SOURCE_DATE_EPOCH", "seconds since 1970 that no time in an image exceeds"],

@@ -2,7 +2,7 @@
 import { WbuildError } from "../../native/error.ts";
 import type { ProgressFace, ProgressMode } from "./events.ts";
 
-const modes: readonly ProgressMode[] = ["auto", "tty", "plain", "json", "quiet"];
+const modes: readonly ProgressMode[] = ["auto", "tty", "plain", "json", "rawjson", "quiet"];
 
 export interface ProgressStream {
   readonly isTTY?: boolean;
@@ -15,10 +15,9 @@ export interface ProgressStream {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Checks a mode's name. BuildKit's `rawjson` is our json. Throws CLI_VALUE. */
+/** Checks a mode's name. Throws CLI_VALUE. */
 export function parseProgress(flag: string, text: string): ProgressMode {
-  const mode = text === "rawjson" ? "json" : text;
-  const found = modes.find((name) => name === mode);
+  const found = modes.find((name) => name === text);
   if (found) return found;
   throw new WbuildError(
     "CLI_VALUE",
@@ -64,6 +63,8 @@ export async function openFace(
       return (await import("./quiet.ts")).quietFace();
     case "json":
       return (await import("./json.ts")).jsonFace(write);
+    case "rawjson":
+      return (await import("./raw-json.ts")).rawJsonFace(write);
     case "plain": {
       const isCi = env.GITHUB_ACTIONS !== undefined || env.GITLAB_CI !== undefined;
       const ci = isCi ? (await import("./ci.ts")).ciLogOf(env, process.cwd()) : undefined;

@@ -1,4 +1,4 @@
-/** BuildEvent: all that a build says while it runs. The faces (tty, plain, json, quiet) are functions of this stream. */
+/** BuildEvent: all that a build says while it runs. The faces (tty, plain, json, rawjson, quiet) are functions of this stream. */
 
 export interface StepName {
   /** Content-addressed id of the node, or a name such as "export" for work that is no node. */
@@ -51,7 +51,7 @@ export type BuildEvent =
 /** `at` is milliseconds since 1970. A reporter never throws and never blocks the build. */
 export type Report = (event: BuildEvent) => void;
 
-export type ProgressMode = "auto" | "tty" | "plain" | "json" | "quiet";
+export type ProgressMode = "auto" | "tty" | "plain" | "json" | "rawjson" | "quiet";
 
 /** A face of the stream. `close` flushes and leaves the terminal clean; it is called once, also after a failure. */
 export interface ProgressFace {

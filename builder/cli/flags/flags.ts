@@ -90,7 +90,10 @@ export interface ProgressFlags {
 
 export function defineProgressFlags(parser: Parser, quietMeans: string): void {
   parser
-    .option("--progress <face>", "auto, tty, plain, json or quiet; else $WBUILD_PROGRESS or $BUILDKIT_PROGRESS")
+    .option(
+      "--progress <face>",
+      "auto, tty, plain, json, rawjson or quiet; else $WBUILD_PROGRESS or $BUILDKIT_PROGRESS",
+    )
     .option("-q, --quiet", quietMeans);
 }
 

@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import test from "ava";
 import { jsonFace } from "../../../builder/progress/json.ts";
 import { plainFace } from "../../../builder/progress/plain.ts";
+import { rawJsonFace } from "../../../builder/progress/raw-json.ts";
 import { ttyFace } from "../../../builder/progress/tty.ts";
 import { golden } from "../../doubles/golden.ts";
 import { screen, streams } from "./streams.ts";
@@ -34,6 +36,56 @@ for (const [name, events] of Object.entries(streams)) {
     golden(t, `progress/${name}.tty.txt`, [...frames, last].join("\n---\n"));
   });
 }
+
+test("rawjson face speaks as BuildKit's", (t) => {
+  const lines: { readonly [part: string]: readonly Record<string, unknown>[] }[] = [];
+  const face = rawJsonFace((line) => void lines.push(JSON.parse(line)));
+  for (const event of [...streams["two-steps"]!, ...streams.failing!]) face.report(event);
+  const digest = (id: string) => `sha256:${createHash("sha256").update(id).digest("hex")}`;
+  const of = (part: string) => lines.flatMap((line) => line[part] ?? []);
+
+  t.deepEqual(
+    lines[0]?.vertexes?.map(({ digest: id, name }) => [id, name]),
+    [
+      [digest("a"), "[base 1/3] FROM wbuild.local/linux:latest"],
+      [digest("b"), "[build 2/3] COPY . /src"],
+      [digest("c"), "[build 3/3] RUN make"],
+      [digest("d"), "exporting"],
+    ],
+  );
+  t.deepEqual(
+    of("vertexes").find(({ cached }) => cached),
+    {
+      digest: digest("a"),
+      name: "[base 1/3] FROM wbuild.local/linux:latest",
+      started: "2023-11-14T22:13:20.000Z",
+      completed: "2023-11-14T22:13:20.003Z",
+      cached: true,
+    },
+  );
+  t.deepEqual(
+    of("vertexes").flatMap(({ error }) => error ?? []),
+    ["exit code 2", "context canceled"],
+  );
+  t.deepEqual(of("logs")[2], {
+    vertex: digest("c"),
+    stream: 2,
+    data: Buffer.from("warning: unused\n").toString("base64"),
+    timestamp: "2023-11-14T22:13:20.250Z",
+  });
+  const moved = { id: "transferring", vertex: digest("b"), name: "transferring", total: 2_500_000 };
+  const started = "2023-11-14T22:13:20.020Z";
+  const ended = "2023-11-14T22:13:20.090Z";
+  t.deepEqual(of("statuses"), [
+    { ...moved, current: 500_000, timestamp: started, started },
+    { ...moved, current: 2_500_000, timestamp: ended, started, completed: ended },
+  ]);
+  t.deepEqual(of("warnings").at(-1), {
+    level: 1,
+    short: Buffer.from("MAINTAINER is deprecated").toString("base64"),
+    range: [{ start: { line: 3 }, end: { line: 3 } }],
+  });
+});
 
 /** Draws after every event, as if a tenth of a second passed between any two. */
 function play(name: string, size: { columns: number; rows: number }) {

@@ -112,7 +112,7 @@ const modes: [
   ["the flag wins", "json", true, { WBUILD_PROGRESS: "plain" }, "json"],
   ["WBUILD_PROGRESS", undefined, true, { WBUILD_PROGRESS: "plain", BUILDKIT_PROGRESS: "tty" }, "plain"],
   ["BUILDKIT_PROGRESS", "auto", false, { BUILDKIT_PROGRESS: "tty" }, "tty"],
-  ["BuildKit's rawjson", undefined, false, { BUILDKIT_PROGRESS: "rawjson" }, "json"],
+  ["BuildKit's rawjson", undefined, false, { BUILDKIT_PROGRESS: "rawjson" }, "rawjson"],
 ];
 for (const [name, asked, isTTY, env, mode] of modes)
   test(`face for ${name}`, (t) => t.is(chooseMode(asked, { isTTY }, env), mode));

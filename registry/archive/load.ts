@@ -10,7 +10,7 @@ import { artifactTypeOf, isForeign } from "../oci/image.ts";
 import { isIndexType, maxManifestBytes, parseIndex, parseManifest } from "../oci/schema.ts";
 import type { Choose } from "../pull.ts";
 import { type ArchivedImage, readDockerManifest } from "./docker-archive.ts";
-import { fromDocker } from "./docker-load.ts";
+import { type Compress, fromDocker } from "./docker-load.ts";
 import { type Findings, type GatherOptions, gather, readBlob } from "./findings.ts";
 import { blobPath, type NamedImage, readLayoutIndex } from "./layout.ts";
 import { type Decompress, damaged, fileBytes, folderMembers, type Member, tarMembers } from "./members.ts";
@@ -18,6 +18,8 @@ import { type Decompress, damaged, fileBytes, folderMembers, type Member, tarMem
 export interface LoadOptions extends GatherOptions {
   /** Needed for compressed archives, and to verify compressed layers of docker archives. */
   readonly decompress?: Decompress;
+  /** When given, plain layers of docker archives become what this makes of them: a registry would be sent all of their bytes. */
+  readonly compress?: Compress;
   /** When given, an index is replaced by the image that this picks from those of its images that are there. */
   readonly choose?: Choose;
 }
@@ -83,7 +85,7 @@ async function imagesOf(found: Findings, into: BlobStore, options: LoadOptions):
   const archived = list ? readDockerManifest(list) : [];
   const images = index ? readLayoutIndex(index) : [];
   if (images.length > 0) return Promise.all(images.map((image) => withNames(image, archived, into)));
-  if (list) return Promise.all(archived.map((image) => fromDocker(image, found, into, options.decompress)));
+  if (list) return Promise.all(archived.map((image) => fromDocker(image, found, into, options)));
   if (index) return [];
   if (found.texts.has("repositories"))
     throw damaged("it has the form that docker wrote before version 1.10, which is not supported");

@@ -45,6 +45,39 @@ test("what skopeo writes for docker is loaded", async (t) => {
   t.is(await s.run("example.org/there:2"), "hello\n");
 });
 
+test("plain layers of a docker archive get gzip, or are the blobs that the store has of them", async (t) => {
+  const s = await scene(t);
+  const context = await s.files("context", { Dockerfile: "FROM wbuild.local/linux\nCOPY f /f\n", f: "f" });
+  t.is((await s.build(context, "-t", "app", "--compression", "gzip")).code, 0);
+  t.is((await s.wbuild("save", "-o", "app.tar", "app")).code, 0);
+  await s.tool(
+    "skopeo",
+    "--insecure-policy",
+    "copy",
+    "-q",
+    "oci-archive:app.tar",
+    "docker-archive:docker.tar:app:again",
+  );
+  const layers = async (image: string) => {
+    await s.tool("rm", "-rf", "saved");
+    t.is((await s.wbuild("copy", "-q", image, "oci:saved:1")).code, 0);
+    const shown = await s.wbuild("manifest", "show", "--raw", "oci:saved:1");
+    return (JSON.parse(shown.stdout) as { layers: { mediaType: string; digest: string }[] }).layers;
+  };
+  const before = await layers("store:app");
+  t.is((await s.wbuild("load", "-i", "docker.tar")).code, 0);
+  t.deepEqual(await layers("store:app:again"), before, "nothing is new to a registry that has the image");
+  const other = await scene(t, { base: false });
+  const loaded = await other.wbuild("copy", "-q", `docker-archive:${join(s.folder, "docker.tar")}`, "oci:copied:1");
+  t.is(loaded.code, 0, loaded.stderr);
+  const shown = await other.wbuild("manifest", "show", "--raw", "oci:copied:1");
+  const copied = (JSON.parse(shown.stdout) as { layers: { mediaType: string }[] }).layers;
+  t.deepEqual(
+    copied.map(({ mediaType }) => mediaType),
+    before.map(() => "application/vnd.oci.image.layer.v1.tar+gzip"),
+  );
+});
+
 test("outputs: a folder, a tar, and both agree with export", async (t) => {
   const s = await scene(t);
   const context = await s.files("context", files);

@@ -67,12 +67,11 @@ testCrane("docker archives: crane validates and pushes ours, and ours is what lo
     const empty = await scene(t, { base: false });
     t.is(await done(t, empty, "load", "-i", join(s.folder, `${format}.tar`)), `Loaded image: ${name}\n`);
     t.is(await done(t, empty, "images", "-q"), await done(t, s, "images", "-q"), "the image keeps its ID");
-    // The older form holds plain tars, and so does the image; only gzip is validated.
-    const depth = format === "legacy" ? ["--fast"] : [];
+    // The older form holds plain tars. They are sent compressed, and crane looks into gzip alone.
     await done(t, empty, "push", "-q", name);
-    t.regex(await s.tool(crane, "validate", ...depth, "--remote", name), /^PASS/);
+    t.regex(await s.tool(crane, "validate", "--remote", name), /^PASS/);
     await done(t, s, "copy", "-q", `docker-archive:${format}.tar`, `${repository}:${format}`);
-    t.regex(await s.tool(crane, "validate", ...depth, "--remote", `${repository}:${format}`), /^PASS/);
+    t.regex(await s.tool(crane, "validate", "--remote", `${repository}:${format}`), /^PASS/);
   }
 });
 

@@ -82,6 +82,7 @@ export async function loadLocal(
   const source = typeof from === "string" ? { path: from } : { stream: until(from, signal) };
   const images = await loadArchive(source, store.blobs, {
     decompress: (bytes) => decompressStream(bytes),
+    compress: async (layer) => (await transcodeLayer(store, layer, "gzip")).blob,
   });
   const loaded: Loaded[] = [];
   const [first] = images;

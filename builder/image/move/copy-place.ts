@@ -122,9 +122,11 @@ async function openArchive(place: Extract<Place, { readonly image?: string }>, w
   const { loadArchive } = await import("../../../registry/archive/load.ts");
   const { storeSource } = await import("../../../registry/copy/stored.ts");
   const { decompressStream } = await import("../../../layerfs/layer/compress.ts");
+  const { transcodeLayer } = await import("../output/transcode.ts");
   const store = await world.store();
   const images = await loadArchive({ path: place.path }, store.blobs, {
     decompress: (bytes) => decompressStream(bytes),
+    compress: async (layer) => (await transcodeLayer(store, layer, "gzip")).blob,
     signal: world.signal,
   });
   return storeSource(store.blobs, formatPlace(place), meant(images, place).descriptor);

@@ -16,6 +16,8 @@ const statuses: Readonly<Record<number, string>> = {
 
 /** Of cmd.exe, for a command that it does not know or cannot start. */
 const notRecognized = 9009;
+/** Of Wine 10's, which then says nothing, for a program that is there and cannot be started: ERROR_INVALID_HANDLE. */
+const notStarted = 6;
 
 const powershell = /(?:^|[\\/\s"])(?:powershell|pwsh)(?:\.exe)?(?:[\s"]|$)/i;
 
@@ -59,6 +61,9 @@ export function exitHint(code: number | undefined, commandLine: string): string 
   if (powershell.test(commandLine)) return powershellHint;
   if (code === notRecognized) {
     return "cmd found no such program: it is not in PATH, or it is none for 64-bit Windows (others cannot run here)";
+  }
+  if (code === notStarted) {
+    return "cmd may not have been able to start it: programs that are none for 64-bit Windows cannot run here";
   }
   const status = code === undefined ? undefined : statuses[code];
   return status === undefined ? undefined : `the program ended because ${status}`;

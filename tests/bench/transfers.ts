@@ -1,7 +1,8 @@
 /**
  * The workloads `pull`, `push` and `copy`: an image of 20,000 files and one of a 2 GiB layer, from a registry, into an empty
  * one, and from one to the other. Beside wbuild stand curl, which only moves the same blobs and so shows what the registry
- * itself gives and takes; skopeo, crane and oras; and docker, whose pull unpacks and whose push packs.
+ * itself gives and takes, and curl whose bytes OpenSSL checks on their way; skopeo, crane and oras; and docker, whose pull
+ * unpacks and whose push packs.
  */
 import { createCipheriv } from "node:crypto";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
@@ -34,6 +35,7 @@ export async function benchTransfers(
 ): Promise<Row[]> {
   const { folder, runs, log, tell, stopped } = options;
   const hasCurl = direction !== "copy" && (has("curl") || void tell("without curl: it is not installed"));
+  const checks = hasCurl && direction === "pull" && has("openssl");
   const movers = await openMovers(tell);
   for (const { name, version } of movers) tell(`${name}: ${version}`);
   const wanted = options.tools.filter((tool) => tool === "docker" && direction !== "copy");
@@ -84,6 +86,8 @@ export async function benchTransfers(
         rmSync(env.WBUILD_HOME, { recursive: true });
         const into = join(folder, "into");
         if (hasCurl) await timed("curl", fetching(source, image, blobs, into));
+        rmSync(into, { recursive: true, force: true });
+        if (checks) await timed("curl+sha256", checking(source, image, blobs, into));
         rmSync(into, { recursive: true, force: true });
         for (const mover of movers) {
           await timed(mover.name, mover.pull(name, into));
@@ -155,6 +159,15 @@ function fetching(registry: RunningRegistry, image: string, blobs: readonly stri
     `${registry.url}/v2/bench/${image}/blobs/${digest}`,
   ]);
   return { argv: ["curl", "-sSf", "--create-dirs", ...urls] };
+}
+
+/** The same, each held against its digest while it comes. */
+function checking(registry: RunningRegistry, image: string, blobs: readonly string[], into: string): Command {
+  const one =
+    'found=$(curl -sSf "$url$digest" | tee "$into/$digest" | openssl dgst -sha256 -r | cut -c 1-64) && ' +
+    '[ "sha256:$found" = "$digest" ]';
+  const line = `url=$1 into=$2; shift 2; mkdir -p "$into"; for digest; do ${one} || exit; done`;
+  return { argv: ["sh", "-c", line, "sh", `${registry.url}/v2/bench/${image}/blobs/`, into, ...blobs] };
 }
 
 /** Each blob in one PUT. */

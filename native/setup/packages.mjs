@@ -79,7 +79,9 @@ function missing(needs) {
 
 function apt(...args) {
   const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  return spawnSync("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=300", ...args], {
+  // Without a network its own patience would be minutes for each of its lists.
+  const options = ["DPkg::Lock::Timeout=300", "Acquire::Retries=1", "Acquire::http::Timeout=20"];
+  return spawnSync("apt-get", ["-qq", ...options.flatMap((option) => ["-o", option]), ...args], {
     env: environment,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
@@ -112,7 +114,7 @@ export function installPackages(needs) {
     }
     throw new Error(`some packages are missing:\n${rows}\ninstall them, then run this again:\n  sudo ${command}`);
   }
-  console.log(`$ ${command}`);
+  console.log(`Packages come from this system's sources: that needs the network.\n$ ${command}`);
   const registryWasThere = existsSync("/usr/bin/docker-registry");
   // Sources of third parties may be out of reach: what counts is whether the installation succeeds.
   apt("update");

@@ -42,8 +42,15 @@ function addonsLoad() {
   return spawnSync(process.execPath, ["-e", program], { cwd: top, stdio: "ignore" }).status === 0;
 }
 
-/** Runs npm with its output shown; throws when it fails. */
-function npm(...args) {
+/** What npm's own settings would wait for minutes before the first word; who has set them has the last word. */
+const patience = {
+  npm_config_fetch_retries: "2",
+  npm_config_fetch_retry_mintimeout: "1000",
+  npm_config_fetch_retry_maxtimeout: "5000",
+  npm_config_fetch_timeout: "20000",
+};
+
+function npmEnvironment() {
   // Node's own headers spare node-gyp a download from nodejs.org.
   const prefix = resolve(dirname(process.execPath), "..");
   const headers = existsSync(join(prefix, "include/node/node_api.h")) ? { npm_config_nodedir: prefix } : {};
@@ -51,15 +58,36 @@ function npm(...args) {
   const inherited = Object.entries(process.env).filter(
     ([key]) => !/^npm_config_(omit|include|production|global|ignore_scripts|json|prefix)$/i.test(key),
   );
-  console.log(`$ npm ${args.join(" ")}`);
-  const result = spawnSync("npm", args, {
-    cwd: top,
-    env: { ...Object.fromEntries(inherited), ...headers, npm_config_loglevel: "error" },
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  if (result.error) throw new Error(`cannot run npm: ${result.error.message}`);
-  if (result.status !== 0) throw new Error(`npm ${args.join(" ")} failed with exit code ${result.status}`);
+  return { ...patience, ...Object.fromEntries(inherited), ...headers, npm_config_loglevel: "error" };
 }
+
+/** Runs npm with its output shown; throws when it fails, with what may help. */
+function npm(args, help = "") {
+  console.log(`$ npm ${args.join(" ")}`);
+  const options = { cwd: top, env: npmEnvironment(), stdio: ["ignore", "inherit", "inherit"] };
+  const result = spawnSync("npm", args, options);
+  if (result.error) throw new Error(`cannot run npm: ${result.error.message}`);
+  if (result.status !== 0) throw new Error(`npm ${args.join(" ")} failed with exit code ${result.status}${help}`);
+}
+
+const noNetwork =
+  /\b(EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|E\w*TIMEOUT)\b/;
+
+/**
+ * One question, with npm's own settings of registry and proxy: `npm ci` asks for hundreds of packages before it gives up,
+ * and looks a name up for each.
+ */
+function registryIsInReach() {
+  const env = { ...npmEnvironment(), npm_config_fetch_retries: "0", npm_config_fetch_timeout: "10000" };
+  const { status, stderr } = spawnSync("npm", ["ping"], { cwd: top, env, encoding: "utf8", timeout: 30_000 });
+  // A mirror that does not know the question is there, too.
+  return status === 0 || (status !== null && !noNetwork.test(stderr));
+}
+
+const unreachable = `
+
+The npm registry cannot be reached, and npm's cache lacks some packages. What comes later needs no network.
+A mirror or a proxy is set with \`npm config set registry URL\` or HTTPS_PROXY; then run this again.`;
 
 /** needs: which Debian packages to look after, besides those for building ("run", "test"). */
 export async function setUp(needs) {
@@ -68,9 +96,14 @@ export async function setUp(needs) {
     console.log("The first time takes some minutes: packages are fetched, and native parts compiled.\n");
   installPackages(["build", ...needs]);
   // NODE_ENV=production would leave out what the build itself is made with.
-  if (!packagesAreFresh()) npm("ci", "--include=dev");
+  if (!packagesAreFresh()) {
+    console.log("Packages come from the npm registry, or npm's cache: what is not there needs the network.");
+    const isInReach = registryIsInReach();
+    if (!isInReach) console.log("The registry cannot be reached: npm's cache may have them all.");
+    npm(["ci", "--include=dev", ...(isInReach ? [] : ["--offline"])], isInReach ? "" : unreachable);
+  }
   if (!addonsLoad()) {
-    npm("rebuild", "better-sqlite3", "zstd-napi");
+    npm(["rebuild", "better-sqlite3", "zstd-napi"]);
     if (!addonsLoad())
       throw new Error("better-sqlite3 or zstd-napi does not load; remove node_modules and run this again");
   }

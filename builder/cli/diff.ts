@@ -9,6 +9,9 @@ import { parseCount } from "./flags/values.ts";
 import { openSession } from "./session.ts";
 import { json } from "./table.ts";
 
+/** Characters. */
+const pieceSize = 32 * 1024;
+
 export const diffCommand: Command = {
   operands: "IMAGE [IMAGE]",
   about: `
@@ -59,13 +62,17 @@ export const diffCommand: Command = {
       const layers: (ImageDifference & { readonly layer: number })[] = [];
       for (let layer = 2; layer <= count; layer++)
         layers.push({ layer, ...(await diffOwnLayer(store, image, layer, warn)) });
-      const text = async () =>
-        (await Promise.all(layers.map(async (one) => `layer ${one.layer} of ${count}\n${await lines(one)}`))).join("");
-      cli.stdout.write(flags.json ? json(layers) : await text());
+      if (flags.json) cli.stdout.write(json(layers));
+      else
+        for (const one of layers) {
+          cli.stdout.write(`layer ${one.layer} of ${count}\n`);
+          await writeLines(one, cli.stdout);
+        }
       return 0;
     }
     const found = after ? await diffImages(store, image, after, warn) : await diffOwnLayer(store, image, layer, warn);
-    cli.stdout.write(flags.json ? json([...found.files, ...found.registry]) : await lines(found));
+    if (flags.json) cli.stdout.write(json([...found.files, ...found.registry]));
+    else await writeLines(found, cli.stdout);
     return 0;
   },
 };
@@ -80,8 +87,18 @@ function upTo({ descriptor, manifest, config }: Image, layer: number): Image {
   };
 }
 
-async function lines({ files, registry }: ImageDifference): Promise<string> {
+/** In pieces: two large images may differ in hundreds of thousands of lines. */
+async function writeLines({ files, registry }: ImageDifference, to: NodeJS.WritableStream): Promise<void> {
   const { diffLine } = await import("../image/inspect/diff.ts");
   const { registryLine } = await import("../image/inspect/registry-text.ts");
-  return [...files.map(diffLine), ...registry.map(registryLine)].map((line) => `${harmless(line)}\n`).join("");
+  let piece = "";
+  const add = (line: string) => {
+    piece += `${harmless(line)}\n`;
+    if (piece.length < pieceSize) return;
+    to.write(piece);
+    piece = "";
+  };
+  for (const one of files) add(diffLine(one));
+  for (const one of registry) add(registryLine(one));
+  to.write(piece);
 }

@@ -10,6 +10,7 @@ import type { Store } from "../../layerfs/store/store.ts";
 import { compareNames, joinPath } from "../../layerfs/tree/names.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import { isWbuildError, WbuildError } from "../../native/error.ts";
+import { scratchFile } from "./heads.ts";
 import { entryIn, placeFiles } from "./place-files.ts";
 
 export interface AppendOptions {
@@ -89,7 +90,9 @@ export async function asFiles(
   };
   const written =
     shape === undefined
-      ? await write((await named(name, () => placeFiles(open, folder, lookUp))).changes())
+      ? await write(
+          (await named(name, async () => placeFiles(await scratchFile(store), open, folder, lookUp))).changes(),
+        )
       : await withShape(shape);
   store.layers.record(written.layer, { uncompressedSize: written.uncompressedSize, index: written.index });
   return written.layer;

@@ -76,7 +76,7 @@ async function mergeLayers(
   const isWindows = image.config.os === "windows";
   const windows = isWindows ? await import("./flat-hives.ts") : undefined;
   const heads: Heads[] = [];
-  for (const layer of layers) heads.push(await readHeads(blobOf(store, layer, signal), windows?.isHive));
+  for (const layer of layers) heads.push(await readHeads(store, blobOf(store, layer, signal), windows?.isHive));
   const plan = planMerge(heads, keep, windows?.allNames);
   const files = windows === undefined ? plan : windows.withRegistry(plan, heads, keep);
   const top = layers.at(-1)?.blob.mediaType ?? "";

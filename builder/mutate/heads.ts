@@ -3,6 +3,7 @@ import { ChangeList, type Changes } from "../../layerfs/layer/change-list.ts";
 import type { Entry } from "../../layerfs/layer/entry.ts";
 import { readLayer } from "../../layerfs/layer/read.ts";
 import type { Layer } from "../../layerfs/store/descriptor.ts";
+import { HeldFile } from "../../layerfs/store/held-file.ts";
 import type { Store } from "../../layerfs/store/store.ts";
 import { stackTree } from "../../layerfs/tree/stacked.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
@@ -28,10 +29,11 @@ const largestKept = 512 * 1024 * 1024;
 
 /** Reads a layer's blob to its end. `keeps`: files whose bytes are wanted now. Throws what readLayer throws, IMG_EDIT. */
 export async function readHeads(
+  store: Store,
   blob: AsyncIterable<Uint8Array>,
   keeps: (path: string) => boolean = () => false,
 ): Promise<Heads> {
-  const changes = new ChangeList();
+  const changes = new ChangeList(await scratchFile(store));
   const kept = new Map<string, Uint8Array>();
   for await (const change of readLayer(blob)) {
     if (change.kind === "set") {
@@ -42,6 +44,12 @@ export async function readHeads(
     changes.add(change);
   }
   return { changes, kept };
+}
+
+/** A file without a name in the store's folder. */
+export async function scratchFile(store: Store): Promise<HeldFile> {
+  await using reserved = await store.blobs.reserve();
+  return HeldFile.scratch(reserved.path);
 }
 
 async function bytesOf({ path, size }: Entry, stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
@@ -71,7 +79,7 @@ export async function* blobOf(store: Store, { blob }: Layer, signal: AbortSignal
 /** The image's files for looking at their names and attributes: nothing is unpacked, and no file can be read. */
 export async function namesOf(store: Store, image: Image, signal: AbortSignal): Promise<Tree> {
   const layers = layersOf(image.manifest, image.config).map((layer) => ({
-    changes: async () => (await readHeads(blobOf(store, layer, signal))).changes,
+    changes: async () => (await readHeads(store, blobOf(store, layer, signal))).changes,
     folder: () => Promise.reject(new TypeError("a tree of names has no files")),
   }));
   return stackTree(layers, { names: image.config.os === "windows" ? "windows" : "linux", once: true });

@@ -5,6 +5,7 @@
 import { ChangeList } from "../../layerfs/layer/change-list.ts";
 import type { Change, Entry } from "../../layerfs/layer/entry.ts";
 import { NameTable, withRoom } from "../../layerfs/layer/name-table.ts";
+import type { HeldFile } from "../../layerfs/store/held-file.ts";
 import { compareNames, joinPath } from "../../layerfs/tree/names.ts";
 import { passingFiles } from "./passing.ts";
 
@@ -20,12 +21,13 @@ interface PlacedFiles {
  * `lookUp` has them, else new. Throws what reading and `lookUp` throw.
  */
 export async function placeFiles(
+  scratch: HeldFile,
   open: () => AsyncIterable<Entry>,
   folder: string,
   lookUp: ((path: string) => Promise<Entry | undefined>) | undefined,
 ): Promise<PlacedFiles> {
   const names = new NameTable();
-  const heads = new ChangeList();
+  const heads = new ChangeList(scratch);
   /** Of each entry its path's number; of each path its last entry, and what that is. */
   let paths = new Int32Array(1024);
   let last = new Int32Array(1024);

@@ -13,7 +13,7 @@ import { stackTree } from "../../layerfs/tree/stacked.ts";
 import type { Tree } from "../../layerfs/tree/tree.ts";
 import type { Image } from "../../registry/oci/image.ts";
 import { layersOf } from "../image/stored/base-image.ts";
-import { blobOf } from "./heads.ts";
+import { blobOf, scratchFile } from "./heads.ts";
 
 export interface Conflict {
   readonly path: string;
@@ -141,11 +141,11 @@ class Reader {
 
   async #read(layer: Layer): Promise<Changes | undefined> {
     const { blob } = layer;
-    const index = await this.#store.layers.index(layer.diffId);
+    const index = this.#store.layers.openIndex(layer.diffId);
     if (index !== undefined) return openIndex(index);
     if (blob.size > this.#left || (await this.#store.blobs.has(blob.digest)) !== blob.size) return undefined;
     this.#left -= blob.size;
-    const changes = new ChangeList();
+    const changes = new ChangeList(await scratchFile(this.#store));
     for await (const change of readLayer(blobOf(this.#store, layer, this.#signal)))
       changes.add(change.kind === "set" ? { kind: "set", entry: await hashed(change.entry) } : change);
     return changes;

@@ -60,7 +60,8 @@ class HeadsReader {
   async of(layers: readonly Layer[]): Promise<Heads[]> {
     const all: Heads[] = [];
     for (const layer of layers) {
-      const reading = this.#known.get(layer.diffId) ?? readHeads(blobOf(this.#store, layer, this.#signal), isHive);
+      const reading =
+        this.#known.get(layer.diffId) ?? readHeads(this.#store, blobOf(this.#store, layer, this.#signal), isHive);
       this.#known.set(layer.diffId, reading);
       all.push(await reading);
     }

@@ -81,10 +81,10 @@ export async function checkRebased(store: Store, images: RebasedImages, signal: 
 async function checkLinks(store: Store, { image, old, result }: RebasedImages, signal: AbortSignal): Promise<void> {
   const own: Changes[] = [];
   for (const layer of ownLayers(image, old)) {
-    const index = await store.layers.index(layer.diffId);
+    const index = store.layers.openIndex(layer.diffId);
     if (index !== undefined) own.push(openIndex(index));
     else if ((await store.blobs.has(layer.blob.digest)) === layer.blob.size)
-      own.push((await readHeads(blobOf(store, layer, signal))).changes);
+      own.push((await readHeads(store, blobOf(store, layer, signal))).changes);
   }
   if (!leadsBelow(own)) return;
   const sizes = await Promise.all(result.manifest.layers.map(({ digest }) => store.blobs.has(digest)));

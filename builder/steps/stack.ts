@@ -113,13 +113,13 @@ export class LayerStack {
  * Throws what `remote` throws, and LAYER_* when the blob is no sound layer.
  */
 export function storedLayer(store: Store, below: LayerStack, layer: Layer, remote?: RemoteBlob): StackLayer {
-  let unpacking: Promise<{ folder: string; index: Uint8Array | undefined }> | undefined;
+  let unpacking: Promise<string> | undefined;
   let reading: Promise<readonly Change[]> | undefined;
   const unpack = async () => {
     const parent = await below.chainId(store);
     const chain = store.snapshots.chainId(parent, layer.diffId);
     const found = store.snapshots.find(chain);
-    if (found) return { folder: found.folder, index: undefined };
+    if (found) return found.folder;
     const coming = remote?.fetch();
     // Told below, in its turn.
     coming?.catch(() => {});
@@ -131,7 +131,7 @@ export function storedLayer(store: Store, below: LayerStack, layer: Layer, remot
       await normalizeUnpacked(place.folder, decodeIndex(unpacked.index), await below.tree());
     }
     store.layers.record(layer, { uncompressedSize: unpacked.uncompressedSize, index: unpacked.index });
-    return { folder: place.commit(chain, layer.diffId, parent), index: unpacked.index };
+    return place.commit(chain, layer.diffId, parent);
   };
   const unpackOnce = () => {
     unpacking ??= unpack();
@@ -140,20 +140,25 @@ export function storedLayer(store: Store, below: LayerStack, layer: Layer, remot
   const read = async () => {
     const known = await store.layers.index(layer.diffId);
     if (known) return known;
-    const { index } = await unpackOnce();
-    const now = index ?? (await store.layers.index(layer.diffId));
+    await unpackOnce();
+    const now = await store.layers.index(layer.diffId);
     // The folder was there but its index is not: an index is rebuilt only by reading the layer again.
     return now ?? rebuildIndex(store, layer, remote);
+  };
+  const pass = async () => {
+    if (store.layers.openIndex(layer.diffId) === undefined) await read();
+    const now = store.layers.openIndex(layer.diffId);
+    return now === undefined ? decodeIndex(await read()) : openIndex(now);
   };
   return {
     committed: Promise.resolve(layer),
     ...(remote === undefined ? {} : { remote }),
-    folder: async () => (await unpackOnce()).folder,
+    folder: unpackOnce,
     changes: () => {
       reading ??= read().then(decodeIndex);
       return reading;
     },
-    passing: async () => openIndex(await read()),
+    passing: pass,
   };
 }
 

@@ -8,10 +8,20 @@ const prime = 46_337;
 /** Stands before the two halves of a character above U+00FF. */
 const wideMark = 256;
 
-/** The array, or a longer copy of it that has the place. */
+/**
+ * The array, or one that begins with the same and has the place. It grows where it lies, but for one time in sixteen: copies of
+ * large tables would wait for the garbage collector, which takes its time for what is not in its heap.
+ */
 export function withRoom<T extends Int32Array | Uint8Array>(array: T, place: number): T {
   if (place < array.length) return array;
-  const bigger = new (array.constructor as new (length: number) => T)(Math.max(place + 1, array.length * 2));
+  const size = Math.max(place + 1, Math.ceil(array.length * 1.5)) * array.BYTES_PER_ELEMENT;
+  const { buffer } = array;
+  if (buffer instanceof ArrayBuffer && buffer.resizable && size <= buffer.maxByteLength) {
+    buffer.resize(size);
+    return array;
+  }
+  const room = new ArrayBuffer(size, { maxByteLength: size * 16 });
+  const bigger = new (array.constructor as new (buffer: ArrayBuffer) => T)(room);
   bigger.set(array);
   return bigger;
 }
@@ -172,7 +182,7 @@ export class NameTable {
   }
 
   #growSlots(): void {
-    const slots = new Int32Array(this.#slots.length * 2);
+    const slots = withRoom(this.#slots, this.#slots.length * 2 - 1).fill(0);
     const mask = slots.length - 1;
     for (let id = 1; id < this.#count; id++) {
       let slot = spread(this.#hashes[id] ?? 0) & mask;

@@ -3,11 +3,13 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { Hash } from "../../native/addon/hash.ts";
 import type { Database } from "./database.ts";
 import type { Descriptor, Layer } from "./descriptor.ts";
 import { type Digest, digestOf, parseDigest } from "./digest.ts";
 import type { DiskBlobs } from "./disk-blobs.ts";
 import { isMissing, storeError } from "./failure.ts";
+import { HeldFile } from "./held-file.ts";
 import { type Layout, shardedPath } from "./layout.ts";
 import type { Session } from "./session.ts";
 
@@ -30,6 +32,8 @@ export interface LayerTable {
   byBlob(digest: Digest): LayerRecord | undefined;
   /** Undefined when there is none, also when it was damaged: it can be made again from the blob. */
   index(diffId: Digest): Promise<Uint8Array | undefined>;
+  /** The same as a file, of which nothing is kept in memory. */
+  openIndex(diffId: Digest): HeldFile | undefined;
   setIndex(diffId: Digest, index: Uint8Array): void;
 }
 
@@ -45,6 +49,13 @@ function fromRow(row: Row): LayerRecord {
     diffId: row.diff_id,
     uncompressedSize: row.uncompressed,
   };
+}
+
+function digestOfFile(file: HeldFile): Digest {
+  const hash = new Hash();
+  const piece = Buffer.allocUnsafe(256 * 1024);
+  for (let at = 0; at < file.size; at += piece.length) hash.update(piece.subarray(0, file.read(piece, at)));
+  return `sha256:${hash.digest()}`;
 }
 
 export function layersOf(
@@ -82,6 +93,13 @@ export function layersOf(
 
   const isThere = (layer: LayerRecord): boolean => blobs.sizeOf(layer.blob.digest) === layer.blob.size;
 
+  const indexRow = (diffId: Digest) => ({
+    path: shardedPath(layout.indexes, diffId),
+    row: session.hold([diffId], () =>
+      db.get<{ size: number; digest: Digest }>("SELECT size, digest FROM indexes WHERE diff_id = ?", diffId),
+    ),
+  });
+
   return {
     record(layer, facts) {
       const digest = parseDigest(layer.blob.digest);
@@ -110,14 +128,22 @@ export function layersOf(
       return layer !== undefined && isThere(layer) ? layer : undefined;
     },
     async index(diffId) {
-      const path = shardedPath(layout.indexes, diffId);
-      const row = session.hold([diffId], () =>
-        db.get<{ size: number; digest: Digest }>("SELECT size, digest FROM indexes WHERE diff_id = ?", diffId),
-      );
+      const { path, row } = indexRow(diffId);
       if (row === undefined) return undefined;
       try {
         const bytes = await readFile(path);
         if (bytes.length === row.size && digestOf(bytes) === row.digest) return bytes;
+      } catch (cause) {
+        if (!isMissing(cause)) throw storeError(cause, "read the index of a layer", path);
+      }
+      return undefined;
+    },
+    openIndex(diffId) {
+      const { path, row } = indexRow(diffId);
+      if (row === undefined) return undefined;
+      try {
+        const file = HeldFile.open(path);
+        if (file.size === row.size && digestOfFile(file) === row.digest) return file;
       } catch (cause) {
         if (!isMissing(cause)) throw storeError(cause, "read the index of a layer", path);
       }

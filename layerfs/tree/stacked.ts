@@ -136,6 +136,7 @@ class StackedTree implements Tree {
 
   async digest(entry: Entry): Promise<Digest> {
     if (entry.digest !== undefined) return entry.digest;
+    if (this.#once) return this.#hash(entry);
     let digest = this.#digests.get(entry.path);
     if (digest === undefined) {
       digest = this.#hash(entry);

@@ -87,11 +87,16 @@ Napi::Promise runOnThread(Napi::Env env, std::function<void()> work, std::functi
   return promise;
 }
 
-Napi::Value toBuffer(Napi::Env env, std::string bytes) {
-  auto* held = new std::string(std::move(bytes));
+/// In their own memory: an index has a hundred bytes for each file.
+template <class Bytes>
+static Napi::Value handOver(Napi::Env env, Bytes bytes) {
+  auto* held = new Bytes(std::move(bytes));
   return Napi::Buffer<char>::New(
-      env, held->data(), held->size(), [](Napi::Env, char*, std::string* owner) { delete owner; }, held);
+      env, held->data(), held->size(), [](Napi::Env, char*, Bytes* owner) { delete owner; }, held);
 }
+
+Napi::Value toBuffer(Napi::Env env, std::string bytes) { return handOver(env, std::move(bytes)); }
+Napi::Value toBuffer(Napi::Env env, Growing bytes) { return handOver(env, std::move(bytes)); }
 
 std::string toBytes(const Napi::Value& value) {
   if (value.IsBuffer()) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "failure.hh"
+#include "growing.hh"
 
 namespace wb {
 
@@ -41,6 +42,7 @@ Napi::Promise runOnThread(Napi::Env env, std::function<void()> work, std::functi
 
 /// Bytes that become a Buffer without being copied.
 Napi::Value toBuffer(Napi::Env env, std::string bytes);
+Napi::Value toBuffer(Napi::Env env, Growing bytes);
 std::string toBytes(const Napi::Value& value);
 
 }  // namespace wb

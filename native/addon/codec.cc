@@ -19,14 +19,14 @@ class Zstd : public Packer {
   }
   ~Zstd() override { ZSTD_freeCCtx(context_); }
   std::string pack(const uint8_t* bytes, size_t size) override {
-    std::string out(ZSTD_compressBound(size), '\0');
-    const size_t used = ZSTD_compress2(context_, out.data(), out.size(), bytes, size);
+    out_.resize(ZSTD_compressBound(size));
+    const size_t used = ZSTD_compress2(context_, out_.data(), out_.size(), bytes, size);
     if (ZSTD_isError(used)) throw Failure("LAYER_COMPRESSION", std::string("zstd failed: ") + ZSTD_getErrorName(used));
-    out.resize(used);
-    return out;
+    return out_.substr(0, used);
   }
 
  private:
+  std::string out_;  // what waits for being written has no more room than it needs
   ZSTD_CCtx* context_ = ZSTD_createCCtx();
 };
 
@@ -37,14 +37,14 @@ class Gzip : public Packer {
   }
   ~Gzip() override { libdeflate_free_compressor(compressor_); }
   std::string pack(const uint8_t* bytes, size_t size) override {
-    std::string out(libdeflate_gzip_compress_bound(compressor_, size), '\0');
-    const size_t used = libdeflate_gzip_compress(compressor_, bytes, size, out.data(), out.size());
+    out_.resize(libdeflate_gzip_compress_bound(compressor_, size));
+    const size_t used = libdeflate_gzip_compress(compressor_, bytes, size, out_.data(), out_.size());
     if (used == 0) throw Failure("LAYER_COMPRESSION", "gzip failed");
-    out.resize(used);
-    return out;
+    return out_.substr(0, used);
   }
 
  private:
+  std::string out_;
   libdeflate_compressor* compressor_;
 };
 

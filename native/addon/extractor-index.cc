@@ -8,11 +8,21 @@ namespace {
 
 constexpr uint64_t kMaxRepeats = 65536;
 
+uint32_t number(std::string_view bytes, size_t at) {
+  uint32_t value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
+
+// Of records that we have made ourselves (record.cc): length, kind, type, … the path's size at 40, the path behind the head.
+size_t recordLength(std::string_view bytes, size_t at) { return number(bytes, at); }
+std::string_view recordPath(std::string_view record) { return record.substr(kRecordHead, number(record, 40)); }
+bool isFolder(std::string_view record) { return Kind(record[4]) == Kind::Set && Type(record[5]) == Type::Directory; }
+
 }  // namespace
 
 void Extractor::drop(size_t at) {
   amended_[at] = "";
-  patches_.erase(at);
 }
 
 void Extractor::note(const Record& record) {
@@ -42,31 +52,26 @@ void Extractor::note(const Record& record) {
   }
   seen_[record.path] = {at, Kind::Set, record.type};
   encodeRecord(record, index_);
-  if (record.flags & kHasDigest) {
-    digest_ = &digests_.emplace_back();
-    patches_[at] = digest_;
-  }
+  if (record.flags & kHasDigest) digest_ = &patches_.emplace_back(Patch{at + recordLength(index_, at), {}}).digest;
 }
 
-/// The records as they stand at the end, each cleared folder followed by its mark.
+/// The head, and the records as they stand at the end, each cleared folder followed by its mark.
 std::string Extractor::records() {
+  // The digest is the last thing in a record of an index.
+  for (const Patch& patch : patches_) std::memcpy(&index_[patch.end - patch.digest.size()], patch.digest.data(), patch.digest.size());
+  if (isSorted_ && amended_.empty() && cleared_.empty()) return std::move(index_);
   struct Item {
-    std::string path, bytes;
+    std::string_view path, bytes;
     bool isCleared;
   };
   std::vector<Item> items;
-  for (std::string_view rest = index_; !rest.empty();) {
-    const size_t at = index_.size() - rest.size(), before = rest.size();
-    const Record record = decodeRecord(rest);
-    std::string bytes = index_.substr(at, before - rest.size());
+  for (size_t at = kIndexHead.size(), next; at < index_.size(); at = next) {
+    next = at + recordLength(index_, at);
     const auto amended = amended_.find(at);
-    if (amended != amended_.end()) bytes = amended->second;
+    const std::string_view bytes = amended == amended_.end() ? std::string_view(index_).substr(at, next - at) : amended->second;
     if (bytes.empty()) continue;
-    const auto patch = patches_.find(at);
-    // The digest is the last thing in a record of an index.
-    if (patch != patches_.end()) std::memcpy(&bytes[bytes.size() - 32], patch->second->data(), 32);
-    const bool isFolder = record.kind == Kind::Set && record.type == Type::Directory;
-    items.push_back({record.path, std::move(bytes), isFolder && cleared_.count(record.path) != 0});
+    const std::string_view path = recordPath(bytes);
+    items.push_back({path, bytes, isFolder(bytes) && cleared_.count(std::string(path)) != 0});
   }
   if (!isSorted_) {
     // Parents before children: '/' counts less than any other byte.
@@ -76,6 +81,8 @@ std::string Extractor::records() {
     });
   }
   std::string out;
+  out.reserve(index_.size());
+  out += kIndexHead;
   for (const Item& item : items) {
     out += item.bytes;
     if (!item.isCleared) continue;

@@ -29,7 +29,7 @@ class Extractor : public TarEvents {
   void content(const uint8_t* bytes, size_t size) override;
   void endOfEntry() override;
 
-  /// Waits for the files, dresses the folders; gives the index's records.
+  /// Waits for the files, dresses the folders; gives the index.
   std::string finish();
 
  private:
@@ -37,6 +37,12 @@ class Extractor : public TarEvents {
     size_t at = 0;  // in the index
     Kind kind = Kind::Set;
     Type type = Type::File;
+  };
+
+  /// A digest that is known later, and the end of its record in the index.
+  struct Patch {
+    size_t end;
+    Digest digest;
   };
 
   bool whiteout(const Record& record);
@@ -67,7 +73,7 @@ class Extractor : public TarEvents {
   Folder folder_;
   Lowers lowers_;
 
-  std::string index_;
+  std::string index_{kIndexHead};
   std::unordered_map<std::string, Seen> seen_;
   std::unordered_map<size_t, std::string> amended_;  // records that stand in place of the one at that offset
   std::set<std::string> cleared_;
@@ -76,8 +82,7 @@ class Extractor : public TarEvents {
   std::set<std::string> hidden_;                     // paths that this layer deletes
   bool isSorted_ = true;                             // no record came later than those of its children
   std::map<std::string, Record> folders_;            // to dress at the end
-  std::deque<Digest> digests_;
-  std::unordered_map<size_t, Digest*> patches_;  // by offset of the record
+  std::deque<Patch> patches_;  // their addresses stay
   uint64_t devices_ = 0, repeats_ = 0;
 
   Record now_;

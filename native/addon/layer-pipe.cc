@@ -27,6 +27,7 @@ LayerPipe::LayerPipe(LayerOptions options, std::function<void()> notify)
       notify_(std::move(notify)),
       threads_(std::clamp(std::thread::hardware_concurrency(), 1u, 8u)),
       maxChunks_(4 + 2 * threads_) {
+  result_.index.append(kIndexHead);
   out_ = Fd(open(options_.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!out_.ok()) failSystem("write", options_.path);
 }
@@ -41,7 +42,7 @@ LayerResult LayerPipe::run() {
   guarded(&LayerPipe::plan);
   for (std::thread& thread : threads) thread.join();
   if (failure_) throw *failure_;
-  for (const auto& [at, digest] : patches_) std::memcpy(&result_.index[at], digest->data(), digest->size());
+  for (const auto& [at, digest] : patches_) std::memcpy(result_.index.data() + at, digest->data(), digest->size());
   return std::move(result_);
 }
 
@@ -138,7 +139,7 @@ void LayerPipe::planRecord(Record& record) {
   if (record.kind != Kind::Set) {
     appendTarHeader(whiteout(record), header);
     append(header.data(), header.size());
-    encodeRecord(record, result_.index);
+    noteRecord(record);
     return;
   }
   const auto& clamp = options_.clampSeconds;
@@ -157,7 +158,7 @@ void LayerPipe::planRecord(Record& record) {
   }
   const uint16_t flags = record.flags;
   record.flags &= uint16_t(~(kHasContent | kHasStat));
-  const size_t digestAt = encodeRecord(record, result_.index);
+  const size_t digestAt = noteRecord(record);
   record.flags = flags;
   if (digest != nullptr) patches_.emplace_back(digestAt, digest);
   if (!isFile) return;
@@ -178,6 +179,13 @@ void LayerPipe::planRecord(Record& record) {
   }
   static const uint8_t zeros[kBlock] = {};
   append(zeros, padding(record.size));
+}
+
+size_t LayerPipe::noteRecord(const Record& record) {
+  encoded_.clear();
+  const size_t digestAt = result_.index.size() + encodeRecord(record, encoded_);
+  result_.index.append(encoded_);
+  return digestAt;
 }
 
 void LayerPipe::planFile(const Record& record, Digest* digest) {

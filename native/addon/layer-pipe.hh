@@ -15,6 +15,7 @@
 
 #include "codec.hh"
 #include "fd.hh"
+#include "growing.hh"
 #include "record.hh"
 #include "source-file.hh"
 
@@ -31,7 +32,7 @@ struct LayerOptions {
 struct LayerResult {
   Digest diffId{}, digest{};
   uint64_t size = 0, uncompressedSize = 0;
-  std::string index;  // records, without the header that layer-index.ts writes
+  Growing index;  // with its head
 };
 
 struct PipeMessage {
@@ -72,6 +73,8 @@ class LayerPipe {
   void plan();
   void planRecords(std::string_view bytes);
   void planRecord(Record& record);
+  /// Gives the offset of the record's digest within the index when it has one.
+  size_t noteRecord(const Record& record);
   void planFile(const Record& record, Digest* digest);
   void planStream(const Record& record, Digest* digest);
   void append(const void* bytes, size_t size);
@@ -107,6 +110,7 @@ class LayerPipe {
   std::deque<Digest> digests_;                       // stable addresses
   std::vector<std::pair<size_t, Digest*>> patches_;  // where in the index they belong
   LayerResult result_;
+  std::string encoded_;
 };
 
 }  // namespace wb

@@ -42,18 +42,13 @@ void tell(const std::weak_ptr<H>& weak) {
 
 Napi::Value digest(Napi::Env env, const Digest& bytes) { return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size()); }
 
-/// Records with the head of an index (layer-index.ts) before them. In their own memory: they are a hundred bytes a file.
-std::string asIndex(std::string records) {
-  return std::move(records.insert(0, "WBLI\1\0\0\0", 8));
-}
-
 Napi::Object toJs(Napi::Env env, LayerResult& result) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("diffId", digest(env, result.diffId));
   out.Set("digest", digest(env, result.digest));
   out.Set("size", Napi::Number::New(env, double(result.size)));
   out.Set("uncompressedSize", Napi::Number::New(env, double(result.uncompressedSize)));
-  out.Set("index", toBuffer(env, asIndex(std::move(result.index))));
+  out.Set("index", toBuffer(env, std::move(result.index)));
   return out;
 }
 
@@ -61,7 +56,7 @@ Napi::Object toJs(Napi::Env env, UnpackResult& result) {
   Napi::Object out = Napi::Object::New(env);
   out.Set("diffId", digest(env, result.diffId));
   out.Set("uncompressedSize", Napi::Number::New(env, double(result.uncompressedSize)));
-  out.Set("index", toBuffer(env, asIndex(std::move(result.index))));
+  out.Set("index", toBuffer(env, std::move(result.index)));
   return out;
 }
 

@@ -18,6 +18,8 @@ enum class ContentKind : uint8_t { None, File, Bytes, Stream };
 
 constexpr uint16_t kHasTarget = 1, kHasDevice = 2, kHasPax = 4, kHasDigest = 8, kHasContent = 16, kHasStat = 32;
 constexpr size_t kRecordHead = 48;
+/// What stands before the records of an index (layer-index.ts): magic, version.
+constexpr std::string_view kIndexHead("WBLI\1\0\0\0", 8);
 constexpr size_t kMaxRecord = 64u << 20;
 
 struct Time {

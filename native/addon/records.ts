@@ -208,19 +208,9 @@ export function decodeRecord(bytes: Buffer, at: number): RecordChange {
   return decodeOne(bytes, at, endOf(bytes, at));
 }
 
-/** Whether the record that begins there sets an entry. */
-export function isSet(bytes: Buffer, at: number): boolean {
-  return bytes[at + 4] === 1;
-}
-
-/** Where each record begins, 4 bytes a record. Throws LAYER_RECORD. */
-export function recordStarts(bytes: Uint8Array, from = 0): Int32Array {
-  const b = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let count = 0;
-  for (let at = from; at < b.length; at = endOf(b, at)) count++;
-  const starts = new Int32Array(count);
-  for (let at = from, i = 0; at < b.length; at = endOf(b, at)) starts[i++] = at;
-  return starts;
+/** Bytes of the record that begins there. Throws LAYER_RECORD for one that does not end before `bytes` do. */
+export function recordSize(bytes: Buffer, at: number): number {
+  return endOf(bytes, at) - at;
 }
 
 function endOf(b: Buffer, at: number): number {

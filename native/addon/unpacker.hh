@@ -22,7 +22,7 @@ struct UnpackOptions {
 struct UnpackResult {
   Digest diffId{};
   uint64_t uncompressedSize = 0;
-  std::string index;
+  std::string index;  // with its head
 };
 
 /// A queue between two threads that holds so many pieces at most.

@@ -1,13 +1,12 @@
 /** Memory of transfers: none holds a layer, however large it is. */
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { join } from "node:path";
 import { Readable } from "node:stream";
 import test from "ava";
 import { digestOf } from "../../layerfs/store/digest.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { onLoopback } from "../doubles/loopback.ts";
+import { peakOf } from "./peak-memory.ts";
 import { ok } from "./registry-shop.ts";
 import { scene } from "./scene.ts";
 
@@ -79,18 +78,10 @@ function shop() {
   return { server, taken };
 }
 
-/** Writes down what a process had of memory at its most, when it ends. */
-const hook = `process.on("exit", () => {
-  const { appendFileSync, readFileSync } = require("node:fs");
-  appendFileSync(process.env.PEAKS, /VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1] + "\\n");
-});`;
-
 test("pull with unpacking, push and copy of a large layer stay below 150 MB", async (t) => {
   const { server, taken } = shop();
   await using registry = await onLoopback(server);
   const s = await scene(t, { base: false });
-  const [script, peaks] = [join(s.folder, "hook.cjs"), join(s.folder, "peaks")];
-  await writeFile(script, hook);
   const app = `${registry.host}/app:1`;
   for (const [args, sent] of [
     [["pull", "--unpack", app], 0],
@@ -99,13 +90,8 @@ test("pull with unpacking, push and copy of a large layer stay below 150 MB", as
   ] as const) {
     if (args[0] === "push") await ok(t, s, "tag", app, args[1]);
     taken.bytes = 0;
-    await writeFile(peaks, "");
-    const env = { PEAKS: peaks, NODE_OPTIONS: `--require=${script}` };
-    const result = await s.wbuildWith({ env }, ...args);
-    t.is(result.code, 0, result.stderr);
+    const most = await peakOf(t, s, ...args);
     t.is(Math.floor(taken.bytes / mib), sent, args[0]);
-    const found = (await readFile(peaks, "utf8")).trim().split("\n").map(Number);
-    const most = (Math.max(...found) * 1024) / 1e6;
     t.true(most > 20 && most < 150, `${args[0]} took ${most} MB`);
   }
 });

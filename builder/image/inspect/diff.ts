@@ -16,6 +16,9 @@ export interface Difference {
   readonly after?: number;
 }
 
+/** One for all: hundreds of thousands of files may differ. */
+const nothing: readonly string[] = [];
+
 /** How a system compares and shows files: on Windows names without case, drive C:, and metadata of its own. */
 interface View {
   shown(path: string): string;
@@ -56,7 +59,7 @@ export async function diffTrees(before: Tree, after: Tree, os = "linux"): Promis
     if (entry.path === "") continue;
     const was = await before.stat(entry.path);
     const path = view.shown(entry.path);
-    if (!was) found.push({ path, kind: "added", what: [], ...sizes(undefined, entry) });
+    if (!was) found.push({ path, kind: "added", what: nothing, ...sizes(undefined, entry) });
     else {
       const what = await differing(before, was, after, entry, view);
       if (what.length > 0) found.push({ path, kind: "changed", what, ...sizes(was, entry) });
@@ -65,7 +68,7 @@ export async function diffTrees(before: Tree, after: Tree, os = "linux"): Promis
   // A folder that is gone says all: what was in it is not listed again.
   for (const entry of await eachOf(before))
     if (entry.path !== "" && !(await after.stat(entry.path)) && (await isIn(after, parentOf(entry.path))))
-      found.push({ path: view.shown(entry.path), kind: "deleted", what: [], ...sizes(entry, undefined) });
+      found.push({ path: view.shown(entry.path), kind: "deleted", what: nothing, ...sizes(entry, undefined) });
   return found.sort(byPath);
 }
 
@@ -96,16 +99,16 @@ export async function diffLayer(below: Tree, changes: Iterable<Change>, os = "li
     const was = await below.stat(path);
     if (change.kind === "set") {
       const { entry } = change;
-      if (!was) found.push({ path: shown, kind: "added", what: [], ...sizes(undefined, entry) });
+      if (!was) found.push({ path: shown, kind: "added", what: nothing, ...sizes(undefined, entry) });
       else {
         const what = entry.type === "file" ? ["content"] : await differing(below, was, below, entry, view);
         if (what.length > 0) found.push({ path: shown, kind: "changed", what, ...sizes(was, entry) });
       }
     } else if (was && change.kind === "delete") {
-      found.push({ path: shown, kind: "deleted", what: [], ...sizes(was, undefined) });
+      found.push({ path: shown, kind: "deleted", what: nothing, ...sizes(was, undefined) });
     } else if (was)
       for (const child of await below.list(path))
-        found.push({ path: view.shown(child.path), kind: "deleted", what: [], ...sizes(child, undefined) });
+        found.push({ path: view.shown(child.path), kind: "deleted", what: nothing, ...sizes(child, undefined) });
   }
   return found.sort(byPath);
 }

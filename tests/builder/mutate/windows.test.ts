@@ -66,7 +66,7 @@ async function imageOf(store: Store, version: string, ...members: Member[][]): P
 /** What HKLM\SOFTWARE of an image is. */
 async function softwareOf(store: Store, { manifest }: Image) {
   const heads = [];
-  for (const blob of manifest.layers) heads.push(await readHeads(store.blobs.open(blob), () => true));
+  for (const blob of manifest.layers) heads.push(await readHeads(store, store.blobs.open(blob), () => true));
   return { hive: mergeHives(registryStack(heads, "Software")), heads };
 }
 

@@ -31,8 +31,8 @@ export interface Cosign {
   offline(generation: Generation): readonly string[];
 }
 
-/** For one test. */
-export function cosignFor(t: ExecutionContext): Cosign {
+/** For one test; `more` variables are those by which cosign 2 knows other services. */
+export function cosignFor(t: ExecutionContext, more: Readonly<Record<string, string>> = {}): Cosign {
   const folder = mkdtempSync(join(tmpdir(), "wbuild-cosign-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const services = {
@@ -49,6 +49,7 @@ export function cosignFor(t: ExecutionContext): Cosign {
         HTTPS_PROXY: "http://127.0.0.1:1",
         // By this cosign 2 can be asked for signatures that refer to the image.
         COSIGN_EXPERIMENTAL: "1",
+        ...more,
       };
       const program = peer(generation).program ?? generation;
       const child = execFile(program, args, { cwd: folder, env }, (error, stdout, stderr) => {
@@ -64,7 +65,8 @@ export function cosignFor(t: ExecutionContext): Cosign {
     async verify(generation, image, by, ...flags) {
       const key = `verify-${++keys}.pub`;
       writeFileSync(join(folder, key), by.export({ type: "spki", format: "pem" }));
-      const unlogged = flags.includes("--trusted-root") ? [] : ["--insecure-ignore-tlog=true"];
+      const isLogged = flags.some((flag) => /^--(?:trusted-root|insecure-ignore-tlog)/.test(flag));
+      const unlogged = isLogged ? [] : ["--insecure-ignore-tlog=true"];
       const { code, stderr } = await run(generation, ["verify", "--key", key, ...unlogged, ...flags, image]);
       return code === 0 ? "taken" : (/^Error: (.*)/m.exec(stderr)?.[1] ?? stderr);
     },

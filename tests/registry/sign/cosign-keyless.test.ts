@@ -27,9 +27,9 @@ test.after.always(() => sigstore[Symbol.asyncDispose]());
 const service = { url: sigstore.url, userAgent: "wbuild-test" };
 const subject = "ci@example.com";
 
-/** With files that name the doubles: root.json, services.json, token and our.key. */
+/** With files that name the doubles: root.json and services.json, ca.pem and log.pub for cosign 2, token and our.key. */
 function prepared(t: ExecutionContext): Cosign {
-  const cosign = cosignFor(t);
+  const cosign = cosignFor(t, { SIGSTORE_ROOT_FILE: "ca.pem", SIGSTORE_REKOR_PUBLIC_KEY: "log.pub" });
   const at = (url: string) => [
     { url, majorApiVersion: 1, validFor: { start: "2020-01-01T00:00:00Z" }, operator: "test" },
   ];
@@ -41,16 +41,25 @@ function prepared(t: ExecutionContext): Cosign {
     rekorTlogConfig: { selector: "ANY" },
     tsaConfig: {},
   };
-  const files = { "root.json": sigstore.root, "services.json": JSON.stringify(services), token, "our.key": keyFile };
+  const { certificateAuthorities, tlogs } = JSON.parse(sigstore.root.toString());
+  const pem = (label: string, bytes: string) => `-----BEGIN ${label}-----\n${bytes}\n-----END ${label}-----\n`;
+  const known = {
+    "ca.pem": pem("CERTIFICATE", certificateAuthorities[0].certChain.certificates[0].rawBytes),
+    "log.pub": pem("PUBLIC KEY", tlogs[0].publicKey.rawBytes),
+  };
+  const files = {
+    ...known,
+    "root.json": sigstore.root,
+    "services.json": JSON.stringify(services),
+    token,
+    "our.key": keyFile,
+  };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(cosign.folder, name), content);
   return cosign;
 }
 
 const rooted = ["--trusted-root", "root.json"];
-const identified = (who: string) => [
-  ...[...rooted, "--insecure-ignore-sct", "--certificate-identity", who],
-  ...["--certificate-oidc-issuer", issuer],
-];
+const whoIs = ["--insecure-ignore-sct", "--certificate-oidc-issuer", issuer, "--certificate-identity"];
 const bySigningConfig = ["--signing-config", "services.json", ...rooted];
 const byUrls = ["--use-signing-config=false", "--new-bundle-format=false", "--fulcio-url", sigstore.url];
 
@@ -61,11 +70,15 @@ for (const asBundle of [false, true]) {
     const [repository, image] = await pushed(`ours/${form}`);
     const signer = await requestCertificate(service, token);
     await signImage(repository, image, { ...signer, log: openLog(service), asBundle });
-    const verify = (who: string) =>
-      cosign.run("cosign", ["verify", ...identified(who), `${registry.host}/ours/${form}:1`]);
-    const { code, stderr } = await verify(subject);
-    t.is(code, 0, stderr);
-    t.not((await verify("other@example.com")).code, 0);
+    // cosign 2 knows no bundles of signatures, and takes whom to trust from its environment.
+    for (const generation of asBundle ? (["cosign"] as const) : generations) {
+      const trusting = generation === "cosign" ? rooted : [];
+      const verify = (who: string) =>
+        cosign.run(generation, ["verify", ...trusting, ...whoIs, who, `${registry.host}/ours/${form}:1`]);
+      const { code, stderr } = await verify(subject);
+      t.is(code, 0, stderr);
+      t.not((await verify("other@example.com")).code, 0);
+    }
   });
 
   testCosign(`${form}: we verify whom cosign signed as, and nobody else`, async (t) => {
@@ -90,6 +103,8 @@ for (const asBundle of [false, true]) {
     t.not(await cosign.verify("cosign", name, key.publicKey, ...rooted), "taken", "the log knows nothing of it");
     await signImage(repository, image, { key: key.privateKey, asBundle, log: openLog(service) });
     t.is(await cosign.verify("cosign", name, key.publicKey, ...rooted), "taken");
+    const logged = ["--insecure-ignore-tlog=false"];
+    if (!asBundle) t.is(await cosign.verify("cosign-2", name, key.publicKey, ...logged), "taken");
 
     const [theirs, signed] = await pushed(`logged/theirs-${form}`);
     const how = asBundle ? bySigningConfig : [...byUrls, "--rekor-url", sigstore.url];

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import test, { type ExecutionContext } from "ava";
+import type { Digest } from "../../layerfs/store/digest.ts";
 import { openStore } from "../../layerfs/store/store.ts";
 import { openRegistry } from "../../registry/client.ts";
 import { pushImage } from "../../registry/push.ts";
@@ -20,6 +21,8 @@ const size = 2_000_000;
 const half = 1_200_000;
 let real: RunningRegistry;
 let blobBytes = 0;
+/** The only layer: stored as it is, so that its digest is the tar's. */
+let layer: Digest;
 
 test.before(async () => {
   await bundled();
@@ -29,18 +32,21 @@ test.before(async () => {
     layers: [{ name: "a", content: Buffer.alloc(size, "a layer ") }],
     compression: "none",
   });
+  layer = [...from.content].find(([, { length }]) => length > size)?.[0] as Digest;
   await using client = openRegistry({ userAgent: "wbuild-test/1", warn() {} });
   await pushImage(client, image, parseReference(`${real.host}/team/app:v1`), from);
   blobBytes = [...from.content].reduce((sum, [digest, { length }]) => sum + (digest === image.digest ? 0 : length), 0);
 });
 test.after.always(() => real?.close());
 
-const ends: [title: string, signal: NodeJS.Signals][] = [
+const ends: [title: string, signal: NodeJS.Signals, ...flags: string[]][] = [
   ["kill -9", "SIGKILL"],
+  ["kill -9 while its layers were unpacked", "SIGKILL", "--unpack"],
+  ["^C while its layers were unpacked", "SIGINT", "--unpack"],
   ["^C", "SIGINT"],
   ["a polite end", "SIGTERM"],
 ];
-for (const [title, signal] of ends)
+for (const [title, signal, ...flags] of ends)
   test(`a pull that was ended by ${title} goes on where it was`, async (t) => {
     const home = mkdtempSync(join(tmpdir(), "wbuild-killed-"));
     t.teardown(() => rmSync(home, { recursive: true, force: true }));
@@ -49,7 +55,7 @@ for (const [title, signal] of ends)
     // The layer alone is larger than this; the configuration passes whole.
     proxy.rules.push({ on: "GET /blobs/", fault: { kind: "stall", at: half }, times: 2 });
     const env = { PATH: process.env.PATH ?? "", HOME: home, WBUILD_HOME: home };
-    const pull = ["pull", `${proxy.host}/team/app:v1`];
+    const pull = ["pull", ...flags, `${proxy.host}/team/app:v1`];
     const child = spawn(process.execPath, [program, ...pull], { env, stdio: "ignore" });
     const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
     t.teardown(() => child.kill("SIGKILL"));
@@ -65,6 +71,9 @@ for (const [title, signal] of ends)
     using store = openStore(home, { upkeep: false });
     t.deepEqual((await store.verify()).corrupt, []);
     t.deepEqual(await partsIn(home), []);
+    const unpacked = store.snapshots.find(layer);
+    t.is(unpacked !== undefined, flags.length > 0);
+    if (unpacked) t.is((await stat(join(unpacked.folder, "a"))).size, size);
   });
 
 const partsIn = async (home: string) => {

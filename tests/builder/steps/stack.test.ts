@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import test from "ava";
+import { compress as zstd } from "zstd-napi";
 import { LayerStack, type RemoteBlob, storedLayer } from "../../../builder/steps/stack.ts";
 import type { Layer } from "../../../layerfs/store/descriptor.ts";
 import { digestOf } from "../../../layerfs/store/digest.ts";
@@ -23,7 +24,7 @@ async function layerOf(files: Record<string, string | Buffer>) {
     digest: digestOf(bytes),
     size: bytes.length,
   };
-  return { bytes, layer: { blob, diffId: digestOf(tar) } satisfies Layer };
+  return { tar, bytes, layer: { blob, diffId: digestOf(tar) } satisfies Layer };
 }
 
 /** Comes from `open`, as a transfer does. */
@@ -119,6 +120,55 @@ test("what comes counts only when it is the blob: nothing else is left unpacked"
   t.is(store.snapshots.find(store.snapshots.chainId(undefined, layer.diffId)), undefined);
   t.deepEqual(readdirSync(temp(home)), []);
 });
+
+test("nothing is left of what unpacks to the right files, and is another blob", async (t) => {
+  using home = makeHome();
+  const { store } = home;
+  const { bytes, layer } = await layerOf({ file: "x" });
+  // Behind a member of gzip another one, of nothing: the tar is the same.
+  const longer = Buffer.concat([bytes, gzipSync("")]);
+  const claimed = { ...layer, blob: { ...layer.blob, digest: digestOf("another blob"), size: longer.length } };
+  const stored = storedLayer(
+    store,
+    LayerStack.of("linux"),
+    claimed,
+    remote(store, claimed, (from) => whole(longer, from)),
+  );
+  await t.throwsAsync(stored.folder(), { code: "STORE_DIGEST_MISMATCH" });
+  t.is(store.snapshots.find(store.snapshots.chainId(undefined, layer.diffId)), undefined);
+  t.is(store.layers.byBlob(claimed.blob.digest), undefined);
+  t.deepEqual(readdirSync(temp(home)), []);
+});
+
+const forms: [what: string, of: (tar: Buffer) => Promise<Buffer> | Buffer, isWhole: boolean][] = [
+  ["two members of gzip", (tar) => Buffer.concat([gzipSync(tar.subarray(0, 700)), gzipSync(tar.subarray(700))]), true],
+  ["gzip, and a member of nothing behind", (tar) => Buffer.concat([gzipSync(tar), gzipSync("")]), true],
+  [
+    "two frames of zstd",
+    async (tar) => Buffer.concat([await zstd(tar.subarray(0, 700)), await zstd(tar.subarray(700))]),
+    true,
+  ],
+  ["zstd, and words behind it", async (tar) => Buffer.concat([await zstd(tar), Buffer.from("words")]), false],
+  ["a member of gzip, and what makes it another tar", (tar) => Buffer.concat([gzipSync(tar), gzipSync("more")]), false],
+  ["half a member of gzip", (tar) => gzipSync(tar).subarray(0, -9), false],
+];
+for (const [what, of, isWhole] of forms)
+  test(`the whole of a blob counts, however its compression is put together: ${what}`, async (t) => {
+    using home = makeHome();
+    const { store } = home;
+    const { tar, layer } = await layerOf({ file: "x".repeat(2000) });
+    const bytes = await of(tar);
+    const made = { ...layer, blob: { ...layer.blob, digest: digestOf(bytes), size: bytes.length } };
+    const stored = storedLayer(
+      store,
+      LayerStack.of("linux"),
+      made,
+      remote(store, made, (from) => whole(bytes, from)),
+    );
+    if (isWhole) t.is(readFileSync(join(await stored.folder(), "file"), "utf8").length, 2000);
+    else t.regex(((await t.throwsAsync(stored.folder())) as NodeJS.ErrnoException).code ?? "", /^LAYER_/);
+    t.is(store.snapshots.find(store.snapshots.chainId(undefined, layer.diffId)) !== undefined, isWhole);
+  });
 
 test("a layer that is not what the image says is told as that, also while it comes", async (t) => {
   using home = makeHome();

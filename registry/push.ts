@@ -16,6 +16,11 @@ export interface PushOptions {
   readonly mountFrom?: (digest: Digest) => readonly string[];
   /** Fetches a blob that the store lacks; asked for only when the registry lacks it, too. */
   readonly bring?: (blob: Descriptor) => Promise<void>;
+  /**
+   * The bytes of a blob that the store lacks, from their start, for a push that keeps nothing; undefined to have it brought. Called
+   * once for a blob: an upload that breaks goes on from what was brought.
+   */
+  readonly pass?: (blob: Descriptor) => AsyncIterable<Uint8Array> | undefined;
   /** Asks for the manifest first: where it is, all that it names is, too. One round trip more for each image that is not. */
   readonly mayBeThere?: boolean;
   /** Sends foreign layers (see isForeign) too; without it, their descriptors alone. */
@@ -102,7 +107,7 @@ class Push {
   }
 
   async #blob(blob: Descriptor, signal: AbortSignal): Promise<void> {
-    const { allowNondistributable, bring, mountFrom, onProgress } = this.#options;
+    const { allowNondistributable, bring, mountFrom, onProgress, pass } = this.#options;
     const event = { digest: blob.digest, label: labelOf(blob.digest), total: blob.size };
     // Layers that only their maker may serve stay with their maker; a registry needs just their descriptor.
     if (isForeign(blob) && allowNondistributable !== true) {
@@ -116,8 +121,14 @@ class Push {
     // A blob that was never fetched (a lazily resolved base) may be there already, or in another repository.
     if (!bring && !(await isHere()) && !(await isElsewhere())) throw incomplete(blob);
     const open = this.#from.open.bind(this.#from);
+    let isFirst = true;
     const bytes = async function* (at: number) {
-      if (!(await isHere())) await bring?.(blob);
+      if (!(await isHere())) {
+        const passed = isFirst && at === 0 ? pass?.(blob) : undefined;
+        isFirst = false;
+        if (passed) return yield* passed;
+        await bring?.(blob);
+      }
       if (!(await isHere())) throw incomplete(blob);
       yield* open(blob, { from: at });
     };

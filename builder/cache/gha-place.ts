@@ -21,6 +21,14 @@ export async function readGhaCache(service: GhaService, signal: AbortSignal): Pr
       await entries.close();
     }
   };
+  async function* open(blob: Descriptor): AsyncGenerator<Uint8Array> {
+    const entries = openGhaEntries(service, AbortSignal.any([signal, AbortSignal.timeout(service.timeoutMs)]));
+    try {
+      yield* entries.read(blobKey(blob), blob.size);
+    } finally {
+      await entries.close();
+    }
+  }
   const records = await within(async (entries) => {
     const index = await newest(entries, service.scope);
     if (!index) throw new WbuildError("CACHE_NOT_FOUND", `it has no cache of scope ${service.scope}`);
@@ -36,6 +44,7 @@ export async function readGhaCache(service: GhaService, signal: AbortSignal): Pr
           const { mediaType, digest, size } = blob;
           await into.put(entries.read(blobKey(blob), size), { mediaType, digest, size });
         }),
+      open,
       has: (blob) => within(async (entries) => (await entries.find(blobKey(blob)))?.key === blobKey(blob)),
     },
   };

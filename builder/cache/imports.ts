@@ -10,7 +10,8 @@ import { sourceOf } from "../image/stored/left-layers.ts";
 import type { CachedLayer, ImportedResults } from "../solve/cache.ts";
 import type { RemoteBlob } from "../steps/stack.ts";
 import type { ReadRecord } from "./config.ts";
-import type { CachePlace } from "./place.ts";
+import { passing } from "./passing.ts";
+import { type CachePlace, wrongDiffId } from "./place.ts";
 
 export interface ImportsWorld {
   readonly store: Pick<Store, "blobs" | "layers">;
@@ -87,6 +88,7 @@ export class Imports implements ImportedResults {
       ...(reference === undefined ? {} : { reference }),
       fetch: () => this.#fetch(layer),
       check: () => this.#check(layer),
+      pass: () => this.#pass(layer),
       lasting: () => once(this.#lasting, layer.blob.digest, () => this.#findLasting(layer)),
     };
   }
@@ -124,7 +126,28 @@ export class Imports implements ImportedResults {
     const { blob, diffId } = layer;
     const found = await readDiffId(store.blobs.open(blob), signal);
     if (found.diffId === diffId) return store.layers.record(layer, { uncompressedSize: found.uncompressedSize });
-    throw new WbuildError("CACHE_LOST", `its diffID is not ${diffId}, as the cache says`, { facts: { diffId } });
+    throw wrongDiffId(diffId);
+  }
+
+  /** From the first place that has it. Who has begun to give it, and then fails, cannot be replaced: then the layer is lost. */
+  async *#pass(layer: Layer): AsyncGenerator<Uint8Array> {
+    const { digest } = layer.blob;
+    let failure: unknown;
+    let hasBegun = false;
+    for (const one of this.#placesOf(digest)) {
+      try {
+        for await (const part of passing(one.place.open(layer.blob), layer, one.name, this.#world.signal)) {
+          hasBegun = true;
+          yield part;
+        }
+        return;
+      } catch (error) {
+        failure ??= error;
+        this.#passOver(digest, one, error);
+        if (hasBegun) break;
+      }
+    }
+    throw this.#lose(digest, failure);
   }
 
   async #check({ blob }: Layer): Promise<void> {
@@ -142,7 +165,7 @@ export class Imports implements ImportedResults {
         // Nobody has compared the layer with its diffID: whoever brings it later does.
         return { ...source, claimed: diffId };
       } catch (error) {
-        this.#pass(blob.digest, one, error);
+        this.#passOver(blob.digest, one, error);
       }
     }
     return undefined;
@@ -159,7 +182,7 @@ export class Imports implements ImportedResults {
   }
 
   /** On to the next place. Throws what is no fault of this one. */
-  #pass(digest: Digest, { name, place }: NamedPlace, error: unknown): void {
+  #passOver(digest: Digest, { name, place }: NamedPlace, error: unknown): void {
     const { signal, warn } = this.#world;
     signal.throwIfAborted();
     // The store's own troubles, such as a full disk, are no fault of the cache.
@@ -177,11 +200,15 @@ export class Imports implements ImportedResults {
         return await work(one.place);
       } catch (error) {
         failure ??= error;
-        this.#pass(digest, one, error);
+        this.#passOver(digest, one, error);
       }
     }
+    throw this.#lose(digest, failure);
+  }
+
+  #lose(digest: Digest, cause: unknown): WbuildError {
     this.#lost.add(digest);
-    throw new WbuildError("CACHE_LOST", `the cache has lost layer ${digest}`, { facts: { digest }, cause: failure });
+    return new WbuildError("CACHE_LOST", `the cache has lost layer ${digest}`, { facts: { digest }, cause });
   }
 }
 

@@ -7,6 +7,7 @@ import { WbuildError } from "../../native/error.ts";
 import { blobPath, layoutContent, layoutFile, refNameKey } from "../../registry/archive/layout.ts";
 import { fileBytes } from "../../registry/archive/members.ts";
 import { folderSink } from "../../registry/archive/sink.ts";
+import { fileOf } from "../../registry/copy/layout.ts";
 import { fetchFromLayout, isInLayout } from "../../registry/copy/layout-blob.ts";
 import { mediaTypes } from "../../registry/oci/image.ts";
 import { maxManifestBytes, parseIndex } from "../../registry/oci/schema.ts";
@@ -49,6 +50,7 @@ export async function readLocalCache(
     place: {
       layout: resolve(src),
       fetch: (blob, into) => fetchFromLayout(src, blob, into, { signal }),
+      open: (blob) => fileOf(src, blob, 0),
       has: (blob) => isInLayout(src, blob),
     },
   };

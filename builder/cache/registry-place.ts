@@ -33,6 +33,7 @@ function placeOf(repository: Repository, reference: Reference, signal: AbortSign
   return {
     reference: formatReference(reference),
     fetch: (blob, into) => fetchBlob(repository, blob, into, { signal }),
+    open: (blob) => repository.blob(blob, 0, signal),
     has: (blob) => repository.hasBlob(blob.digest, signal),
   };
 }

@@ -238,7 +238,7 @@ function hasForeign({ images }: WrittenResult): boolean {
 async function pushAll(
   result: WrittenResult,
   names: readonly string[],
-  { allowNondistributable = false }: BuildRequest,
+  { allowNondistributable = false, lazy }: BuildRequest,
   world: DeliveryWorld,
   byDigest = false,
 ): Promise<string[]> {
@@ -262,6 +262,8 @@ async function pushAll(
           return [...new Set([...own, ...repositoriesWith(world.store, digest, reference.registry)])];
         },
         bring: async ({ digest }) => world.remoteOf(digest)?.fetch(),
+        // Who pushes to several places fetches once.
+        pass: ({ digest }) => (lazy && names.length === 1 ? world.remoteOf(digest)?.pass?.() : undefined),
         onProgress,
       });
       warnLeftOut(world.report, done);

@@ -26,6 +26,8 @@ export interface RemoteBlob {
    * somebody needs it. A cache is asked whether it has the blob now, once. Undefined, or absent: nowhere.
    */
   lasting?(): Promise<BlobSource | undefined>;
+  /** Its bytes, for who sends them on and keeps nothing: the last of them come only when they are what was promised. */
+  pass?(): AsyncIterable<Uint8Array>;
   /** Asks whether it could be brought. Throws what `fetch` would. Absent: who named the layer vouches for it. */
   check?(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 /** Lazy builds with cached steps: which layers come for which output, where the others stay, and what is told when they cannot be had. */
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,11 +10,12 @@ import type { CacheSource, CacheTarget } from "../../../builder/cache/spec.ts";
 import { bringImages } from "../../../builder/image/move/bring-images.ts";
 import { leftLayers } from "../../../builder/image/stored/left-layers.ts";
 import { findImage, listImages } from "../../../builder/image/stored/local.ts";
-import type { Digest } from "../../../layerfs/store/digest.ts";
+import { type Digest, digestOf } from "../../../layerfs/store/digest.ts";
 import type { BlobSource } from "../../../layerfs/store/sources.ts";
 import { openStore, type Store } from "../../../layerfs/store/store.ts";
 import { type Built, runBuild, usualRequest } from "../../doubles/builds.ts";
 import { startRegistry } from "../../doubles/docker-registry.ts";
+import { startFaultProxy } from "../../doubles/fault-proxy.ts";
 import { type GhaDouble, startGha } from "../../doubles/gha-cache.ts";
 import { clientFor } from "../../doubles/registry-client.ts";
 
@@ -33,15 +35,22 @@ interface Machine {
   bring(): Promise<void>;
 }
 
+/** So many bytes that no compressor makes small that a layer of them has several parts on its way. */
+function noise(seed: string): Buffer {
+  const parts: Buffer[] = [];
+  for (let i = 0; i < 12_000; i++) parts.push(createHash("sha256").update(`${seed}${i}`).digest());
+  return Buffer.concat(parts);
+}
+
 /** Machines that share a context and nothing else. */
 function machines(t: ExecutionContext): { readonly folder: string; machine(): Machine } {
   const folder = mkdtempSync(join(tmpdir(), "wbuild-test-"));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const context = join(folder, "context");
   mkdirSync(context);
-  for (const name of ["a", "b"]) writeFileSync(join(context, name), name.repeat(1000));
+  for (const name of ["a", "b"]) writeFileSync(join(context, name), noise(name));
   writeFileSync(join(folder, "Dockerfile"), lines.join("\n"));
-  const signal = AbortSignal.timeout(60_000);
+  const { signal } = new AbortController();
   let count = 0;
   return {
     folder,
@@ -254,7 +263,9 @@ test("gha: what the target lacks is sent there; a push that fails leaves no name
   const two = machine();
   await two.build({ lazy: true, cacheFrom: [from], tags: [`${host}/team/app:1`], push: true });
   t.is(downloadsOf(double).length, 2, "each once");
-  t.is((await manifestIn(host)).layers.length, 2);
+  const pushed = (await manifestIn(host)).layers.map(({ digest }) => digest);
+  t.is(pushed.length, 2);
+  for (const digest of pushed) t.is(await two.store.blobs.has(digest), undefined, "nothing of it is kept");
   await close();
   const three = machine();
   await t.throwsAsync(three.build({ lazy: true, cacheFrom: [from], tags: [`${host}/team/app:1`], push: true }));
@@ -276,6 +287,45 @@ test("local: a push adds the registry to the places where a kept image's layers 
   t.deepEqual(await two.here(), await two.layers());
 });
 
+test("a layer that passes by to the target goes on through the store when its upload breaks", async (t) => {
+  const { machine } = machines(t);
+  const { from, to } = await ghaCache(t);
+  const { host } = await registry(t);
+  await using proxy = await startFaultProxy(host);
+  const one = machine();
+  await one.build({ cacheTo: [to] });
+  // Two layers and a configuration, which is shorter than that.
+  proxy.rules.push({ on: "PUT /uploads/", fault: { kind: "cut request", at: 100_000 }, times: 3 });
+  const two = machine();
+  const name = `${proxy.host}/team/app:1`;
+  t.deepEqual((await two.build({ lazy: true, cacheFrom: [from], tags: [name], push: true })).ran, []);
+  t.is(proxy.rules[0]?.times, 0);
+  const pushed = (await manifestIn(host)).layers.map(({ digest }) => digest);
+  t.deepEqual(pushed, await one.layers());
+  const kept = await Promise.all(pushed.map((digest) => two.store.blobs.has(digest)));
+  t.true(
+    kept.some((size) => size !== undefined),
+    "what broke was brought",
+  );
+});
+
+test("the wrong diffID of a layer that passes by is found out before the target has it", async (t) => {
+  const { folder, machine } = machines(t);
+  const cache = localCache(folder);
+  const { from, to } = cache;
+  const { host } = await registry(t);
+  const one = machine();
+  await one.build({ cacheTo: [to] });
+  await lieAboutDiffIds(cache);
+  const two = machine();
+  const tags = [`${host}/team/app:1`];
+  const built = await two.build({ lazy: true, cacheFrom: [from], tags, push: true });
+  t.deepEqual(built.ran, ["COPY a /a", "COPY b /b"]);
+  t.regex(two.warnings.join("\n"), /its diffID is not/);
+  const pushed = (await manifestIn(host)).layers.map(({ digest }) => digest);
+  t.deepEqual(pushed, await one.layers());
+});
+
 const liars: Readonly<Record<string, (double: GhaDouble) => void>> = {
   "gives other bytes": ({ entries }) => {
     for (const entry of entries)
@@ -291,8 +341,14 @@ const liars: Readonly<Record<string, (double: GhaDouble) => void>> = {
     };
   },
 };
-for (const [what, lie] of Object.entries(liars))
-  test(`gha: a cache that ${what} when a push needs them is done without, and the layers are the same`, async (t) => {
+const pushes: Readonly<Record<string, Partial<BuildRequest>>> = {
+  "--lazy --push": { lazy: true, push: true },
+  "-o type=registry": { outputs: [{ type: "registry", names: [] }] },
+};
+for (const [what, lie, flags] of Object.entries(liars).flatMap(([what, lie]) =>
+  Object.keys(pushes).map((flags) => [what, lie, flags] as const),
+))
+  test(`gha, ${flags}: a cache that ${what} when a push needs them is done without, and the layers are the same`, async (t) => {
     const { machine } = machines(t);
     const { double, from, to } = await ghaCache(t);
     const { host } = await registry(t);
@@ -300,8 +356,7 @@ for (const [what, lie] of Object.entries(liars))
     await one.build({ cacheTo: [to] });
     lie(double);
     const two = machine();
-    const outputs = [{ type: "registry", names: [] }] as const;
-    const built = await two.build({ cacheFrom: [from], tags: [`${host}/team/app:1`], outputs });
+    const built = await two.build({ cacheFrom: [from], tags: [`${host}/team/app:1`], ...pushes[flags] });
     t.true(built.ran.length > 0);
     t.regex(two.warnings.join("\n"), /of the cache GitHub Actions .* cannot be used/);
     const pushed = (await manifestIn(host)).layers.map(({ digest }) => digest);
@@ -309,6 +364,23 @@ for (const [what, lie] of Object.entries(liars))
     const repository = clientFor(t).repository({ registry: host, repository: "team/app" });
     for (const digest of pushed) t.true(await repository.hasBlob(digest));
   });
+
+/** The cache gives every layer the diffID of another. */
+async function lieAboutDiffIds({ dest, blob }: LocalCache): Promise<void> {
+  type Named = { digest: string; size: number };
+  const index = JSON.parse(await readFile(join(dest, "index.json"), "utf8")) as { manifests: [Named] };
+  const [entry] = index.manifests;
+  const manifest = JSON.parse(await readFile(blob(entry.digest), "utf8")) as { config: Named };
+  const config = await readFile(blob(manifest.config.digest), "utf8");
+  const put = async (text: string): Promise<Named> => {
+    await writeFile(blob(digestOf(text)), text);
+    return { digest: digestOf(text), size: Buffer.byteLength(text) };
+  };
+  const lie = config.replace(/"diffID":"sha256:[0-9a-f]{64}"/g, `"diffID":"${digestOf("lie")}"`);
+  Object.assign(manifest.config, await put(lie));
+  Object.assign(entry, await put(JSON.stringify(manifest)));
+  await writeFile(join(dest, "index.json"), JSON.stringify(index));
+}
 
 async function manifestIn(host: string): Promise<{ layers: { digest: Digest }[] }> {
   const headers = { accept: "application/vnd.oci.image.manifest.v1+json" };

@@ -66,7 +66,9 @@ function entryOf(entries: readonly Descriptor[], image: string | undefined, plac
 
 /** What may be meant without a name: what refers to others has cosign's names, or none beside one that has. */
 function alone(images: readonly Descriptor[]): readonly Descriptor[] {
-  const own = images.filter(({ annotations }) => !isCosignTag(annotations?.[refNameKey]));
+  const own = images.filter(
+    (entry) => !isCosignTag(entry.annotations?.[refNameKey]) && savedSuffix(entry) === undefined,
+  );
   const named = own.filter(({ annotations }) => annotations?.[refNameKey] !== undefined);
   return named.length === 1 ? named : own;
 }
@@ -80,6 +82,24 @@ function isCosignTag(name: string | undefined): boolean {
   return name !== undefined && /^sha256-[0-9a-f]{64}(?:\.[a-z]+)?$/.test(name);
 }
 
+/** `cosign save` writes no names, but what each entry is: how the tag of signatures and attestations ends; of others undefined. */
+function savedSuffix({ annotations }: Descriptor): "sig" | "att" | undefined {
+  const kind = annotations?.kind;
+  return kind === "dev.cosignproject.cosign/sigs"
+    ? "sig"
+    : kind === "dev.cosignproject.cosign/atts"
+      ? "att"
+      : undefined;
+}
+
+/** The one image of a folder that cosign saved: its signatures do not say whose they are. */
+function savedImage(entries: readonly Descriptor[]): Digest | undefined {
+  const images = entries.filter(({ annotations }) =>
+    /^dev\.cosignproject\.cosign\/image(?:Index)?$/.test(annotations?.kind ?? ""),
+  );
+  return images.length === 1 ? images[0]?.digest : undefined;
+}
+
 function distinctEntries(entries: readonly Descriptor[]): Descriptor[] {
   return [...new Map(entries.map((entry) => [entry.digest, entry])).values()];
 }
@@ -89,7 +109,7 @@ function plain({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-/** By cosign's names, and by the subject that manifests of index.json name. */
+/** By cosign's names or kinds, and by the subject that manifests of index.json name. */
 async function referrersIn(
   entries: readonly Descriptor[],
   of: Digest,
@@ -98,7 +118,8 @@ async function referrersIn(
   const start = `${of.replace(":", "-")}.`;
   const found: Referrer[] = [];
   for (const entry of entries) {
-    const name = entry.annotations?.[refNameKey];
+    const suffix = savedImage(entries) === of ? savedSuffix(entry) : undefined;
+    const name = suffix === undefined ? entry.annotations?.[refNameKey] : `${start}${suffix}`;
     if (name?.startsWith(start)) found.push({ descriptor: plain(entry), tag: name });
     else if ((await subjectIn(entry, manifest)) === of) found.push({ descriptor: plain(entry) });
   }

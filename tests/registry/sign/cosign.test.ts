@@ -3,6 +3,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { copyImage } from "../../../registry/copy/copy.ts";
+import { layoutSource } from "../../../registry/copy/layout.ts";
 import { remoteSource, remoteTarget } from "../../../registry/copy/remote.ts";
 import { parseIndex } from "../../../registry/oci/schema.ts";
 import { parseReference } from "../../../registry/reference.ts";
@@ -126,6 +127,10 @@ testCosign("cosign's other commands find our signatures", async (t) => {
   for (const generation of generations) {
     await say(generation, "save", "--dir", `saved-${generation}`, `${name}:1`);
     t.is(await cosign.verify(generation, `saved-${generation}`, publicKey, "--local-image"), "taken");
+    const brought = `${registry.host}/commands/saved-by-${generation}:1`;
+    const saved = await layoutSource(join(cosign.folder, `saved-${generation}`));
+    await copyImage(saved, remoteTarget(client, parseReference(brought)), { includeReferrers: true });
+    t.is(await cosign.verify(generation, brought, publicKey), "taken");
   }
   const loaded = `${registry.host}/commands/loaded`;
   await say("cosign-2", "load", "--dir", "saved-cosign-2", `${loaded}:1`);

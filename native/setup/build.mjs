@@ -138,7 +138,7 @@ const lateChildProcess = {
 
 /**
  * Loads Node's own modules when something of theirs is used: who imports one for what a command seldom does would load it for all
- * of them. `node:crypto` takes 2 ms, `node:fs/promises` one.
+ * of them. `node:crypto` takes 2 ms, `node:fs/promises` one. Builds need nearly all of them, and would only get to them slower.
  */
 const lateModules = {
   name: "late-modules",
@@ -150,8 +150,10 @@ const lateModules = {
     );
     build.onLoad({ filter: /.*/, namespace: "late-module" }, async ({ path }) => ({
       contents: `
+        let loaded;
+        const load = () => (loaded ??= require("${path}"));
         for (const name of ${JSON.stringify(Object.keys((await import(path)).default))})
-          Object.defineProperty(exports, name, { enumerable: true, get: () => require("${path}")[name] });
+          Object.defineProperty(exports, name, { enumerable: true, get: () => load()[name] });
       `,
       loader: "js",
     }));
@@ -231,7 +233,9 @@ function commandIn(path) {
 /** Every bundle by its file: the one with all commands, and those for some. */
 const bundles = {
   "wbuild.cjs": [],
-  ...Object.fromEntries(Object.entries(kinds).map(([kind, commands]) => [`wbuild-${kind}.cjs`, [only(commands)]])),
+  ...Object.fromEntries(
+    Object.entries(kinds).map(([kind, commands]) => [`wbuild-${kind}.cjs`, [lateModules, only(commands)]]),
+  ),
 };
 
 /** The CLI: dist/wbuild, its bundles and their code caches, and the compiled parts of the packages that it loads. */
@@ -286,7 +290,7 @@ async function bundled(name, plugins) {
       js: "(function(require,module,__filename,__dirname){const exports=module.exports,__wbuild_url=require('node:url').pathToFileURL(__filename).href;",
     },
     footer: { js: "})" },
-    plugins: [lateChildProcess, lateModules, noFetch, hclBesideBundle, ...plugins],
+    plugins: [lateChildProcess, noFetch, hclBesideBundle, ...plugins],
     // What the HCL parser would load where there are no such globals; every Node that we run on has them.
     external: ["performance"],
     loader: { ".node": "copy" },

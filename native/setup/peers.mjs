@@ -4,7 +4,18 @@
  * `node native/setup/peers.mjs test`, or names of peers; `--update` fetches them anew.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -20,7 +31,7 @@ const table = [
   { need: "test", name: "cosign", suite: "sid", packages: ["cosign"], program: "usr/bin/cosign" },
   { need: "test", name: "cosign-2", suite: "trixie", packages: ["cosign"], program: "usr/bin/cosign" },
   {
-    need: "demand",
+    need: "test",
     name: "docker-buildx",
     suite: "sid",
     packages: ["docker-buildx"],
@@ -67,7 +78,8 @@ export function findPeer(name, { folder = cache } = {}) {
     return { folder: at, program: join(at, row.program), version };
   }
   const note = join(folder, name, ".missing");
-  const reason = existsSync(note) ? readFileSync(note, "utf8") : `run \`node native/setup/peers.mjs ${name}\``;
+  const kept = existsSync(note) ? readFileSync(note, "utf8") : undefined;
+  const reason = unkept.get(join(folder, name)) ?? kept ?? `run \`node native/setup/peers.mjs ${name}\``;
   return { missing: `no ${name}: ${reason}` };
 }
 
@@ -152,6 +164,9 @@ async function unpack(row, downloads, folder, temporary) {
   rmSync(join(home, ".missing"), { force: true });
 }
 
+/** Reasons that could not be noted, by the folder where they would be. */
+const unkept = new Map();
+
 /** Notes for findPeer why there is no such peer. */
 function note(row, folder, reason) {
   mkdirSync(join(folder, row.name), { recursive: true });
@@ -195,7 +210,13 @@ export async function fetchPeers(names, { update = false, folder = cache, ...fro
   const rows = names.map(rowOf).filter((row) => update || versionsOf(row, folder).length === 0);
   if (rows.length === 0) return;
   const source = { ...archive, ...from };
-  mkdirSync(folder, { recursive: true });
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    for (const row of rows) unkept.set(join(folder, row.name), `${folder} cannot be written (${error.code})`);
+    return;
+  }
   const reason = whyNotHere(source);
   if (reason !== undefined) {
     for (const row of rows) note(row, folder, reason);

@@ -48,6 +48,13 @@ test("without the archive's keys nothing is asked", async (t) => {
   t.deepEqual(asked, []);
 });
 
+test("a cache that cannot be written is a reason, too", async (t) => {
+  const folder = join(emptyCache(t), "file");
+  writeFileSync(folder, "");
+  await fetchPeers(["crane"], { folder, mirror: nobody });
+  t.is(findPeer("crane", { folder }).missing, `no crane: ${folder} cannot be written (EEXIST)`);
+});
+
 testApt("a mirror out of reach is a reason, and leaves nothing half done", async (t) => {
   const folder = emptyCache(t);
   await fetchPeers(["crane", "oras"], { folder, mirror: nobody });

@@ -76,7 +76,7 @@ function boolean(name: string, value: string): boolean {
   throw bad(`${name}=${value}`, "true or false is expected");
 }
 
-/** Every image that is put out is pushed, too; without such an output there is one. */
+/** As buildx: images are pushed, or one is where nothing but the store gets any. Who asks for files alone gets files. */
 function withPush(target: Target, push: boolean): Target {
   const { output = [] } = target;
   if (!push) {
@@ -86,7 +86,10 @@ function withPush(target: Target, push: boolean): Target {
     return { ...target, output: kept };
   }
   const isImage = (one: string) => /(^|,)type=(image|registry)(,|$)/.test(one);
-  if (!output.some(isImage)) return { ...target, output: [...output, "type=registry"] };
+  if (!output.some(isImage)) {
+    const isForUse = output.every((one) => /(^|,)type=docker(,|$)/.test(one));
+    return isForUse ? { ...target, output: [...output, "type=image,push=true"] } : target;
+  }
   const pushed = (one: string) =>
     /(^|,)type=image(,|$)/.test(one) ? `${one.replace(/,push=[^,]*/, "")},push=true` : one;
   return { ...target, output: output.map(pushed) };

@@ -3,12 +3,17 @@ import { entryObject } from "./entries.ts";
 import type { Resolved } from "./resolve.ts";
 import { type AttributeName, attributes, type Target } from "./target.ts";
 
-/** Two spaces, groups before targets, names in order. */
-export function printResolved({ groups, targets }: Resolved): string {
+/** Two spaces, what only others need is put out nowhere, groups before targets, names in order. */
+export function printResolved({ groups, targets, linked }: Resolved): string {
   const byName = <T>(entries: ReadonlyMap<string, T>) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
   const shown = {
     group: Object.fromEntries(byName(groups).map(([name, list]) => [name, { targets: listed(name, list) }])),
-    target: Object.fromEntries(byName(targets).map(([name, target]) => [name, inOrder(target)])),
+    target: Object.fromEntries(
+      byName(targets).map(([name, target]) => [
+        name,
+        inOrder(linked.has(name) ? { ...target, output: ["type=cacheonly"] } : target),
+      ]),
+    ),
   };
   return `${JSON.stringify(shown, null, 2)}\n`;
 }

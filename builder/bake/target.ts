@@ -18,6 +18,7 @@ const rule = <K extends Kind>(kind: K, merge: Merge = "replace"): { readonly kin
 
 /** In the order in which they are printed. */
 export const attributes = {
+  description: rule("text"),
   annotations: rule("list", "append"),
   attest: rule("entries", "append"),
   context: rule("text"),
@@ -43,7 +44,6 @@ export const attributes = {
   call: rule("text"),
   entitlements: rule("list", "append"),
   "extra-hosts": rule("map", "keys"),
-  description: rule("text"),
 } as const satisfies Readonly<Record<string, AttributeRule>>;
 
 export type AttributeName = keyof typeof attributes;

@@ -206,7 +206,7 @@ function variables({ scope }: Bake): ListRow[] {
 
 function targets({ definition }: Bake): ListRow[] {
   const groups = [...definition.groups].map(([name, { description, targets }]): ListRow => {
-    return { name, description: description ?? targets.join(", "), group: true };
+    return { name, description: description ?? [...targets].sort().join(", "), group: true };
   });
   const own = [...definition.targets]
     .filter(([name]) => !name.startsWith("_"))

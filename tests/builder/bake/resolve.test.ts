@@ -125,7 +125,13 @@ const overridden: readonly (readonly [name: string, set: readonly string[], expe
   ["the platform", ["*.platform=linux/arm64"], { platforms: ["linux/arm64"] }],
   ["a flag", ["a.no-cache=true"], { "no-cache": true }],
   ["a named context", ["a.contexts.base=docker-image://x"], { contexts: { base: "docker-image://x" } }],
-  ["a push", ["a.push=true"], { output: ["type=registry"] }],
+  ["a push", ["a.push=true"], { output: ["type=image,push=true"] }],
+  [
+    "a push of what goes to the store",
+    ["a.output=type=docker", "a.push=true"],
+    { output: ["type=docker", "type=image,push=true"] },
+  ],
+  ["a push of files", ["a.output=type=local,dest=o", "a.push=true"], { output: ["type=local,dest=o"] }],
   ["an output that is pushed", ["a.output=type=image", "a.push=true"], { output: ["type=image,push=true"] }],
   [
     "a load beside another output",

@@ -62,7 +62,7 @@ export async function sweepUpper(folder: string): Promise<UpperSweep> {
   const layer = upperRecords(records, folder);
   let list: readonly Change[] | undefined;
   return {
-    batch: { kind: "records", records: layer },
+    batch: { kind: "records", records: [layer] },
     changes: () => {
       list ??= decodeRecords(layer).map((change) => withContent(change, folder));
       return list;

@@ -3,7 +3,7 @@
  * It encodes the changes as records; reading, tar, hashing and compressing happen in one native pass (layer-pipe.cc).
  */
 import { LayerPipe } from "../../native/addon/layer-pipe.ts";
-import { RecordWriter } from "../../native/addon/records.ts";
+import { RecordWriter, recordPieces } from "../../native/addon/records.ts";
 import { WbuildError } from "../../native/error.ts";
 import type { BlobFiles } from "../store/blob-store.ts";
 import type { Layer } from "../store/descriptor.ts";
@@ -42,7 +42,8 @@ export interface WrittenLayer {
  */
 export interface RecordBatch {
   readonly kind: "records";
-  readonly records: Uint8Array;
+  /** Whole records each. Gone through once, each when those before it are with the pipe. */
+  readonly records: Iterable<Uint8Array>;
 }
 
 export type LayerInput = Change | RecordBatch;
@@ -125,7 +126,7 @@ async function send(changes: Iterable<LayerInput> | AsyncIterable<LayerInput>, p
 
 async function sendBatch(batch: RecordBatch, records: RecordWriter, pipe: LayerPipe): Promise<void> {
   if (records.length > 0) await pipe.records(records.take());
-  await pipe.records(batch.records);
+  for (const some of batch.records) for (const piece of recordPieces(some, batchSize)) await pipe.records(piece);
 }
 
 /** Adds the record; gives the bytes that must follow it, if they do not travel inside. */

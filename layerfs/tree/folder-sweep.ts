@@ -4,7 +4,7 @@
  */
 import { decodeWalk } from "../../native/addon/addon.ts";
 import { digestRecords, newestChange, rebaseRecords } from "../../native/addon/bulk.ts";
-import { decodeHeads, type RecordHead } from "../../native/addon/records.ts";
+import { decodeHeads, type RecordHead, recordPieces } from "../../native/addon/records.ts";
 import type { RecordBatch } from "../layer/write.ts";
 import type { Digest } from "../store/digest.ts";
 import type { IgnoreRule } from "./sift.ts";
@@ -19,6 +19,8 @@ export interface SweptFile {
   readonly ino: bigint;
   readonly dev: bigint;
 }
+
+const pieceSize = 64 * 1024;
 
 export class FolderSweep {
   readonly #folder: string;
@@ -66,7 +68,12 @@ export class FolderSweep {
   /** Its entries as changes of a layer, below `prefix` (clean, "" for the root). `mode` replaces all permissions. */
   toLayer(prefix: string, owner: { readonly uid: number; readonly gid: number }, mode?: number): RecordBatch {
     const to = { prefix, folder: this.#folder, ...owner, ...(mode === undefined ? {} : { mode }) };
-    return { kind: "records", records: rebaseRecords(this.#records, to) };
+    return { kind: "records", records: this.#rebased(to) };
+  }
+
+  /** A piece at a time: with their new paths and those of their contents the records are three times as large. */
+  *#rebased(to: Parameters<typeof rebaseRecords>[1]): Generator<Uint8Array> {
+    for (const piece of recordPieces(this.#records, pieceSize)) yield rebaseRecords(piece, to);
   }
 
   /** Digest over what it holds, times and owners left out. `digests`: 32 bytes a file, in the order of `files`. */

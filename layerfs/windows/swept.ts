@@ -59,7 +59,7 @@ export async function shapeSweep(sweep: FolderSweep, input: SweptInput): Promise
     from = head.end;
   }
   pieces.push(windowsRecords(sweep.bytes.subarray(from), to));
-  return { kind: "records", records: pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces) };
+  return { kind: "records", records: pieces };
 }
 
 function isPlain(path: string, upper: string, { path: own, type }: RecordHead, origin: Origin): boolean {

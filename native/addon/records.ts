@@ -208,6 +208,15 @@ export function decodeRecord(bytes: Buffer, at: number): RecordChange {
   return decodeOne(bytes, at, endOf(bytes, at));
 }
 
+/** The same records in pieces of about so many bytes. Throws LAYER_RECORD. */
+export function* recordPieces(records: Uint8Array, size: number): Generator<Uint8Array> {
+  const b = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+  for (let from = 0, at = 0; from < b.length; from = at) {
+    while (at < b.length && at - from < size) at = endOf(b, at);
+    yield b.subarray(from, at);
+  }
+}
+
 /** Bytes of the record that begins there. Throws LAYER_RECORD for one that does not end before `bytes` do. */
 export function recordSize(bytes: Buffer, at: number): number {
   return endOf(bytes, at) - at;

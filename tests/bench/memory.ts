@@ -1,9 +1,9 @@
 /**
  * The workload `memory`: what the commands take that change, move or compare images without a build, with images of 60,000 and of
- * 300,000 small files, and with one of two files of 512 MiB.
+ * 300,000 small files, and with one of two files of 256 MiB.
  */
 import { createCipheriv } from "node:crypto";
-import { createWriteStream, mkdirSync, rmSync } from "node:fs";
+import { createWriteStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -14,12 +14,12 @@ import { type Command, measure } from "./measure.ts";
 import type { Row } from "./report.ts";
 
 const program = fileURLToPath(new URL("../../dist/wbuild", import.meta.url));
-const images = { "60,000 files": 60_000, "300,000 files": 300_000, "1 GiB": 2 } as const;
-const largeMib = 512;
+const images = { "60,000 files": 60_000, "300,000 files": 300_000, "512 MiB": 2 } as const;
+const largeMib = 256;
 const time = new Date("2024-01-01T00:00:00Z");
 
 /** Whole processes. The image's two layers have half of the files each, and a fiftieth of them both. */
-export async function benchMemory({ folder, runs, log, stopped }: BenchOptions): Promise<Row[]> {
+export async function benchMemory({ folder, runs, log, tell, stopped }: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (const [name, files] of Object.entries(images)) {
     const place = join(folder, String(files));
@@ -29,10 +29,17 @@ export async function benchMemory({ folder, runs, log, stopped }: BenchOptions):
     await writeTar(at("lower.tar"), 0, half);
     await writeTar(at("upper.tar"), half - Math.floor(files / 50), files);
     await writeTar(at("small.tar"), 0, 1, 100);
+    mkdirSync(at("context"));
+    for (const tar of ["lower.tar", "upper.tar"])
+      await measure({ argv: ["tar", "-xf", at(tar), "-C", at("context")] }, log);
+    writeFileSync(at("Dockerfile"), "FROM scratch\nCOPY srv /srv\n");
     const env = { WBUILD_HOME: at("home"), WBUILD_PROGRESS: "quiet" };
     const wbuild = (...args: string[]): Command => ({ argv: [program, ...args], env });
-    const timed = async (what: string, command: Command) =>
-      rows.push({ tool: "wbuild", workload: "memory", kind: `${what}, ${name}`, ...(await measure(command, log)) });
+    const timed = async (what: string, command: Command) => {
+      const taken = await measure(command, log);
+      rows.push({ tool: "wbuild", workload: "memory", kind: `${what}, ${name}`, ...taken });
+      tell(`${what}, ${name}: ${taken.peakMib.toFixed(0)} MiB, ${taken.seconds.toFixed(1)} s`);
+    };
     const elsewhere = async (what: string, ...args: string[]) => {
       await timed(what, { argv: [program, ...args], env: { ...env, WBUILD_HOME: at("other") } });
       rmSync(at("other"), { recursive: true, force: true });
@@ -57,6 +64,8 @@ export async function benchMemory({ folder, runs, log, stopped }: BenchOptions):
       await timed("diff", wbuild("diff", "app"));
       await timed("diff, two images", wbuild("diff", "base", "app"));
       await timed("history", wbuild("history", "app"));
+      await timed("COPY", wbuild("build", "-q", "-f", at("Dockerfile"), "-t", "f", at("context")));
+      await timed("COPY, cached", wbuild("build", "-q", "-f", at("Dockerfile"), "-t", "f", at("context")));
       for (const file of ["out.tar", "docker.tar"]) rmSync(at(file), { force: true });
     }
     rmSync(place, { recursive: true, force: true });
@@ -64,7 +73,7 @@ export async function benchMemory({ folder, runs, log, stopped }: BenchOptions):
   return rows;
 }
 
-/** Files `from` to `to` in folders of forty, as package managers lay them; of an image of two files each is half a gibibyte of noise. */
+/** Files `from` to `to` in folders of forty, as package managers lay them; of an image of two files each is a quarter of a gibibyte of noise. */
 async function writeTar(
   path: string,
   from: number,

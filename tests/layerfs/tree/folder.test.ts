@@ -217,7 +217,7 @@ testUnless(noXattrs())(
     if (isRoot) setXattr(file, "trusted.secret", Buffer.from("left out"));
     const context = folderTree(folder.path);
     const swept = (await context.sweep(""))!.toLayer("x", { uid: 0, gid: 0 });
-    const [change] = decodeRecords(swept.records);
+    const [change] = decodeRecords(Buffer.concat([...swept.records]));
     const entries = [await context.stat("file"), (await context.walk("")).find((one) => one.path === "file")];
     for (const entry of [...entries, change?.kind === "set" ? change.entry : undefined]) {
       t.deepEqual(

@@ -1,6 +1,6 @@
 /**
  * A registry in memory that knows what Debian's docker-registry 2.8 does not: uploads that keep their parts and tell how
- * much they have, pieces of a least size (OCI distribution specification 1.1). It has no referrers API.
+ * much they have, pieces of a least size, and if wanted a list of referrers (OCI distribution specification 1.1).
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { digestOf } from "../../layerfs/store/digest.ts";

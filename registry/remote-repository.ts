@@ -227,12 +227,13 @@ class RemoteRepository implements Repository {
     }
   }
 
-  /** With no permission to look, the upload itself tells more than the look does. */
+  /** With no permission to look, or where that is not known (HEAD is refused), the upload itself tells more than the look does. */
   async #isPresent(digest: Digest, signal: AbortSignal | undefined): Promise<boolean> {
     try {
       return await this.hasBlob(digest, signal);
     } catch (error) {
-      if (isWbuildError(error, "REG_DENIED") || isWbuildError(error, "REG_UNAUTHORIZED")) return false;
+      const codes = ["REG_DENIED", "REG_UNAUTHORIZED", "REG_PROTOCOL"] as const;
+      if (codes.some((code) => isWbuildError(error, code))) return false;
       throw error;
     }
   }
@@ -281,9 +282,16 @@ class RemoteRepository implements Repository {
   }
 }
 
-/** A registry that refuses a mount still takes the bytes. */
+/** A registry that refuses a mount, or fails over it, may still take the bytes. */
 function ifRefused(error: unknown): undefined {
-  const codes = ["REG_DENIED", "REG_UNAUTHORIZED", "REG_NOT_FOUND", "REG_PROTOCOL", "REG_UNSUPPORTED"] as const;
+  const codes = [
+    "REG_DENIED",
+    "REG_UNAUTHORIZED",
+    "REG_NOT_FOUND",
+    "REG_PROTOCOL",
+    "REG_UNSUPPORTED",
+    "REG_UNAVAILABLE",
+  ] as const;
   if (codes.some((code) => isWbuildError(error, code))) return undefined;
   throw error;
 }

@@ -222,9 +222,9 @@ export class OpenUpload implements Upload {
   }
 }
 
-/** The Location's own query stays: registries keep the state of the upload in it. */
+/** The Location's own query stays as it is written: registries keep the state of the upload in it, and some sign it. */
 function withDigest(location: URL, digest: Digest): URL {
   const url = new URL(location);
-  url.searchParams.set("digest", digest);
+  url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`;
   return url;
 }

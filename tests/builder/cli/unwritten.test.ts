@@ -18,7 +18,7 @@ for (const args of [["-q", "context"], ["-o", "-", "context"], ["images"]])
   test(`wbuild ${args.join(" ")}, where the disk of standard output is full: told, and nothing is left behind`, async (t) => {
     const { cli, store } = context(t);
     const { code, stderr } = await cli(args, ">/dev/full");
-    t.is(code, 2, stderr);
+    t.is(code, 4, stderr);
     t.regex(stderr, /error\[CLI_OUTPUT\]: cannot write standard output: ENOSPC/);
     t.notRegex(stderr, /prune|internal error/);
     for (const folder of ["temp", "leases"]) t.deepEqual(readdirSync(join(store, folder)), [], folder);

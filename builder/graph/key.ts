@@ -40,8 +40,8 @@ function identity(op: Op): unknown {
       return rest;
     }
     case "copy":
-      // Before folders above the target got the mode too, the same op made another layer.
-      return typeof op.chmod === "number" ? { ...op, chmodOf: "made folders, too" } : op;
+      // Before folders above the target got the mode too, and archives kept theirs, the same op made another layer.
+      return op.chmod === undefined ? op : { ...op, chmodOf: "made folders, too; no archives" };
     default:
       return op;
   }

@@ -103,7 +103,7 @@ async function unpackInto(op: CopyOp, tree: Tree, archive: Entry, placement: Pla
     });
   }
   const base = await placement.locate(op.target);
-  await placement.folder(base);
+  await placement.folder(base, { keepsModes: true });
   const entries = [...entriesOf(index, archive)];
   const told = entries.some(maybeImplied) ? await namesIn(tree, archive) : undefined;
   for (const entry of entries) {
@@ -111,7 +111,7 @@ async function unpackInto(op: CopyOp, tree: Tree, archive: Entry, placement: Pla
     const name = base === "" ? entry.path : `${base}/${entry.path}`;
     if (told && entry.type === "directory" && !told.has(entry.path)) {
       // Only the way to something: what the target has there stays, be it a link to a folder.
-      await placement.folder(await placement.locate(name));
+      await placement.folder(await placement.locate(name), { keepsModes: true });
       continue;
     }
     const path = await placement.locate(name, { lastToo: false });

@@ -61,39 +61,42 @@ export class Placement {
     return this.#made.get(this.#rules.key(path)) ?? (await this.#target.stat(path));
   }
 
-  /** Makes sure that a folder is there, with all above it. Gives its path as it is spelled. Throws STEP_NOT_A_DIRECTORY. */
-  async folder(path: string): Promise<string> {
+  /**
+   * Makes sure that a folder is there, with all above it. Gives its path as it is spelled. `keepsModes`: --chmod does not
+   * count, as for archives. Throws STEP_NOT_A_DIRECTORY.
+   */
+  async folder(path: string, { keepsModes = false } = {}): Promise<string> {
     if (path === "") return "";
     const key = this.#rules.key(path);
     const made = this.#made.get(key);
     if (made?.type === "directory") return made.path;
-    const above = await this.folder(parentOf(path));
+    const above = await this.folder(parentOf(path), { keepsModes });
     const there = made ?? (await this.#target.stat(path));
     if (there && there.type !== "directory") {
       throw new WbuildError("STEP_NOT_A_DIRECTORY", `/${path} is a ${there.type}, not a directory`, {
         facts: { path, type: there.type },
       });
     }
-    const entry = there ?? this.#newFolder(joinPath(above, nameOf(path)));
+    const entry = there ?? this.#newFolder(joinPath(above, nameOf(path)), keepsModes);
     this.#made.set(key, entry);
     return entry.path;
   }
 
   /**
    * Puts an entry at a path (its own path only tells where it came from). A folder onto an existing one gives it its
-   * attributes, as docker's copy does on Linux; with `replace` (an archive's entry) an entry of another type is replaced, too.
+   * attributes, as docker's copy does on Linux; with `replace` (an archive's entry) an entry of another type is replaced, too, and modes stay.
    * Throws STEP_NOT_A_DIRECTORY, STEP_IS_A_DIRECTORY, WIN_NAME, WIN_CASE.
    */
   async put(path: string, entry: Entry, { replace = false } = {}): Promise<void> {
     this.#checkOrigin(path, entry.path);
-    const above = await this.folder(parentOf(path));
+    const above = await this.folder(parentOf(path), { keepsModes: replace });
     const there = await this.at(path);
     // Something that is there keeps its spelling.
     const at = there?.path ?? joinPath(above, nameOf(path));
     const isFolder = there?.type === "directory";
     if (!replace) refuseOtherType(path, entry, there);
     const kept = isFolder && entry.type === "directory" && !this.#rules.dressesFolders ? there : { ...entry, path: at };
-    this.#made.set(this.#rules.key(path), this.#dressed(kept));
+    this.#made.set(this.#rules.key(path), this.#dressed(kept, replace));
   }
 
   /** One name for two files of one source: the second would silently replace the first. Throws WIN_NAME, WIN_CASE. */
@@ -146,11 +149,11 @@ export class Placement {
     });
   }
 
-  #newFolder(path: string): Entry {
+  #newFolder(path: string, keepsModes: boolean): Entry {
     const { owner = { uid: 0, gid: 0 }, chmod } = this.#dress;
     this.#rules.check(path, path);
     // As BuildKit: a mode in octal is also that of the folders above, clauses have nothing to be applied to.
-    const mode = typeof chmod === "number" ? chmod & 0o777 : 0o755;
+    const mode = typeof chmod === "number" && !keepsModes ? chmod & 0o777 : 0o755;
     return this.#secured({ path, type: "directory", mode, ...owner, size: 0, mtimeNs: madeTime });
   }
 
@@ -161,12 +164,12 @@ export class Placement {
     return { ...entry, pax: new Map([...(entry.pax ?? []), record]) };
   }
 
-  #dressed(entry: Entry): Entry {
+  #dressed(entry: Entry, keepsModes: boolean): Entry {
     const { owner, chmod } = this.#dress;
     return {
       ...this.#secured(entry),
       ...(owner ?? {}),
-      ...(chmod === undefined || entry.type === "symlink"
+      ...(chmod === undefined || keepsModes || entry.type === "symlink"
         ? {}
         : { mode: applyFileMode(chmod, entry.mode, entry.type === "directory") }),
     };

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [d1 d2 … hives windows pull push copy memory] [-- --runs N --tools wbuild,buildah,docker]`: the same work for every builder, in turn;
+ * `npm run bench [d1 d2 … hives windows pull push copy memory] [-- --runs N --tools wbuild,buildah,docker,docker@sid]`: the same work for every builder, in turn;
  * what only wbuild does, alone or beside the tools that do a part of it.
  * Prints medians, peak memory and ratios; appends a JSON line to bench-results/results.jsonl.
  */

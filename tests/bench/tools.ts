@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { clientEnv, type DockerName, type DockerPrograms, findDocker } from "../doubles/docker-programs.ts";
 import type { Command } from "./measure.ts";
 import { base } from "./workloads.ts";
 
@@ -144,69 +145,61 @@ const openers: Record<string, (settings: ToolSettings) => Promise<Tool>> = {
     };
   },
 
-  async docker({ folder, network }) {
-    const [daemon] = which("dockerd");
-    if (!daemon) throw new Error("dockerd is not installed");
-    const major = (program: string) =>
-      /version (\d+)/.exec(execFileSync(program, ["--version"], { encoding: "utf8" }))?.[1];
-    // A client that is newer than the daemon asks for a BuildKit plugin of its own.
-    const clients = which("docker");
-    const client = clients.find((path) => major(path) === major(daemon)) ?? clients[0];
-    if (!client) throw new Error("the docker client is not installed");
-    const running = await startDockerd(daemon, folder);
-    const env = {
-      DOCKER_HOST: `unix://${running.socket}`,
-      DOCKER_BUILDKIT: "1",
-      DOCKER_CONFIG: join(folder, "config"),
-    };
-    const build = `${client} build -q --network ${network}`;
-    const docker = (...args: string[]) => execFileSync(client, args, { ...quiet, env: { ...process.env, ...env } });
-    return {
-      name: "docker",
-      version: `BuildKit in ${execFileSync(daemon, ["--version"], { encoding: "utf8" }).trim()}`,
-      build: (context, tag) => ({ argv: ["sh", "-c", `exec ${build} -t ${tag} ${context}`], env }),
-      buildAndPush: (context, ref) => ({
-        argv: ["sh", "-c", `${build} -t ${ref} ${context} && exec ${client} push -q ${ref}`],
-        env,
-      }),
-      pull: (ref) => ({ argv: [client, "pull", "-q", ref], env }),
-      remote: {
-        push: (tag, ref) => ({ argv: ["sh", "-c", `${client} tag ${tag} ${ref} && ${client} push -q ${ref}`], env }),
-        share: (context, ref) => ({
-          argv: [
-            "sh",
-            "-c",
-            `${build} --build-arg BUILDKIT_INLINE_CACHE=1 -t ${ref} ${context} && ${client} push -q ${ref}`,
-          ],
-          env,
-        }),
-        rebuild: (context, ref) => ({
-          argv: [
-            "sh",
-            "-c",
-            `exec ${build} --build-arg BUILDKIT_INLINE_CACHE=1 --cache-from ${ref} -t again ${context}`,
-          ],
-          env,
-        }),
-      },
-      reset: () => {
-        docker("system", "prune", "-a", "-f");
-        docker("builder", "prune", "-a", "-f");
-      },
-      daemon: running.memory,
-      [Symbol.asyncDispose]: running.stop,
-    };
-  },
+  docker: (settings) => openDocker("docker", settings),
+  "docker@sid": (settings) => openDocker("docker@sid", settings),
 };
 
-async function startDockerd(program: string, folder: string) {
+async function openDocker(name: DockerName, { folder, network }: ToolSettings): Promise<Tool> {
+  const programs = await findDocker(name);
+  if (typeof programs === "string") throw new Error(programs);
+  const { client, daemon } = programs;
+  const running = await startDockerd(programs, folder);
+  const env = await clientEnv(programs, folder, `unix://${running.socket}`);
+  const build = `${client} build -q --network ${network}`;
+  const docker = (...args: string[]) => execFileSync(client, args, { ...quiet, env: { ...process.env, ...env } });
+  return {
+    name,
+    version: `BuildKit in ${execFileSync(daemon, ["--version"], { encoding: "utf8" }).trim()}`,
+    build: (context, tag) => ({ argv: ["sh", "-c", `exec ${build} -t ${tag} ${context}`], env }),
+    buildAndPush: (context, ref) => ({
+      argv: ["sh", "-c", `${build} -t ${ref} ${context} && exec ${client} push -q ${ref}`],
+      env,
+    }),
+    pull: (ref) => ({ argv: [client, "pull", "-q", ref], env }),
+    remote: {
+      push: (tag, ref) => ({ argv: ["sh", "-c", `${client} tag ${tag} ${ref} && ${client} push -q ${ref}`], env }),
+      share: (context, ref) => ({
+        argv: [
+          "sh",
+          "-c",
+          `${build} --build-arg BUILDKIT_INLINE_CACHE=1 -t ${ref} ${context} && ${client} push -q ${ref}`,
+        ],
+        env,
+      }),
+      rebuild: (context, ref) => ({
+        argv: ["sh", "-c", `exec ${build} --build-arg BUILDKIT_INLINE_CACHE=1 --cache-from ${ref} -t again ${context}`],
+        env,
+      }),
+    },
+    reset: () => {
+      docker("system", "prune", "-a", "-f");
+      docker("builder", "prune", "-a", "-f");
+    },
+    daemon: running.memory,
+    [Symbol.asyncDispose]: running.stop,
+  };
+}
+
+async function startDockerd({ daemon, daemonFlags, path }: DockerPrograms, folder: string) {
   mkdirSync(folder, { recursive: true });
   const socket = join(folder, "sock");
   const log = join(folder, "dockerd.log");
   const args = ["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec"), "-p", join(folder, "pid")];
   args.push("-H", `unix://${socket}`, "--iptables=false", "--ip6tables=false", "--bridge=none");
+  args.push(...daemonFlags);
   let output = "";
-  const child: ChildProcess = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const env = { ...process.env, PATH: path };
+  const child: ChildProcess = spawn(daemon, args, { stdio: ["ignore", "pipe", "pipe"], env });
   child.stdout?.on("data", (bytes) => {
     output += bytes;
   });
@@ -230,11 +223,18 @@ async function startDockerd(program: string, folder: string) {
     writeFileSync(log, output);
     throw new Error(`dockerd does not start:\n${output.slice(-2000)}`);
   }
-  const status = `/proc/${child.pid}/status`;
+  // Its containerd does a part of the work.
+  const pids = () => [
+    child.pid,
+    ...readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ").filter(Boolean),
+  ];
+  const peakOf = (pid: unknown) => Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0);
   const memory = {
     // proc(5): 5 resets the peak of the resident memory.
-    startCounting: () => writeFileSync(`/proc/${child.pid}/clear_refs`, "5"),
-    peakMib: () => Number(/VmHWM:\s*(\d+)/.exec(readFileSync(status, "utf8"))?.[1] ?? 0) / 1024,
+    startCounting: () => {
+      for (const pid of pids()) writeFileSync(`/proc/${pid}/clear_refs`, "5");
+    },
+    peakMib: () => pids().reduce((sum: number, pid) => sum + peakOf(pid), 0) / 1024,
   };
   return { socket, memory, stop };
 }

@@ -38,7 +38,7 @@ export async function benchTransfers(
   const checks = hasCurl && direction === "pull" && has("openssl");
   const movers = await openMovers(tell);
   for (const { name, version } of movers) tell(`${name}: ${version}`);
-  const wanted = options.tools.filter((tool) => tool === "docker" && direction !== "copy");
+  const wanted = options.tools.filter((tool) => tool.startsWith("docker") && direction !== "copy");
   const [docker] = await openTools(wanted, (name) => ({ folder: join(folder, name), network: "none" }), tell);
   await using _ended = docker;
   const home = { WBUILD_HOME: join(folder, "home") };

@@ -149,7 +149,7 @@ const known: readonly Known[] = [
   {
     peer: "docker",
     versions: old,
-    cases: /--chown is everything's in the archive/,
+    cases: /--chown is everything's in the archive|--chmod is for what is no archive/,
     reason: "this BuildKit leaves an archive's owners as they are",
   },
   { peer: "docker", cases: /a pattern that is none/, reason: "we refuse a pattern that can match nothing" },
@@ -240,7 +240,7 @@ const known: readonly Known[] = [
   },
   {
     peer: "buildah",
-    cases: /--chown is everything's in the archive/,
+    cases: /--chown is everything's in the archive|--chmod is for what is no archive/,
     reason: "buildah leaves an archive's owners as they are",
   },
   { peer: "buildah", cases: /: no name|no name once|label without a name/, reason: "buildah takes a blank name" },

@@ -20,9 +20,8 @@ export interface DockerPrograms {
   readonly plugins?: string;
 }
 
-/** The names of dockers: Debian's unstable suite, and what is on this host's PATH. */
-export const dockerNames = ["docker@sid", "docker"] as const;
-export type DockerName = (typeof dockerNames)[number];
+/** The newest of Debian's unstable suite, or what is on this host's PATH. */
+export type DockerName = "docker@sid" | "docker";
 
 /** What docker there is by that name, fetched if need be; or why there is none. */
 export async function findDocker(name: DockerName): Promise<DockerPrograms | string> {
@@ -71,7 +70,11 @@ async function onThisHost(): Promise<DockerPrograms | string> {
 const modern = { DOCKER_BUILDKIT: "1", BUILDX_NO_DEFAULT_ATTESTATIONS: "1" };
 
 /** What a client needs to know of its daemon; the folder holds its settings. */
-export async function clientEnv(programs: DockerPrograms, folder: string, socket: string): Promise<NodeJS.ProcessEnv> {
+export async function clientEnv(
+  programs: DockerPrograms,
+  folder: string,
+  socket: string,
+): Promise<Record<string, string>> {
   const config = join(folder, "config");
   await mkdir(config, { recursive: true });
   const extra = programs.plugins === undefined ? {} : { cliPluginsExtraDirs: [programs.plugins] };

@@ -113,6 +113,12 @@ export const addCases: CaseTable = {
       tree: unpacked("x/", "1:2"),
     },
     {
+      name: "--chmod is for what is no archive",
+      context,
+      file: [scratch, "ADD --chmod=600 --chown=1:2 x.tar /x/"],
+      tree: unpacked("x/", "1:2"),
+    },
+    {
       name: "--chown of a file",
       file: [linux, "ADD --chown=www-data a.txt /"],
       tree: ['644 33:33 file a.txt = "a\\n"'],

@@ -234,7 +234,7 @@ const idle: readonly string[] = [
   "ver",
   "dir /s C:\\ > nul",
   "sc query & sc query Spooler & net start & exit 0",
-  "msiexec /? & exit 0",
+  "msiexec /i C:\\none.msi /qn & exit 0",
   "ping -n 1 127.0.0.1 & ipconfig /all & netstat & hostname & whoami & exit 0",
   "regsvr32 /s ole32.dll & exit 0",
   "cscript //nologo C:\\none.vbs & wscript //nologo C:\\none.js & exit 0",

@@ -1,6 +1,7 @@
 // Three threads: one reads and decompresses, one hashes, one (the caller's) parses and makes files with its writers.
 #include "unpacker.hh"
 
+#include <malloc.h>
 #include <zstd.h>
 
 #include <thread>
@@ -180,8 +181,8 @@ UnpackResult Unpacker::run() {
   limits.maxEntries = options_.maxEntries;
   limits.maxExtraBytes = options_.maxExtraBytes;
   limits.stripAbsolute = options_.stripAbsolute;
-  Extractor extractor(options_.extract);
-  TarParser parser(extractor, limits);
+  auto extractor = std::make_unique<Extractor>(options_.extract);
+  TarParser parser(*extractor, limits);
   std::thread reader([this] {
     std::unique_ptr<Failure> failure;
     try {
@@ -205,7 +206,7 @@ UnpackResult Unpacker::run() {
   try {
     while (const auto piece = forTar_.take()) parser.feed(reinterpret_cast<const uint8_t*>(piece->data()), piece->size());
     parser.end();
-    result.index = extractor.finish();
+    result.index = extractor->finish();
   } catch (...) {
     failure = std::current_exception();
   }
@@ -216,6 +217,9 @@ UnpackResult Unpacker::run() {
   }
   reader.join();
   hasher.join();
+  // What was known of each file is freed in pieces all over the arena, and would stay with it.
+  extractor.reset();
+  malloc_trim(0);
   if (failure) std::rethrow_exception(failure);
   result.uncompressedSize = out_;
   return result;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { clientEnv, type DockerName, type DockerPrograms, findDocker } from "../doubles/docker-programs.ts";
+import { type Ask, compareAnswers } from "./answers.ts";
 import { type CaseBuilder, isFromBase, listResult, type Outcome } from "./builder.ts";
 import type { Case } from "./case.ts";
 import { type Peer, refusal } from "./peer.ts";
@@ -86,7 +87,10 @@ export async function startDocker(name: DockerName, builder: CaseBuilder): Promi
       await rm(own, { recursive: true, force: true });
     }
   }
-  return { name: "docker", version: version.trim(), build, [Symbol.asyncDispose]: stop };
+  const ask: Ask = async (...args) => (await docker(...args).catch((error: { stdout: string }) => error)).stdout;
+  // An older docker answers no questions.
+  const answers = name === "docker@sid" ? { compareAnswers: () => compareAnswers(ask, folder) } : {};
+  return { name: "docker", version: version.trim(), build, ...answers, [Symbol.asyncDispose]: stop };
 }
 
 function isAlive(daemon: ReturnType<typeof spawn> | undefined): boolean {

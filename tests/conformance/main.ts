@@ -1,6 +1,6 @@
 /**
- * `npm run conformance [-- --judge docker@sid,docker,buildah] [PART OF A NAME…]`: every case with wbuild and with other
- * builders, compared point by point. Ends with 1 when something differs that known.ts does not explain.
+ * `npm run conformance [-- --judge docker@sid,docker,buildah] [PART OF A NAME… answers]`: every case with wbuild and with other
+ * builders, compared point by point; answers: what docker says of checks and in metadata files. Ends with 1 when something differs that known.ts does not explain.
  */
 import { parseArgs } from "node:util";
 import { startBuildah } from "./buildah.ts";
@@ -53,6 +53,11 @@ try {
         if (explained) console.log(`  known  ${title}: ${explained}`);
         else if (found.length > 0) console.log(`  OTHER  ${[title, ...found].join("\n           ")}`);
       }
+    }
+    if (peer.compareAnswers && (wanted.length === 0 || wanted.includes("answers"))) {
+      const found = await peer.compareAnswers();
+      for (const line of found) console.log(`  OTHER  ${line}`);
+      counts.other += found.length;
     }
     differing += counts.other;
     console.log(`${peer.name}: ${counts.same} the same, ${counts.known} known to differ, ${counts.other} others`);

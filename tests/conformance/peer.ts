@@ -8,6 +8,8 @@ export interface Peer extends AsyncDisposable {
   readonly name: string;
   readonly version: string;
   build(one: Case, builder: CaseBuilder): Promise<Outcome>;
+  /** Differences beside those of images. */
+  compareAnswers?(): Promise<string[]>;
 }
 
 /** The last line that a peer's program printed before it failed; what is no failure of a program is thrown again. */

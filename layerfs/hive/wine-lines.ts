@@ -60,7 +60,8 @@ export function readSection(source: Source, section: Section, body: KeyBody): vo
       if (text.startsWith("#time=", at)) body.lastWrite = readTime(source, at + 6) ?? body.lastWrite;
       else if (text.startsWith('#class="', at)) {
         const name = readSpelled(source, at + 8, quote) ?? refuseLine(source, at, "has a class without an end");
-        body.className = Buffer.from(name.text, "utf16le");
+        // Wine 10 saves a NUL behind what it has read.
+        body.className = Buffer.from(name.text.replace(/\0+$/, ""), "utf16le");
       } else if (text.startsWith("#link", at)) body.flags |= symlinkFlag;
       at = endOfLine(text, at);
     } else if (byte === code(";")) at = endOfLine(text, at);

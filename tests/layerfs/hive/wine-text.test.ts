@@ -33,7 +33,10 @@ interface Shape {
 const shape = (depth: number): fc.Arbitrary<Shape> =>
   fc.record({
     values: fc.array(anyValue, { maxLength: 4 }),
-    className: fc.option(anyName, { nil: undefined, freq: 2 }),
+    className: fc.option(
+      anyName.map((name) => name.replace(/\0+$/, "")),
+      { nil: undefined, freq: 2 },
+    ),
     isLink: fc.boolean(),
     time: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
     below: depth === 0 ? fc.constant([]) : fc.array(fc.tuple(keyName, shape(depth - 1)), { maxLength: 3 }),

@@ -42,7 +42,7 @@ test.after.always(() => real?.close());
 
 function open(t: ExecutionContext, host: string, options: Partial<RegistryOptions> = {}) {
   const client = clientFor(t, {
-    fetchTimeoutMs: 5000,
+    fetchTimeoutMs: 30_000,
     ...options,
     retry: { attempts: 4, ...options.retry },
   });

@@ -33,7 +33,7 @@ async function* bytesOf(content: Uint8Array, from = 0): AsyncGenerator<Uint8Arra
 
 function open(t: ExecutionContext, host: string, options: Partial<RegistryOptions> = {}) {
   const client = clientFor(t, {
-    fetchTimeoutMs: 5000,
+    fetchTimeoutMs: 30_000,
     chunkBytes,
     ...options,
     retry: { attempts: 4, ...options.retry },

@@ -178,7 +178,16 @@ function targetOf(
     ssh: b.ssh?.map(([id, path]) => (path === null ? id : `${id}=${path}`)),
     attest: attestations(b.sbom, b.provenance),
   };
-  return mergeTargets(evaluated(values), extension(file, b["x-bake"]));
+  const added = extension(file, b["x-bake"]);
+  return mergeTargets(evaluated(values), { ...added, ...behind(b, added, "tags"), ...behind(b, added, "platforms") });
+}
+
+type Lists = Record<"tags" | "platforms", readonly string[] | undefined>;
+
+/** As buildx: what the build section lists itself stays, a tag that is only the service's image does not. */
+function behind(build: Partial<Lists>, added: Target, name: keyof Lists): Target {
+  const [own, more] = [build[name], added[name]];
+  return own && more ? { [name]: [...new Set([...own, ...more])] } : {};
 }
 
 function withValue(name: string, value: string | undefined): [string, string][] {

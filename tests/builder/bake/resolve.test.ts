@@ -235,6 +235,21 @@ secrets:
   });
 });
 
+test("x-bake adds to the tags and platforms that a build section lists, and replaces the image as tag", async (t) => {
+  const text = `
+services:
+  listed:
+    image: img
+    build: { context: ., tags: [a, b], platforms: [linux/amd64], x-bake: { tags: [b, c], platforms: [linux/arm64] } }
+  named:
+    image: img
+    build: { context: ., x-bake: { tags: [c] } }
+`;
+  const { targets } = await bake({ "compose.yaml": text });
+  t.like(targets.get("listed"), { tags: ["a", "b", "c"], platforms: ["linux/amd64", "linux/arm64"] });
+  t.deepEqual(targets.get("named")?.tags, ["c"]);
+});
+
 const interpolations: readonly (readonly [text: string, value: string])[] = [
   ["$A-${A}", "a-a"],
   ["${B:-else}", "else"],

@@ -23,7 +23,7 @@ const layers: [name: string, last: string, expected: string[]][] = [
   ["a folder's contents", "COPY d /x", ["dir x 755", "file x/f 644", "dir x/sub 755", "file x/sub/g 644"]],
   ["a pattern", "COPY o* /x/", ["dir x 755", "file x/one 644"]],
   ["several files", "COPY one two /x/", ["dir x 755", "file x/one 644", "file x/two 644"]],
-  ["owner and mode", "COPY --chown=7:8 --chmod=600 one /x/", ["dir x 755 7:8", "file x/one 600 7:8"]],
+  ["owner and mode", "COPY --chown=7:8 --chmod=700 one /x/", ["dir x 700 7:8", "file x/one 700 7:8"]],
   ["a link as source is followed", "COPY ln /x", ["file x 644"]],
   ["a link inside a folder stays one", "COPY ld /x", ["dir x 755", "link x/l ../one"]],
   ["an unpacked tar", "ADD t.tar /x", ["dir x 755", "file x/in 644"]],

@@ -11,7 +11,7 @@ import { openTrustedRoot } from "../../../registry/sign/trust.ts";
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
 import { type Cosign, cosignFor, generations } from "../../doubles/cosign.ts";
 import { testWithPeers } from "../../doubles/peers.ts";
-import { startSigstore, tokenFor } from "../../doubles/sigstore.ts";
+import { type SigstoreDouble, startSigstore, tokenFor } from "../../doubles/sigstore.ts";
 import { imagesToSign } from "./to-sign.ts";
 
 const testCosign = testWithPeers(...generations);
@@ -21,10 +21,13 @@ const times = { iat: now, exp: now + 3600 };
 const token = tokenFor({ email: "ci@example.com", email_verified: true, iss: issuer, aud: "sigstore", ...times });
 const key = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const keyFile = await writePrivateKey(key.privateKey, { password: "" });
-const sigstore = await startSigstore(issuer);
-const { registry, pushed } = await imagesToSign();
-test.after.always(() => sigstore[Symbol.asyncDispose]());
-const service = { url: sigstore.url, userAgent: "wbuild-test" };
+const { registry, pushed } = imagesToSign();
+let sigstore: SigstoreDouble;
+test.before(async () => {
+  sigstore = await startSigstore(issuer);
+});
+test.after.always(() => sigstore?.[Symbol.asyncDispose]());
+const service = () => ({ url: sigstore.url, userAgent: "wbuild-test" });
 const subject = "ci@example.com";
 
 /** With files that name the doubles: root.json and services.json, ca.pem and log.pub for cosign 2, token and our.key. */
@@ -61,15 +64,18 @@ function prepared(t: ExecutionContext): Cosign {
 const rooted = ["--trusted-root", "root.json"];
 const whoIs = ["--insecure-ignore-sct", "--certificate-oidc-issuer", issuer, "--certificate-identity"];
 const bySigningConfig = ["--signing-config", "services.json", ...rooted];
-const byUrls = ["--use-signing-config=false", "--new-bundle-format=false", "--fulcio-url", sigstore.url];
+const byUrls = () => [
+  ...["--use-signing-config=false", "--new-bundle-format=false"],
+  ...["--fulcio-url", sigstore.url, "--rekor-url", sigstore.url],
+];
 
 for (const asBundle of [false, true]) {
   const form = asBundle ? "bundle" : "tag";
   testCosign(`${form}: cosign verifies whom we signed as, and nobody else`, async (t) => {
     const cosign = prepared(t);
     const [repository, image] = await pushed(`ours/${form}`);
-    const signer = await requestCertificate(service, token);
-    await signImage(repository, image, { ...signer, log: openLog(service), asBundle });
+    const signer = await requestCertificate(service(), token);
+    await signImage(repository, image, { ...signer, log: openLog(service()), asBundle });
     // cosign 2 knows no bundles of signatures, and takes whom to trust from its environment.
     for (const generation of asBundle ? (["cosign"] as const) : generations) {
       const trusting = generation === "cosign" ? rooted : [];
@@ -84,7 +90,7 @@ for (const asBundle of [false, true]) {
   testCosign(`${form}: we verify whom cosign signed as, and nobody else`, async (t) => {
     const cosign = prepared(t);
     const [repository, image] = await pushed(`theirs/${form}`);
-    const how = asBundle ? bySigningConfig : [...byUrls, "--rekor-url", sigstore.url];
+    const how = asBundle ? bySigningConfig : byUrls();
     const place = `${registry.host}/theirs/${form}@${image.digest}`;
     const { code, stderr } = await cosign.run("cosign", ["sign", "-y", ...how, "--identity-token", "token", place]);
     t.is(code, 0, stderr);
@@ -101,13 +107,13 @@ for (const asBundle of [false, true]) {
     const name = `${registry.host}/logged/ours-${form}:1`;
     await signImage(repository, image, { key: key.privateKey, asBundle });
     t.not(await cosign.verify("cosign", name, key.publicKey, ...rooted), "taken", "the log knows nothing of it");
-    await signImage(repository, image, { key: key.privateKey, asBundle, log: openLog(service) });
+    await signImage(repository, image, { key: key.privateKey, asBundle, log: openLog(service()) });
     t.is(await cosign.verify("cosign", name, key.publicKey, ...rooted), "taken");
     const logged = ["--insecure-ignore-tlog=false"];
     if (!asBundle) t.is(await cosign.verify("cosign-2", name, key.publicKey, ...logged), "taken");
 
     const [theirs, signed] = await pushed(`logged/theirs-${form}`);
-    const how = asBundle ? bySigningConfig : [...byUrls, "--rekor-url", sigstore.url];
+    const how = asBundle ? bySigningConfig : byUrls();
     const place = `${registry.host}/logged/theirs-${form}@${signed.digest}`;
     const { code, stderr } = await cosign.run("cosign", ["sign", "-y", ...how, "--key", "our.key", place]);
     t.is(code, 0, stderr);

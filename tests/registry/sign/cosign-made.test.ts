@@ -12,16 +12,19 @@ import { cosignFor, type Generation, generations } from "../../doubles/cosign.ts
 import { makeImage } from "../../doubles/images.ts";
 import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
 import { testWithPeers } from "../../doubles/peers.ts";
-import { startSpecRegistry } from "../../doubles/spec-registry.ts";
+import { type SpecRegistry, startSpecRegistry } from "../../doubles/spec-registry.ts";
 import { imagesToSign } from "./to-sign.ts";
 
 const testCosign = testWithPeers(...generations);
 const key = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const keyFile = await writePrivateKey(key.privateKey, { password: "" });
-const modern = await startSpecRegistry({ referrers: true });
-const { registry, client } = await imagesToSign();
-test.after.always(() => modern[Symbol.asyncDispose]());
-const registries = { "without the referrers API": registry.host, "with the referrers API": modern.host };
+const { registry, client } = imagesToSign();
+let modern: SpecRegistry;
+test.before(async () => {
+  modern = await startSpecRegistry({ referrers: true });
+});
+test.after.always(() => modern?.[Symbol.asyncDispose]());
+const registries = { "without the referrers API": () => registry.host, "with the referrers API": () => modern.host };
 
 const unlogged = ["-y", "--tlog-upload=false"];
 const older = [...unlogged, "--use-signing-config=false", "--new-bundle-format=false"];
@@ -44,12 +47,12 @@ async function imageAt(host: string, name: string) {
   return { repository: client.repository(reference), image, place: `${host}/${name}@${image.digest}` };
 }
 
-for (const [where, host] of Object.entries(registries)) {
+for (const [where, hostOf] of Object.entries(registries)) {
   for (const [number, [title, generation, flags]] of ways.entries())
     testCosign(`${generation} signs ${title}, ${where}: verified for its key and its words`, async (t) => {
       const cosign = cosignFor(t);
       writeFileSync(join(cosign.folder, "our.key"), keyFile);
-      const { repository, image, place } = await imageAt(host, `way/${number}`);
+      const { repository, image, place } = await imageAt(hostOf(), `way/${number}`);
       const words = ["-a", "commit=4f2a", "-a", "by=ci"];
       const signed = await cosign.run(generation, ["sign", ...flags, ...words, "--key", "our.key", place]);
       t.is(signed.code, 0, signed.stderr);
@@ -65,7 +68,7 @@ for (const [where, host] of Object.entries(registries)) {
       const cosign = cosignFor(t);
       writeFileSync(join(cosign.folder, "our.key"), keyFile);
       writeFileSync(join(cosign.folder, "said.json"), "{}");
-      const { repository, image, place } = await imageAt(host, `attested/${generation}`);
+      const { repository, image, place } = await imageAt(hostOf(), `attested/${generation}`);
       const what = ["--type", "custom", "--predicate", "said.json", "--key", "our.key", place];
       const attested = await cosign.run(generation, ["attest", ...cosign.offline(generation), ...what]);
       t.is(attested.code, 0, attested.stderr);

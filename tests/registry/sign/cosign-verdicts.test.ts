@@ -14,7 +14,7 @@ import { testWithPeers } from "../../doubles/peers.ts";
 import { imagesToSign } from "./to-sign.ts";
 
 const testCosign = testWithPeers(...generations);
-const { registry, pushed } = await imagesToSign();
+const { registry, pushed } = imagesToSign();
 const { privateKey: key, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const another = generateKeyPairSync("ec", { namedCurve: "P-256" });
 

@@ -16,7 +16,7 @@ import { testWithPeers } from "../../doubles/peers.ts";
 import { imagesToSign } from "./to-sign.ts";
 
 const testCosign = testWithPeers(...generations);
-const { registry, client, pushed } = await imagesToSign();
+const { registry, client, pushed } = imagesToSign();
 const ec = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
 
 /** How each generation is asked for a form, if it knows it. */

@@ -15,7 +15,7 @@ const issuer = "https://id.example.com";
 const userAgent = "wbuild-test";
 /** Two worlds: the services of the second are as good, but nobody trusts them. */
 const [sigstore, stranger] = await Promise.all([startSigstore(issuer), startSigstore(issuer)]);
-const { pushed } = await imagesToSign();
+const { pushed } = imagesToSign();
 test.after.always(() => Promise.all([sigstore, stranger].map((double) => double[Symbol.asyncDispose]())));
 
 const service = (double: SigstoreDouble) => ({ url: double.url, userAgent });

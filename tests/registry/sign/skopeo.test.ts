@@ -18,7 +18,7 @@ import { verifyImage } from "../../../registry/sign/verify-image.ts";
 import { imagesToSign } from "./to-sign.ts";
 
 const run = promisify(execFile);
-const { registry, client, pushed } = await imagesToSign();
+const { registry, client, pushed } = imagesToSign();
 
 interface Scene {
   readonly folder: string;

@@ -11,19 +11,30 @@ import { MemoryBlobs } from "../../doubles/memory-blobs.ts";
 import { anonymousClient } from "../../doubles/registry-client.ts";
 
 export interface ToSign {
-  readonly registry: RunningRegistry;
+  /** Is there when the tests run. */
+  readonly registry: Pick<RunningRegistry, "host">;
   readonly client: RegistryClient;
   /** `HOST/name:1`, which no other name has the content of; with architectures an index of images for them. */
   pushed(name: string, architectures?: readonly string[]): Promise<[Repository, Descriptor]>;
 }
 
-export async function imagesToSign(): Promise<ToSign> {
-  const registry = await startRegistry();
+/** Begins before the first test: of a file whose tests are all skipped no hook runs, so nothing would end it. */
+export function imagesToSign(): ToSign {
+  let started: RunningRegistry | undefined;
   const client = anonymousClient();
+  test.before(async () => {
+    started = await startRegistry();
+  });
   test.after.always(async () => {
     await client.close();
-    await registry.close();
+    await started?.close();
   });
+  const registry = {
+    get host() {
+      if (started === undefined) throw new Error("the registry starts before the first test");
+      return started.host;
+    },
+  };
   return {
     registry,
     client,

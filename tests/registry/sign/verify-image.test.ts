@@ -14,7 +14,7 @@ import { addToSignatureTag, signatureTag } from "../../../registry/sign/signatur
 import { verifyImage } from "../../../registry/sign/verify-image.ts";
 import { imagesToSign } from "./to-sign.ts";
 
-const { pushed } = await imagesToSign();
+const { pushed } = imagesToSign();
 
 const ec = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
 const kinds: Record<string, () => { privateKey: KeyObject; publicKey: KeyObject }> = {
